@@ -1,0 +1,83 @@
+# The commands of this repository. "make" alone lists them.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME      := 10s
+VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64
+
+# Packages that do not depend on the Microsoft Graph SDK, not even in their
+# tests. Only these run under the race detector and the linters: both compile
+# all that a package depends on, and for the SDK that takes minutes and 4 GB.
+SDK_FREE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
+	awk '{ name = $$1; sub(/(_test|\.test)$$/, "", name); seen[name] = 1; \
+	       if (/github\.com\/microsoftgraph\//) sdk[name] = 1 } \
+	     END { for (name in seen) if (!(name in sdk)) print name }' | sort
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/teamsdlp. The first build compiles the Graph SDK: some minutes.
+	go build -o bin/teamsdlp ./cmd/teamsdlp
+
+.PHONY: demo
+demo: ## Run the whole product on this machine, against a simulated Graph.
+	go run ./cmd/teamsdlp demo
+
+.PHONY: test
+test: ## Run every check that a change must pass: setup, gofmt, vet, tests, race.
+	@echo '== setup';  ./test/setup.sh
+	@echo '== gofmt';  $(MAKE) fmt
+	@echo '== go vet'; go vet ./...
+	@echo '== go test'; go test ./...
+	@echo '== go test -race'; $(MAKE) race
+	@echo '== all checks passed'
+
+.PHONY: fmt
+fmt: ## Fail if a Go file is not formatted, and name it.
+	@unformatted=$$(gofmt -l .); \
+	if [[ -n $$unformatted ]]; then echo "not formatted (gofmt -w mends it):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: race
+race: ## Run the tests of every package without the Graph SDK under the race detector.
+	@packages=$$($(SDK_FREE)); \
+	if [[ -z $$packages ]]; then echo 'no packages to run under the race detector'; exit 1; fi; \
+	go test -race $$packages
+
+.PHONY: lint
+lint: ## Run the linters of .golangci.yml. They are compiled first, once.
+	@packages=$$($(SDK_FREE) | sed "s,^$$(go list -m),.,"); \
+	if [[ -z $$packages ]]; then echo 'no packages to lint'; exit 1; fi; \
+	go run $(GOLANGCI_LINT) run $$packages
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for 10 seconds (FUZZTIME=1m for longer).
+	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /'); \
+	if [[ -z $$targets ]]; then echo 'no fuzz targets'; exit 1; fi; \
+	while read -r file target; do \
+		echo "== $$(dirname "$$file") $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$(dirname "$$file")" </dev/null; \
+	done <<<"$$targets"; \
+	echo "== $$(wc -l <<<"$$targets") fuzz targets passed"
+
+.PHONY: bench
+bench: ## Run every benchmark.
+	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); \
+	if [[ -z $$packages ]]; then echo 'no benchmarks'; exit 1; fi; \
+	go test -run '^$$' -bench . -benchmem $$packages
+
+.PHONY: release
+release: ## Build static binaries of every platform into dist/, with their checksums.
+	@rm -rf dist; mkdir -p dist
+	@for platform in $(PLATFORMS); do \
+		os=$${platform%/*}; arch=$${platform#*/}; out=dist/teamsdlp-$(VERSION)-$$os-$$arch; \
+		echo "== $$out"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o "$$out" ./cmd/teamsdlp; \
+	done
+	@cd dist && sha256sum teamsdlp-* | tee SHA256SUMS
