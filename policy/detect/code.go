@@ -1,0 +1,294 @@
+package detect
+
+// A codeForm is what an id of letters and digits looks like.
+//
+// In a pattern 'A' is a letter, '9' a digit, 'X' either, and a letter in lower
+// case or the digit 0 is itself. '_' is where people put a separator, or none;
+// '-', '+', '.' and '/' must stand there. '<' and '>' are parentheses, or none.
+type codeForm struct {
+	patterns []string
+	check    func(v []byte) bool  // of the value in upper case, without separators; nil: the pattern is all
+	gate     string               // what check is called
+	known    map[string]bool      // published test values
+	alone    func(v []byte) Level // the most that this value is worth without evidence; nil: no limit
+	capitals bool                 // small letters are something else
+}
+
+// A coded is one pattern of one detector.
+type coded struct {
+	k *kind
+	p string
+}
+
+// codeTables lists the patterns by how a text that matches them starts: with so
+// many letters or digits, and then something of the other kind (0) or a sign (1).
+type codeTables struct {
+	letters [2][8][26][]coded // by the first letter as well
+	digits  [2][18][]coded
+	length  [65][]coded // those whose start may be either, by length
+}
+
+var codeForms = func() (t codeTables) {
+	for _, k := range catalogue {
+		if k.code == nil {
+			continue
+		}
+		for _, p := range k.code.patterns {
+			t.add(coded{k, p})
+		}
+	}
+	return t
+}()
+
+func (t *codeTables) add(c coded) {
+	p := c.p
+	compact, next := lead(p, false)
+	printed, sign := lead(p, true)
+	if compact < 0 {
+		n := 0
+		for i := range len(p) {
+			if isAlnum(p[i]) {
+				n++
+			}
+		}
+		t.length[n] = append(t.length[n], c)
+	} else {
+		t.put(c, compact, next)
+	}
+	if printed > 0 && (printed != compact || sign != next) {
+		t.put(c, printed, sign)
+	}
+}
+
+// put lists a pattern that starts with n letters or digits.
+func (t *codeTables) put(c coded, n, next int) {
+	switch p := c.p; {
+	case isDigit(p[0]):
+		t.digits[next][n] = append(t.digits[next][n], c)
+	case isLower(p[0]):
+		l := &t.letters[next][n][p[0]-'a']
+		*l = append(*l, c)
+	default:
+		for i := range t.letters[next][n] {
+			t.letters[next][n][i] = append(t.letters[next][n][i], c)
+		}
+	}
+}
+
+// lead returns how many letters, or digits, a pattern starts with, -1 if that is
+// open, and whether a sign follows. split: a separator stands wherever one may.
+func lead(p string, split bool) (n, sign int) {
+	digits := isDigit(p[0])
+	for i := range len(p) {
+		switch c := p[i]; {
+		case c == 'X':
+			return -1, 0
+		case c == '_' && !split, c == '<', c == '>':
+		case !isAlnum(c):
+			return n, 1
+		case isDigit(c) != digits:
+			return n, 0
+		default:
+			n++
+		}
+	}
+	return n, 0
+}
+
+// wordCodes tries what starts with the letters buf[start:end].
+func (s *scanner) wordCodes(start, end int) {
+	buf := s.buf
+	if start > 0 && isWordByte(buf[start-1]) {
+		return
+	}
+	sign := 1
+	if end < len(buf) && isDigit(buf[end]) {
+		sign = 0
+	}
+	if n := end - start; n < len(codeForms.letters[0]) && isLetter(buf[start]) {
+		s.tryCodes(codeForms.letters[sign][n][(buf[start]|0x20)-'a'], start)
+	}
+	if end < len(buf) && isDigit(buf[end]) || end-start == 8 || end-start == 11 {
+		s.tokenCodes(start, end)
+	}
+}
+
+// digitCodes tries what starts with the digits at i.
+func (s *scanner) digitCodes(i int) {
+	buf, j := s.buf, i
+	for j < len(buf) && isDigit(buf[j]) {
+		j++
+	}
+	switch {
+	case j == len(buf):
+	case isLetter(buf[j]):
+		if j-i < len(codeForms.digits[0]) {
+			s.tryCodes(codeForms.digits[0][j-i], i)
+		}
+		s.tokenCodes(i, j)
+	case j-i < len(codeForms.digits[1]):
+		s.tryCodes(codeForms.digits[1][j-i], i)
+	}
+}
+
+// tokenCodes tries what is as long as the letters and digits from start on, of
+// which those up to end are read.
+func (s *scanner) tokenCodes(start, end int) {
+	for end < len(s.buf) && end-start < len(codeForms.length) && isAlnum(s.buf[end]) {
+		end++
+	}
+	s.work += end - start
+	if n := end - start; n >= shortestKey && n <= longestKey {
+		s.crypto(start, end)
+	}
+	if n := end - start; n < len(codeForms.length) {
+		s.tryCodes(codeForms.length[n], start)
+	}
+}
+
+func (s *scanner) tryCodes(all []coded, i int) {
+	for n := range all {
+		s.code(&all[n], i)
+	}
+}
+
+// A spelling is how a code is written.
+type spelling struct {
+	end     int
+	printed bool // with separators
+	lower   bool // with small letters
+}
+
+// read matches pattern p at i. The value is good until the next candidate.
+func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
+	buf := s.buf
+	v = s.spare[:0]
+	for n := range len(p) {
+		var c byte
+		if i < len(buf) {
+			c = buf[i]
+		}
+		switch f := p[n]; {
+		case f == '_':
+			for g := 0; g < 2 && i < len(buf) && (buf[i] == ' ' || buf[i] == '-' || buf[i] == '.' || buf[i] == '/'); g++ {
+				i++
+				w.printed = true
+			}
+			continue
+		case f == '<' && c == '(', f == '>' && c == ')':
+			w.printed = true
+		case f == '<' || f == '>':
+			continue
+		case f == '9' && isDigit(c), f == '0' && c == '0', f == 'X' && isDigit(c):
+			v = append(v, c)
+		case (f == 'A' || f == 'X') && isLetter(c), isLower(f) && c|0x20 == f:
+			w.lower = w.lower || isLower(c)
+			v = append(v, c&^0x20)
+		case !isAlnum(f) && c == f:
+		default:
+			return nil, w, false
+		}
+		i++
+	}
+	w.end = i
+	return v, w, i == len(buf) || !isWordByte(buf[i])
+}
+
+// code judges what matches a pattern at i.
+func (s *scanner) code(c *coded, i int) {
+	v, w, ok := s.read(c.p, i)
+	s.work++
+	if !ok || w.lower && c.k.code.capitals {
+		return
+	}
+	k, f := c.k, c.k.code
+	if f.check != nil && !f.check(v) {
+		s.reject(k.ID, i, w.end, f.gate)
+		return
+	}
+	why := f.gate
+	if why == "" {
+		why = "form"
+	}
+	most := High
+	if f.alone != nil {
+		most = f.alone(v)
+	}
+	s.judgeCode(k, i, w, string(v), why, most, f.known[string(v)])
+}
+
+// judgeCode weighs a confirmed code and adds it. most is what it is worth
+// without evidence.
+func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, most Level, known bool) {
+	end := w.end
+	veto, soft := s.veto(start, end)
+	if veto != "" && !soft {
+		s.reject(k.ID, start, end, veto)
+		return
+	}
+	ev := s.evidence(k.set, k.Within, start, end)
+	if veto != "" && !ev.touches() {
+		s.reject(k.ID, start, end, veto)
+		return
+	}
+	level, with := min(k.Alone, most), k.BareContext
+	if w.printed {
+		level, with = min(k.Printed, most), k.WithContext
+		why += ", printed grouping"
+	}
+	found := false
+	switch {
+	case ev.label:
+		level = min(level.lower(), Internal)
+		why += "; a label right before it says it is something else"
+	case ev.found():
+		found = true
+		if !ev.full {
+			with = with.lower()
+		}
+		level = max(level, with)
+		why += "; " + s.tell(ev)
+	case s.partOf(start, end):
+		level = min(level, Internal)
+		why += "; no keyword nearby, and it is part of a longer code"
+	case w.lower && k.Alone < High:
+		level = min(level, Internal)
+		why += "; no keyword nearby, and it is in small letters"
+	}
+	if level < s.floor && !s.explain {
+		return
+	}
+	s.add(candidate{kind: k, start: start, end: end, level: level, value: value, why: why, known: known, evidence: found, dist: ev.rank()})
+}
+
+// partOf reports whether buf[start:end] goes on before or after a '-' or the like.
+func (s *scanner) partOf(start, end int) bool {
+	buf := s.buf
+	joint := func(c byte) bool { return c == '-' || c == '_' || c == '/' || c == '.' || c == '#' || c == '=' }
+	if start > 0 && (buf[start-1] == '#' || start > 1 && joint(buf[start-1]) && isWordByte(buf[start-2])) {
+		return true
+	}
+	return end+1 < len(buf) && joint(buf[end]) && isWordByte(buf[end+1])
+}
+
+// rank orders candidates by how near their evidence is. What stands before a
+// value names it rather than what follows.
+func (ev evidence) rank() int {
+	switch {
+	case !ev.found():
+		return 1 << 30
+	case ev.header:
+		return 0
+	case ev.before:
+		return ev.dist
+	}
+	return ev.dist + 15
+}
+
+// only makes a form's check of one that has nothing to add.
+func only(check func([]byte) bool) func([]byte, string) (string, bool) {
+	return func(d []byte, _ string) (string, bool) { return "", check(d) }
+}
+
+// internalBare lets a value stand alone only as it is printed; see codeForm.
+func internalBare([]byte) Level { return Medium }

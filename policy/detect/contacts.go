@@ -1,0 +1,218 @@
+package detect
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"teamsdlp/policy/extract"
+)
+
+// RFC 5321's limits for the local part and the domain.
+const maxLocal, maxDomain = 64, 255
+
+func isLocal(c byte) bool {
+	return isAlnum(c) || c >= utf8.RuneSelf || c == '.' || c == '_' || c == '%' || c == '+' || c == '-' || c == '\''
+}
+
+func isDomain(c byte) bool { return isAlnum(c) || c >= utf8.RuneSelf || c == '-' || c == '.' }
+
+// email reads an address around the '@' at i.
+func (s *scanner) email(i int) {
+	from := i
+	for from > 0 && i-from < maxLocal && isLocal(s.buf[from-1]) {
+		from--
+	}
+	to := i + 1
+	for to < len(s.buf) && to-i < maxDomain && isDomain(s.buf[to]) {
+		to++
+	}
+	s.work += to - from
+	s.address(from, i, i+1, to, false)
+}
+
+// spelledEmail reads an address like jane [at] contoso.com whose bracket is at i.
+func (s *scanner) spelledEmail(i int) {
+	buf := s.buf
+	localEnd := i
+	if localEnd > 0 && buf[localEnd-1] == ' ' {
+		localEnd--
+	}
+	from := localEnd
+	for from > 0 && localEnd-from < maxLocal && isLocal(buf[from-1]) {
+		from--
+	}
+	domain := i + 4
+	if domain < len(buf) && buf[domain] == ' ' {
+		domain++
+	}
+	to := domain
+	for to < len(buf) && to-domain < maxDomain && isDomain(buf[to]) {
+		to++
+	}
+	s.work += to - from
+	s.address(from, localEnd, domain, to, true)
+}
+
+// address judges the local part buf[from:localEnd] and the domain buf[domain:to].
+func (s *scanner) address(from, localEnd, domain, to int, spelled bool) {
+	buf, k := s.buf, kinds["email"]
+	// The limits of length may have cut a rune in two.
+	for from < localEnd && !utf8.RuneStart(buf[from]) {
+		from++
+	}
+	for to > domain && to < len(buf) && !utf8.RuneStart(buf[to]) {
+		to--
+	}
+	if bytes.ContainsRune(buf[from:to], utf8.RuneError) {
+		return
+	}
+	for from < localEnd && (buf[from] == '.' || buf[from] == '\'' || buf[from] == '-' || buf[from] == '%') {
+		from++
+	}
+	for to > domain && (buf[to-1] == '.' || buf[to-1] == '-') {
+		to--
+	}
+	host := buf[domain:to]
+	dot := bytes.LastIndexByte(host, '.')
+	if from == localEnd || dot <= 0 || bytes.Contains(host, []byte("..")) || bytes.Contains(buf[from:localEnd], []byte("..")) {
+		return
+	}
+	tld := host[dot+1:]
+	if len(tld) < 2 || len(tld) > 24 {
+		return
+	}
+	for _, c := range tld {
+		if !isLetter(c) && c < utf8.RuneSelf {
+			s.reject(k.ID, from, to, "no top-level domain")
+			return
+		}
+	}
+	value := strings.ToLower(string(buf[from:localEnd]) + "@" + string(host))
+	top := value[strings.LastIndexByte(value, '.')+1:]
+	switch {
+	case fileTypes[top]:
+		s.reject(k.ID, from, to, "a file name")
+		return
+	case strings.HasSuffix(value, "@thread.skype") || strings.HasSuffix(value, "@unq.gbl.spaces") || strings.HasPrefix(top, "tacv"):
+		s.reject(k.ID, from, to, "a Teams conversation id")
+		return
+	case strings.HasPrefix(value, "git@") && to < len(buf) && buf[to] == ':':
+		s.reject(k.ID, from, to, "a repository's address")
+		return
+	}
+	c := candidate{kind: k, start: from, end: to, level: k.Alone, value: value, why: "address with a top-level domain"}
+	d := value[strings.LastIndexByte(value, '@')+1:]
+	c.known = documentation(d)
+	ev := s.evidence(k.set, k.Within, from, to)
+	if ev.found() && ev.full {
+		c.level, c.evidence = k.WithContext, true
+		c.why += "; " + s.tell(ev)
+	} else if s.t.Zone(from) == extract.Code {
+		c.level = c.level.lower()
+		c.why += "; in code"
+	}
+	if spelled {
+		c.level = Low
+		c.why += "; spelled with [at]"
+	}
+	s.add(c)
+}
+
+// documentation reports whether a host is one that is kept for examples (RFC 2606).
+func documentation(host string) bool {
+	host, _, _ = strings.Cut(host, ":")
+	for _, d := range []string{"example.com", "example.org", "example.net", "example", "test", "invalid"} {
+		if host == d || strings.HasSuffix(host, "."+d) {
+			return true
+		}
+	}
+	return false
+}
+
+// fileTypes are endings of file names that look like top-level domains.
+var fileTypes = set("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "bmp", "css", "js", "ts", "tsx", "jsx", "json", "yaml", "yml", "xml", "html", "txt", "csv",
+	"pdf", "docx", "xlsx", "pptx", "exe", "dll", "jar", "py", "go", "cs", "java", "local", "internal", "lan", "localdomain", "localhost")
+
+// international reads a phone number after the international prefix buf[i:j]: '+',
+// or the 00 that many countries dial.
+func (s *scanner) international(i, j int) {
+	buf, k := s.buf, kinds["phone-e164"]
+	if i > 0 && (strings.IndexByte(".-/_", buf[i-1]) >= 0 && buf[i] == '0' || isWordByte(buf[i-1]) || buf[i-1] == '+' || buf[i-1] == '=' && i > 1 && isWordByte(buf[i-2])) {
+		return
+	}
+	d := s.spare[:0]
+	var ends, counts [16]int
+	groups := 0
+	for j < len(buf) && len(d) <= 15 {
+		if isDigit(buf[j]) {
+			for j < len(buf) && isDigit(buf[j]) && len(d) <= 15 {
+				d = append(d, buf[j])
+				j++
+			}
+			if groups < len(ends) && len(d) <= 15 {
+				ends[groups], counts[groups] = j, len(d)
+				groups++
+			}
+			continue
+		}
+		if bytes.HasPrefix(buf[j:], []byte("(0)")) { // the trunk prefix, not dialled from abroad
+			j += 3
+			continue
+		}
+		if strings.IndexByte(" .-()/", buf[j]) < 0 || !digitWithin(buf, j, 3) {
+			break
+		}
+		j++
+	}
+	s.work += j - i
+	if groups == 0 {
+		return
+	}
+	code, least, most := dialCode(d)
+	if code == 0 {
+		s.reject(k.ID, i, j, "country code")
+		return
+	}
+	for g := groups - 1; g >= 0; g-- {
+		n, end := counts[g]-code, ends[g]
+		if n < least || n > most || end < len(buf) && isWordByte(buf[end]) {
+			continue
+		}
+		if code == 1 && !nanp(d[1:11]) {
+			break
+		}
+		c := candidate{kind: k, start: i, end: end, level: k.Alone, value: "+" + string(d[:counts[g]]), why: "country code +" + string(d[:code]) + " and length"}
+		if buf[i] == '0' {
+			if c.level = Low; g == 0 {
+				c.level = Internal // bare digits that happen to start with 00
+			}
+		}
+		ev := s.evidence(k.set, k.Within, i, end)
+		if ev.found() && ev.full && (buf[i] != '0' || g > 0 || ev.dist <= beside) {
+			c.level, c.evidence = k.WithContext, true
+			c.why += "; " + s.tell(ev)
+		} else if ev.label {
+			c.level = c.level.lower()
+			c.why += "; a label right before it says it is something else"
+		}
+		if code == 1 && fictional(d[:counts[g]]) {
+			c.level, c.known = c.level.lower(), true
+		}
+		s.add(c)
+		return
+	}
+	s.reject(k.ID, i, j, "length for the country")
+}
+
+func digitWithin(buf []byte, i, n int) bool {
+	for _, c := range buf[i:min(len(buf), i+n+1)] {
+		if isDigit(c) {
+			return true
+		}
+		if strings.IndexByte(" .-()/", c) < 0 {
+			return false
+		}
+	}
+	return false
+}

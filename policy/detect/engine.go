@@ -1,0 +1,334 @@
+package detect
+
+import (
+	"cmp"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"teamsdlp/policy/extract"
+)
+
+// Engine finds what its detectors describe. It is immutable and safe for
+// concurrent use.
+type Engine struct {
+	kinds  []*kind  // built in
+	own    []*owned // a company's
+	ids    map[string]bool
+	words  *Keywords
+	sets   [][]uint16 // evidence sets by term; set 0 is of words against
+	labels []string   // by term, for Why
+	pool   sync.Pool  // of *scanner
+}
+
+// Options say what a scan is about. The zero value reports everything of at least
+// Low.
+type Options struct {
+	// Regions are the countries (ISO 3166, any case) that data is expected from;
+	// nil is all. What belongs to another drops one level.
+	Regions []string
+	// RegionHint is the home country, for phone numbers without a country code.
+	RegionHint string
+	// Min is the least level reported; 0 is Low.
+	Min Level
+	// Only names the detectors whose matches are wanted; nil is all. The others
+	// still run: that a number is a card keeps it from being something else.
+	Only map[string]bool
+}
+
+// Rejected is a candidate that is not reported, with the gate that stopped it. It
+// never holds the value.
+type Rejected struct {
+	Detector   string
+	Start, End int    // byte offsets in the buffer
+	Gate       string // as "Luhn", "part of a GUID", "below the least level"
+}
+
+// New makes an engine of the built-in detectors and a company's own. Every fault
+// of every one of custom is reported, each a [*Fault]; then there is no engine.
+func New(custom []Detector) (*Engine, []error) {
+	e := &Engine{kinds: catalogue, ids: map[string]bool{}}
+	e.pool.New = func() any { return new(scanner) }
+	terms := evidenceTerms{at: map[string]int{}}
+	terms.add(0, against)
+	for i, k := range e.kinds {
+		e.ids[k.ID] = true
+		terms.add(i+1, k.Words)
+	}
+	var faults []error
+	for i, d := range custom {
+		o, errs := compile(d)
+		if e.ids[d.ID] {
+			errs = append(errs, &Fault{d.ID, "id", -1, errors.New("there is a detector of that id")})
+		}
+		e.ids[d.ID] = true
+		faults = append(faults, errs...)
+		o.set = len(e.kinds) + 1 + i
+		terms.add(o.set, d.Words)
+		e.own = append(e.own, o)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	e.words, e.sets, e.labels = newKeywords(terms.words, true), terms.sets, terms.words
+	return e, nil
+}
+
+// evidenceTerms collects words, each once, with the sets it belongs to.
+type evidenceTerms struct {
+	at    map[string]int
+	words []string
+	sets  [][]uint16
+}
+
+func (t *evidenceTerms) add(set int, words []string) {
+	for _, w := range words {
+		w = strings.ToLower(strings.TrimSpace(w))
+		i, ok := t.at[w]
+		if !ok {
+			i = len(t.words)
+			t.at[w] = i
+			t.words = append(t.words, w)
+			t.sets = append(t.sets, nil)
+		}
+		if !slices.Contains(t.sets[i], uint16(set)) {
+			t.sets[i] = append(t.sets[i], uint16(set))
+		}
+	}
+}
+
+// Has reports whether the engine has a detector of that id.
+func (e *Engine) Has(id string) bool { return e.ids[id] }
+
+// IDs returns the ids of all detectors, sorted.
+func (e *Engine) IDs() []string {
+	ids := make([]string, 0, len(e.ids))
+	for id := range e.ids {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Families returns the families of all detectors, sorted.
+func (e *Engine) Families() []string {
+	var f []string
+	for _, d := range e.Detectors() {
+		f = append(f, d.Family)
+	}
+	slices.Sort(f)
+	return slices.Compact(f)
+}
+
+// Detectors returns the built-in detectors, then a company's own.
+func (e *Engine) Detectors() []Detector {
+	var all []Detector
+	for _, k := range e.kinds {
+		all = append(all, k.Detector)
+	}
+	for _, o := range e.own {
+		all = append(all, o.Detector)
+	}
+	return all
+}
+
+// Scan returns the matches in t, in the order of the text; nil if there are none.
+func (e *Engine) Scan(t *extract.Text, o Options) []Match {
+	m, _ := e.scan(t, o, false)
+	return m
+}
+
+// ScanExplain is Scan, and tells of the candidates that came to nothing. Those
+// that had not even the form are not told of, and neither are more than a
+// thousand.
+func (e *Engine) ScanExplain(t *extract.Text, o Options) ([]Match, []Rejected) {
+	return e.scan(t, o, true)
+}
+
+func (e *Engine) scan(t *extract.Text, o Options, explain bool) ([]Match, []Rejected) {
+	s := e.pool.Get().(*scanner)
+	defer e.pool.Put(s)
+	s.start(e, t, o, explain)
+	s.run()
+	s.custom()
+	out := s.resolve()
+	rejected := s.rejected
+	s.end()
+	return out, rejected
+}
+
+// A candidate is a value that a detector has confirmed.
+type candidate struct {
+	kind       *kind
+	own        *owned // instead of kind
+	start, end int
+	level      Level
+	value      string
+	prefix     string // public, of a secret
+	why        string
+	evidence   bool
+	dist       int // how far the evidence is, for comparison
+	known      bool
+}
+
+// better reports whether a is the one to report where a and b overlap.
+func (a *candidate) better(b *candidate) bool {
+	if a.kind.weak != b.kind.weak && min(a.level, b.level) >= Low {
+		return b.kind.weak
+	}
+	return cmp.Or(
+		cmp.Compare(a.level, b.level),
+		cmp.Compare(a.end-a.start, b.end-b.start),
+		cmp.Compare(b.near(), a.near()),
+		cmp.Compare(b.kind.rank, a.kind.rank),
+	) > 0
+}
+
+// near is how far a candidate's evidence is; far, if there is none.
+func (c *candidate) near() int {
+	if !c.evidence {
+		return 1 << 30
+	}
+	return c.dist
+}
+
+// resolve drops what overlaps with something better and what is below the least
+// level, and makes matches of the rest.
+func (s *scanner) resolve() []Match {
+	if len(s.found) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(s.found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
+	})
+	var out []Match
+	last := -1 // best built-in candidate so far that later ones may overlap
+	keep := make([]bool, len(s.found))
+	for i := range s.found {
+		c := &s.found[i]
+		if c.own != nil {
+			keep[i] = true
+			continue
+		}
+		if last < 0 || s.found[last].end <= c.start {
+			keep[i], last = true, i
+			continue
+		}
+		l := &s.found[last]
+		if c.better(l) {
+			keep[i], keep[last] = true, false
+			s.reject(l.kind.ID, l.start, l.end, "overlaps with "+c.kind.ID)
+			last = i
+		} else {
+			s.reject(c.kind.ID, c.start, c.end, "overlaps with "+l.kind.ID)
+		}
+	}
+	least := cmp.Or(s.o.Min, Low)
+	for i := range s.found {
+		c := &s.found[i]
+		switch d := c.detector(); {
+		case !keep[i]:
+		case s.o.Only != nil && !s.o.Only[d.ID]:
+		case c.level < least:
+			s.reject(d.ID, c.start, c.end, "below the least level: "+c.level.String()+"; "+c.why)
+		case s.repeats(c):
+			s.reject(d.ID, c.start, c.end, "said elsewhere in the message")
+		default:
+			out = append(out, Match{
+				Detector: d.ID, Family: d.Family, Level: c.level, Start: c.start, End: c.end,
+				Value: NewValue(c.value), Masked: mask(d.Mask, c.value, c.prefix), Why: c.why,
+				KnownTest: c.known, Obfuscated: s.t.Obfuscated(c.start, c.end),
+			})
+		}
+	}
+	return out
+}
+
+// repeats reports whether c is the target of a link or part of a quote and the
+// same value stands in the message's own text.
+func (s *scanner) repeats(c *candidate) bool {
+	z := s.t.Zone(c.start)
+	if z != extract.Link && z != extract.Quote {
+		return false
+	}
+	if s.said == nil {
+		s.said = map[string]bool{}
+		for i := range s.found {
+			if o := &s.found[i]; s.t.Zone(o.start) < extract.Quote {
+				s.said[o.detector().ID+"\x00"+o.value] = true
+			}
+		}
+	}
+	key := c.detector().ID + "\x00" + c.value
+	if s.said[key] {
+		return true
+	}
+	s.said[key] = true
+	return false
+}
+
+func (c *candidate) detector() *Detector {
+	if c.own != nil {
+		return &c.own.Detector
+	}
+	return &c.kind.Detector
+}
+
+// An owned is a company's own detector, compiled.
+type owned struct {
+	Detector
+	set      int
+	patterns []*regexp.Regexp
+	gates    []gate
+}
+
+// maxWithin keeps the search for evidence linear.
+const maxWithin = 3000
+
+// compile checks every field of d.
+func compile(d Detector) (*owned, []error) {
+	o := &owned{Detector: d}
+	var faults []error
+	fault := func(field string, index int, text string) {
+		faults = append(faults, &Fault{d.ID, field, index, errors.New(text)})
+	}
+	if d.ID == "" {
+		fault("id", -1, "is missing")
+	}
+	if len(d.Patterns) == 0 {
+		fault("patterns", -1, "there is none")
+	}
+	for i, p := range d.Patterns {
+		re, g, err := gated(p)
+		if err != nil {
+			fault("patterns", i, err.Error())
+			continue
+		}
+		o.patterns, o.gates = append(o.patterns, re), append(o.gates, g)
+	}
+	if d.Validate != "" && !HasValidator(d.Validate) {
+		fault("validate", -1, "there is no validator of that name")
+	}
+	for i, w := range d.Words {
+		if len((&Keywords{loose: true}).fold(strings.TrimSuffix(w, "*"))) == 0 {
+			fault("context", i, "a word must not be empty")
+		}
+	}
+	if d.Within < 0 {
+		fault("context", -1, "the distance must not be negative")
+	}
+	if d.Within > maxWithin {
+		fault("context", -1, "the distance must not be more than 3000 characters")
+	}
+	if d.Alone == 0 && d.WithContext == 0 {
+		fault("confidence", -1, "is missing: the detector could never report anything")
+	}
+	if d.WithContext != 0 && len(d.Words) == 0 && d.Alone == 0 {
+		fault("confidence", -1, "there are no context words, and without them there is no confidence")
+	}
+	o.Within = cmp.Or(d.Within, defaultWithin)
+	o.WithContext = max(d.WithContext, d.Alone)
+	return o, faults
+}

@@ -1,0 +1,179 @@
+package detect
+
+import (
+	"sort"
+	"strconv"
+	"unicode/utf8"
+)
+
+// against are labels that say what a number is instead. Right before a number
+// they lower it.
+var against = []string{"order", "order no", "order id", "order number", "orders", "ticket", "ticket no", "ticket id", "case", "case no", "case id", "incident", "invoice", "invoice no",
+	"invoice number", "tracking", "tracking no", "tracking number", "shipment", "parcel", "reference", "ref", "ref no", "meeting id", "conference id", "webinar id", "passcode",
+	"request id", "trace id", "correlation id", "transaction id", "build", "commit", "revision", "version", "sku", "part no", "part number", "article", "serial", "serial no",
+	"serial number", "imei", "isbn", "ean", "gtin", "upc", "barcode", "timestamp", "epoch", "bestellung", "bestellnummer", "bestell-nr", "auftrag", "auftragsnummer", "rechnung",
+	"rechnungsnummer", "sendungsnummer", "vorgang", "commande", "facture", "pedido", "factura", "ordine", "fattura", "bestelling", "factuur", "zamowienie", "faktura",
+	"订单", "注文", "example id", "id", "uid", "user id", "thread id", "message id"}
+
+// near is the distance in characters up to which evidence counts in full.
+const near = 100
+
+// An evidence is the best word for or against a candidate.
+type evidence struct {
+	term   int  // of the nearest word for it; -1 for none
+	at     Hit  // where that is
+	dist   int  // in bytes
+	before bool // it stands before the value
+	full   bool // near, on the same line or the column's heading
+	header bool
+	label  bool // a word against stands right before the value, and nothing between
+}
+
+func (ev evidence) found() bool { return ev.term >= 0 }
+
+// touches reports whether the word is so near that it names the value.
+func (ev evidence) touches() bool { return ev.term >= 0 && (ev.header || ev.dist <= 20) }
+
+// look finds all evidence words of the text, once.
+func (s *scanner) look() {
+	if !s.looked {
+		s.looked = true
+		s.hits = s.e.words.find(s.buf, s.hits[:0])
+		s.work += len(s.buf)
+	}
+}
+
+// evidence weighs the words of a set around buf[start:end].
+func (s *scanner) evidence(set, within, start, end int) evidence {
+	s.look()
+	ev := evidence{term: -1, dist: 1 << 30}
+	lo, hi := s.window(start, end, within)
+	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
+	labelEnd, labelled := -1, false
+	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
+		h := s.hits[i]
+		s.work++
+		if h.Start < lo || h.End > hi || h.Start < end && h.End > start {
+			continue
+		}
+		sets := s.e.sets[h.Term]
+		if sets[0] == 0 && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
+			labelEnd, labelled = h.End, true
+		}
+		if !has(sets, set) {
+			continue
+		}
+		d, before := h.Start-end, false
+		if h.End <= start {
+			d, before = start-h.End, true
+		}
+		if d < ev.dist || d == ev.dist && h.End-h.Start > ev.at.End-ev.at.Start {
+			ev.term, ev.at, ev.dist, ev.before = h.Term, h, d, before
+		}
+	}
+	if from, to, ok := s.t.Header(start); ok && !ev.touches() {
+		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })
+		for ; j < len(s.hits) && s.hits[j].End <= to; j++ {
+			if h := s.hits[j]; h.Start >= from && has(s.e.sets[h.Term], set) {
+				ev.term, ev.at, ev.dist, ev.before, ev.header = h.Term, h, start-h.End, true, true
+			}
+		}
+	}
+	if ev.found() {
+		ev.full = ev.header || ev.dist <= near || s.sameLine(ev.at, start, end)
+		// "order 4539…, card to follow": the number is labelled by what stands
+		// right before it, unless its own word is as near.
+		ev.label = labelled && !(ev.before && ev.at.End >= labelEnd) && !ev.header
+		return ev
+	}
+	ev.label = labelled
+	return ev
+}
+
+func has(sets []uint16, set int) bool {
+	for _, x := range sets {
+		if int(x) == set {
+			return true
+		}
+	}
+	return false
+}
+
+// window returns the stretch of within characters on both sides of
+// buf[start:end].
+func (s *scanner) window(start, end, within int) (lo, hi int) {
+	lo, hi = start, end
+	for n := 0; n < within && lo > 0; n++ {
+		lo--
+		for lo > 0 && !utf8.RuneStart(s.buf[lo]) {
+			lo--
+		}
+	}
+	for n := 0; n < within && hi < len(s.buf); n++ {
+		hi++
+		for hi < len(s.buf) && !utf8.RuneStart(s.buf[hi]) {
+			hi++
+		}
+	}
+	s.work += hi - lo
+	return lo, hi
+}
+
+// right reports whether a word that ends at from stands right before start: at
+// most "no. #" or the like between.
+func (s *scanner) right(from, start int) bool {
+	if start-from > 12 {
+		return false
+	}
+	letters := 0
+	for _, c := range s.buf[from:start] {
+		switch {
+		case c == '\n' || c == '\f' || c == '\t' || isDigit(c) || c == ';':
+			return false
+		case isLetter(c):
+			letters++
+		}
+	}
+	return letters <= 6
+}
+
+func (s *scanner) sameLine(h Hit, start, end int) bool {
+	from, to := h.End, start
+	if h.Start >= end {
+		from, to = end, h.Start
+	}
+	for _, c := range s.buf[from:to] {
+		if c == '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+// tell says what the evidence is.
+func (s *scanner) tell(ev evidence) string {
+	w := `keyword "` + s.e.labels[ev.term] + `" `
+	if ev.header {
+		return w + "heads the column"
+	}
+	from, to, where := ev.at.End, 0, " characters before"
+	if ev.before {
+		to = from + ev.dist
+	} else {
+		from, to, where = ev.at.Start-ev.dist, ev.at.Start, " characters after"
+	}
+	return w + strconv.Itoa(utf8.RuneCount(s.buf[from:to])) + where
+}
+
+// lower is the level one step down.
+func (l Level) lower() Level {
+	switch {
+	case l > Medium:
+		return Medium
+	case l > Low:
+		return Low
+	case l > Internal:
+		return Internal
+	}
+	return 0
+}

@@ -1,0 +1,363 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"teamsdlp/policy/extract"
+)
+
+// Keywords finds many words and phrases in one pass over a text. Case and
+// accents do not matter, and any run of blanks is one. A term of a script with
+// spaces is found as a whole word only; one of Chinese, Japanese, Korean or Thai
+// anywhere. Keywords is immutable and safe for concurrent use; nil finds nothing.
+type Keywords struct {
+	auto  automaton
+	terms []term // as the automaton numbers them
+	loose bool   // for evidence: digits end a word, '-' and '_' are blanks
+}
+
+// A term is one folded word or phrase.
+type term struct {
+	index      int  // in the caller's slice
+	length     int  // in folded bytes
+	head, tail bool // a word must start, end there
+}
+
+// Hit is one term found.
+type Hit struct {
+	Term       int // index in the slice given to [NewKeywords]
+	Start, End int // byte offsets in the buffer
+}
+
+// NewKeywords makes a matcher for terms. A term that holds no letter, digit or
+// sign is never found. terms is not kept.
+func NewKeywords(terms []string) *Keywords { return newKeywords(terms, false) }
+
+func newKeywords(terms []string, loose bool) *Keywords {
+	k := &Keywords{loose: loose}
+	var folded [][]byte
+	for i, s := range terms {
+		open := loose && strings.HasSuffix(s, "*")
+		if open {
+			s = strings.TrimSuffix(s, "*")
+		}
+		f := k.fold(s)
+		if len(f) == 0 {
+			continue
+		}
+		first, _ := utf8.DecodeRune(f)
+		last, _ := utf8.DecodeLastRune(f)
+		k.terms = append(k.terms, term{i, len(f), spaced(first), spaced(last) && !open})
+		folded = append(folded, f)
+	}
+	k.auto.build(folded)
+	return k
+}
+
+// fold returns a term as the automaton sees it.
+func (k *Keywords) fold(s string) []byte {
+	var f []byte
+	blank := true // leading blanks are dropped
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		if r < utf8.RuneSelf && k.blank(byte(r)) {
+			if !blank {
+				f = append(f, ' ')
+			}
+			blank = true
+			continue
+		}
+		blank = false
+		f = append(f, foldRune(r)...)
+	}
+	if n := len(f); n > 0 && f[n-1] == ' ' {
+		f = f[:n-1]
+	}
+	return f
+}
+
+func (k *Keywords) blank(c byte) bool {
+	return c == ' ' || c == '\n' || c == '\t' || c == '\f' || k.loose && (c == '-' || c == '_')
+}
+
+// Find returns the terms in t by where they end; nil if there are none. Terms
+// may overlap.
+func (k *Keywords) Find(t *extract.Text) []Hit {
+	if k == nil {
+		return nil
+	}
+	return k.find(t.Bytes(), nil)
+}
+
+// find appends to hits.
+func (k *Keywords) find(buf []byte, hits []Hit) []Hit {
+	if len(k.terms) == 0 {
+		return hits
+	}
+	var ringBuf [256]int32
+	ring := ringBuf[:]
+	for len(ring) <= k.auto.longest {
+		ring = make([]int32, 2*len(ring))
+	}
+	mask := len(ring) - 1
+	state, fed := int32(0), 0
+	feed := func(c byte, from, to int) {
+		ring[fed&mask] = int32(from)
+		fed++
+		state = k.auto.next(state, c)
+		for s := k.auto.output(state); s != 0; s = k.auto.output(k.auto.fail[s]) {
+			for _, i := range k.auto.found(s) {
+				m := &k.terms[i]
+				start := int(ring[(fed-m.length)&mask])
+				if k.whole(buf, start, to, m) {
+					hits = append(hits, Hit{m.index, start, to})
+				}
+			}
+		}
+	}
+	for i := 0; i < len(buf); {
+		c := buf[i]
+		if c < utf8.RuneSelf {
+			if !k.blank(c) {
+				feed(lowered[c], i, i+1)
+				i++
+				continue
+			}
+			from := i
+			for i < len(buf) && k.blank(buf[i]) {
+				i++
+			}
+			feed(' ', from, i)
+			continue
+		}
+		r, n := utf8.DecodeRune(buf[i:])
+		f := foldRune(r)
+		for j := range len(f) {
+			feed(f[j], i, i+n)
+		}
+		i += n
+	}
+	return hits
+}
+
+// whole reports whether buf[start:end] stands as a word where m asks for one.
+func (k *Keywords) whole(buf []byte, start, end int, m *term) bool {
+	if m.head && start > 0 {
+		r, _ := utf8.DecodeLastRune(buf[:start])
+		camel := k.loose && isUpper(buf[start]) && r < utf8.RuneSelf && isLower(byte(r))
+		if k.wordly(r) && !camel {
+			return false
+		}
+	}
+	if m.tail && end < len(buf) {
+		r, _ := utf8.DecodeRune(buf[end:])
+		camel := k.loose && isLower(buf[end-1]) && r < utf8.RuneSelf && isUpper(byte(r))
+		if k.wordly(r) && !camel {
+			return false
+		}
+	}
+	return true
+}
+
+// wordly reports whether r next to a word makes it a longer one.
+func (k *Keywords) wordly(r rune) bool {
+	if r < utf8.RuneSelf {
+		return isLetter(byte(r)) || isDigit(byte(r)) && !k.loose || r == '_' && !k.loose
+	}
+	return spaced(r)
+}
+
+// spaced reports whether r is part of a word in a script that parts words by
+// spaces.
+func spaced(r rune) bool {
+	if r < utf8.RuneSelf {
+		return isAlnum(byte(r))
+	}
+	if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		return false
+	}
+	return !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) && r != 'ー'
+}
+
+// lowered folds ASCII.
+var lowered = func() (t [utf8.RuneSelf]byte) {
+	for i := range t {
+		t[i] = byte(unicode.ToLower(rune(i)))
+	}
+	return t
+}()
+
+// foldedRunes holds the folded form of every rune up to U+1FFF, where accents
+// live; it is made when the first of them turns up.
+var foldedRunes = sync.OnceValue(func() *[0x2000]string {
+	t := new([0x2000]string)
+	for r := range rune(len(t)) {
+		t[r] = stripAccents(r)
+	}
+	return t
+})
+
+// foldRune returns r without case and accents, as UTF-8; nothing for an accent
+// that stands alone.
+func foldRune(r rune) string {
+	if r < 0x2000 {
+		return foldedRunes()[r]
+	}
+	if l := unicode.ToLower(r); l != r {
+		return string(l)
+	}
+	return string(r)
+}
+
+func stripAccents(r rune) string {
+	switch r { // letters that Unicode does not decompose
+	case 'ß', 'ẞ':
+		return "ss"
+	case 'ø', 'Ø':
+		return "o"
+	case 'ł', 'Ł':
+		return "l"
+	case 'đ', 'Đ', 'ð', 'Ð':
+		return "d"
+	case 'æ', 'Æ':
+		return "ae"
+	case 'œ', 'Œ':
+		return "oe"
+	case 'ı', 'İ':
+		return "i"
+	}
+	var b strings.Builder
+	for _, d := range norm.NFD.String(string(r)) {
+		if !unicode.Is(unicode.Mn, d) {
+			b.WriteRune(unicode.ToLower(d))
+		}
+	}
+	return b.String()
+}
+
+// An automaton is that of Aho and Corasick over folded bytes. Small ones are a
+// dense table, so that a step is one load; for large word lists the edges stay
+// in a map and a step may follow failure links.
+type automaton struct {
+	class   [256]uint16 // of bytes; 0 for those in no term
+	classes int
+	table   []int32          // state*classes + class; nil if it would be too large
+	edges   map[uint64]int32 // state<<8 | byte
+	fail    []int32
+	out     []int32   // the state itself or the nearest on its failure links that ends a term; 0 for none
+	ends    [][]int32 // terms that end in a state
+	longest int
+}
+
+// denseCells is the size up to which the table is dense: 16 MiB.
+const denseCells = 4 << 20
+
+func (a *automaton) build(terms [][]byte) {
+	a.edges = map[uint64]int32{}
+	a.classes = 1
+	a.ends = make([][]int32, 1)
+	for i, t := range terms {
+		a.longest = max(a.longest, len(t))
+		s := int32(0)
+		for _, c := range t {
+			if a.class[c] == 0 {
+				a.class[c] = uint16(a.classes)
+				a.classes++
+			}
+			next, ok := a.edges[uint64(s)<<8|uint64(c)]
+			if !ok {
+				next = int32(len(a.ends))
+				a.edges[uint64(s)<<8|uint64(c)] = next
+				a.ends = append(a.ends, nil)
+			}
+			s = next
+		}
+		a.ends[s] = append(a.ends[s], int32(i))
+	}
+	a.link()
+}
+
+// link computes failure links breadth first, and the table if it is small. An
+// edge leads to a state made after its source, so the order of the keys is not
+// that of depth: levels are walked one by one.
+func (a *automaton) link() {
+	n := len(a.ends)
+	a.fail, a.out = make([]int32, n), make([]int32, n)
+	keys := make([]uint64, 0, len(a.edges))
+	for e := range a.edges {
+		keys = append(keys, e)
+	}
+	slices.Sort(keys)
+	first := make([]int32, n+1) // where the edges of a state start in keys
+	for i, s := 0, 0; s <= n; s++ {
+		for i < len(keys) && int(keys[i]>>8) < s {
+			i++
+		}
+		first[s] = int32(i)
+	}
+	order := make([]int32, 1, n)
+	for i := 0; i < len(order); i++ {
+		s := order[i]
+		if s != 0 {
+			a.out[s] = a.out[a.fail[s]]
+			if a.ends[s] != nil {
+				a.out[s] = s
+			}
+		}
+		for _, e := range keys[first[s]:first[s+1]] {
+			to, c := a.edges[e], byte(e)
+			if s != 0 {
+				a.fail[to] = a.step(a.fail[s], c)
+			}
+			order = append(order, to)
+		}
+	}
+	if n*a.classes > denseCells {
+		return
+	}
+	a.table = make([]int32, n*a.classes)
+	for _, s := range order {
+		copy(a.table[int(s)*a.classes:], a.table[int(a.fail[s])*a.classes:][:a.classes])
+		for _, e := range keys[first[s]:first[s+1]] {
+			a.table[int(s)*a.classes+int(a.class[byte(e)])] = a.edges[e]
+		}
+	}
+	a.edges = nil
+}
+
+// step follows an edge, or failure links to one.
+func (a *automaton) step(s int32, c byte) int32 {
+	for {
+		if to, ok := a.edges[uint64(s)<<8|uint64(c)]; ok {
+			return to
+		}
+		if s == 0 {
+			return 0
+		}
+		s = a.fail[s]
+	}
+}
+
+func (a *automaton) next(s int32, c byte) int32 {
+	k := a.class[c]
+	if k == 0 {
+		return 0
+	}
+	if a.table != nil {
+		return a.table[int(s)*a.classes+int(k)]
+	}
+	return a.step(s, c)
+}
+
+// output returns s or the next state on its failure links that ends a term; 0
+// for none.
+func (a *automaton) output(s int32) int32 { return a.out[s] }
+
+func (a *automaton) found(s int32) []int32 { return a.ends[s] }

@@ -1,0 +1,79 @@
+package detect
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"teamsdlp/policy/extract"
+)
+
+const dot = "•"
+
+// mask hides value. prefix is what is public of a secret.
+func mask(m MaskKind, value, prefix string) string {
+	n := utf8.RuneCountInString(value)
+	switch m {
+	case MaskCard:
+		if n >= 12 {
+			return value[:6] + strings.Repeat(dot, n-10) + value[n-4:]
+		}
+	case MaskPrefix:
+		return prefix + strings.Repeat(dot, 4)
+	case MaskEmail:
+		at := strings.LastIndexByte(value, '@')
+		_, first := utf8.DecodeRuneInString(value)
+		if at >= first && at > 0 {
+			return value[:first] + strings.Repeat(dot, 3) + value[at:]
+		}
+	case MaskAll:
+		return strings.Repeat(dot, 4)
+	}
+	// Long values, a whole key block say, are not drawn at full length.
+	shown := min(4, n/4)
+	tail := value
+	for range n - shown {
+		_, size := utf8.DecodeRuneInString(tail)
+		tail = tail[size:]
+	}
+	return strings.Repeat(dot, min(n-shown, 40)) + tail
+}
+
+// builtinEngine is the engine without a company's own detectors.
+var builtinEngine = mustNew()
+
+func mustNew() *Engine {
+	e, errs := New(nil)
+	if len(errs) > 0 {
+		panic(errs[0]) // the catalogue is part of the program
+	}
+	return e
+}
+
+// MaskText is [Engine.MaskAll] with the built-in detectors only.
+func MaskText(s string) string { return builtinEngine.MaskAll(s) }
+
+// MaskAll replaces every match in s of at least Low by its masked form. It is for
+// people's own words (a justification, a note) before they are written down.
+func (e *Engine) MaskAll(s string) string {
+	t := extract.Plain(s)
+	matches := e.Scan(t, Options{})
+	if len(matches) == 0 {
+		return s
+	}
+	var b strings.Builder
+	done := 0
+	for _, m := range matches {
+		_, start, end := t.Origin(m.Start, m.End)
+		if start < done { // a company's own detector found it as well
+			if end <= done {
+				continue
+			}
+			start = done
+		}
+		b.WriteString(s[done:start])
+		b.WriteString(m.Masked)
+		done = end
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}

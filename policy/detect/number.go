@@ -1,0 +1,686 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+
+	"teamsdlp/policy/extract"
+)
+
+// A form is what a number of some kind looks like.
+type form struct {
+	min, max      int                                        // digits
+	before, after int                                        // letters right before and after
+	layouts       []string                                   // how it is printed: the digits of each group, as bytes
+	check         func(d []byte, home string) (string, bool) // of the digits; says more about them
+	letters       func(s []byte) bool                        // check, of letters and digits
+	gate          string                                     // what check is called
+	known         map[string]bool                            // published test values
+	expiry        bool                                       // an expiry date nearby is evidence
+	paren         bool                                       // may hold parentheses: a phone number
+	solid         bool                                       // only bare or as it is printed
+	mixed         bool                                       // its print mixes separators
+	seps          string                                     // what it is printed with; empty: any
+}
+
+// byDigits lists the detectors of numbers by how many digits they have.
+var byDigits = func() (t [most + 1][]*kind) {
+	for _, k := range catalogue {
+		if k.number == nil {
+			continue
+		}
+		for n := k.number.min; n <= k.number.max; n++ {
+			t[n] = append(t[n], k)
+		}
+	}
+	return t
+}()
+
+// byGroups lists those that are printed in so many groups, or in any, by digits.
+var byGroups = func() (t [most + 1][most + 1][]*kind) {
+	for n, all := range byDigits {
+		for _, k := range all {
+			for groups := 2; groups <= most; groups++ {
+				if k.number.paren || slices.ContainsFunc(k.number.layouts, func(l string) bool { return len(l) == groups && total(l) == n }) {
+					t[n][groups] = append(t[n][groups], k)
+				}
+			}
+		}
+	}
+	return t
+}()
+
+// total is how many digits a layout has.
+func total(layout string) int {
+	n := 0
+	for i := range len(layout) {
+		n += int(layout[i])
+	}
+	return n
+}
+
+// fewest is the least number of digits any detector takes.
+const fewest, most = 6, 23
+
+// A group is a run of digits in a chain.
+type group struct {
+	off, n int
+	from   int  // its first digit in scanner.digits
+	sep    byte // what stands before it: see separator; 0 for the first
+}
+
+// What stands between two groups, besides ' ', '-', '.', '/', '_'.
+const (
+	lineSep  = '\n'
+	blockSep = 'P'
+	parenSep = ')'
+)
+
+// chain reads the digits at i and every group that follows with separators
+// between, and tries every stretch of it. It returns where the chain ends.
+func (s *scanner) chain(i int) int {
+	s.groups, s.digits = s.groups[:0], s.digits[:0]
+	buf, sep, first := s.buf, byte(0), i
+	for {
+		g := group{off: i, from: len(s.digits), sep: sep}
+		for i < len(buf) && isDigit(buf[i]) {
+			s.digits = append(s.digits, buf[i])
+			i++
+		}
+		g.n = len(s.digits) - g.from
+		s.groups = append(s.groups, g)
+		next, c := separator(buf, i, g.off)
+		if c == 0 {
+			break
+		}
+		i, sep = next, c
+	}
+	s.ibanBefore(first)
+	s.groupsRead(i)
+	for a := range s.groups {
+		s.from(a)
+	}
+	return i
+}
+
+// separator reads what stands between the digits that end at i and the next
+// ones; 0 if those belong to something else. from is where the digits start.
+func separator(buf []byte, i, from int) (next int, sep byte) {
+	spaces, lines := 0, 0
+	for n := 0; i < len(buf) && n < 8; i, n = i+1, n+1 {
+		switch c := buf[i]; {
+		case isDigit(c):
+			if sep == 0 && lines == 1 {
+				sep = lineSep
+			} else if sep == 0 && lines == 2 {
+				sep = blockSep
+			} else if sep == 0 {
+				sep = ' '
+			}
+			return i, sep
+		case c == ' ' && spaces < 4:
+			spaces++
+		case c == '\n' && lines < 2 && sep == 0:
+			lines++
+		case (c == '-' || c == '.' || c == '/' || c == '_') && sep == 0 && lines == 0:
+			sep = c
+		case c == ')' && sep == 0 && lines == 0 && from > 0 && buf[from-1] == '(':
+			sep = parenSep
+		default:
+			return 0, 0
+		}
+	}
+	return 0, 0
+}
+
+// from tries every stretch that starts with group a.
+func (s *scanner) from(a int) {
+	n := 0
+	for b := a; b < len(s.groups); b++ {
+		s.work++
+		if n += s.groups[b].n; n > most {
+			return
+		}
+		if n < fewest {
+			continue
+		}
+		kinds := byDigits[n]
+		switch g := s.groups[a : b+1]; {
+		case len(g) == 1:
+			if !s.explain && (tight(g[0].sep) || b+1 < len(s.groups) && tight(s.groups[b+1].sep)) {
+				continue // cut would say that it is part of a longer number
+			}
+		case (a > 0 || b < len(s.groups)-1) && !roomy(g), len(g) == 2 && g[1].sep == '.', dated(s.digits[g[0].from:], g):
+			kinds = byGroups[n][len(g)] // oddly grouped it is nothing
+		}
+		for _, k := range kinds {
+			s.try(k, a, b, n)
+		}
+	}
+}
+
+// tight reports whether a separator joins what it stands between.
+func tight(sep byte) bool { return sep == '.' || sep == '_' || sep == '-' || sep == '/' }
+
+// A stretch is a run of groups that a detector may take for its own.
+type stretch struct {
+	k          *kind
+	start, end int
+	digits     []byte
+	layout     layout
+	mixed      bool // separators of several kinds
+	lines      int  // 1: over a line's end, 2: over a block's
+	glued      bool // letters touch it
+	loose      bool // a part of a longer chain, which only a word nearby makes a value
+}
+
+// How digits are grouped.
+type layout uint8
+
+const (
+	bare      layout = iota // not at all
+	printed                 // as the kind is printed
+	irregular               // in some other way
+)
+
+// try tests groups a to b, n digits in all, for one detector.
+func (s *scanner) try(k *kind, a, b, n int) {
+	f, g := k.number, s.groups[a:b+1]
+	last := g[len(g)-1]
+	x := stretch{k: k, start: g[0].off, end: last.off + last.n, digits: s.digits[g[0].from : g[0].from+n]}
+	if !x.group(g, s.home != "") {
+		return
+	}
+	whole := a == 0 && b == len(s.groups)-1
+	if x.layout == irregular && (f.paren || f.solid || !whole && !roomy(g) || dated(x.digits, g)) {
+		return
+	}
+	if x.layout == irregular && (x.lines > 0 && !roomy(g) || len(g) == 2 && g[1].sep == '.') {
+		return // lines that happen to end and start with digits, a decimal number
+	}
+	value, detail, ok := s.confirm(&x)
+	if !ok {
+		return
+	}
+	if why := s.cut(&x, a, b); why != "" {
+		s.reject(k.ID, x.start, x.end, why)
+		return
+	}
+	s.judge(&x, value, detail)
+}
+
+// group sets how the groups stand; false if they cannot be one value.
+func (x *stretch) group(g []group, home bool) bool {
+	f := x.k.number
+	if len(g) == 1 {
+		return true
+	}
+	seps := byte(0)
+	for _, y := range g[1:] {
+		switch y.sep {
+		case lineSep:
+			x.lines = max(x.lines, 1)
+			continue
+		case blockSep:
+			x.lines = 2
+			continue
+		case parenSep:
+			if !f.paren {
+				return false
+			}
+			continue
+		}
+		if seps != 0 && seps != y.sep && (!f.paren || seps == '.' || y.sep == '.') {
+			x.mixed = true // 212 736-5000 is usual, 252.227-7013 is a clause
+		}
+		seps = y.sep
+	}
+	x.layout = irregular
+	for _, l := range f.layouts {
+		if len(l) != len(g) {
+			continue
+		}
+		same := true
+		for i := range g {
+			same = same && int(l[i]) == g[i].n && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
+		}
+		if same {
+			x.layout = printed
+			return true
+		}
+	}
+	if f.paren && home && len(g) <= 6 {
+		// Outside North America phone numbers are grouped as anyone likes.
+		for _, y := range g {
+			if y.n == 1 && y.off != g[0].off {
+				return true
+			}
+		}
+		x.layout = printed
+	}
+	return true
+}
+
+// roomy reports whether the groups are so large that they are a value's and not a
+// row of small numbers.
+func roomy(g []group) bool {
+	for _, y := range g {
+		if y.n < 4 {
+			return false
+		}
+	}
+	return true
+}
+
+// confirm runs the check and returns the canonical value, which is good until the
+// next candidate.
+func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
+	f := x.k.number
+	if f.letters == nil {
+		detail, ok = f.check(x.digits, s.home)
+		if !ok {
+			if x.layout == printed || x.layout == bare {
+				s.reject(x.k.ID, x.start, x.end, f.gate)
+			}
+			return nil, "", false
+		}
+		return x.digits, detail, true
+	}
+	head, from := s.lettersBefore(x.start, f.before)
+	tail, to := s.lettersAfter(x.end, f.after)
+	if len(head) != f.before || len(tail) != f.after {
+		return nil, "", false
+	}
+	v := append(append(append(s.spare[:0], head...), x.digits...), tail...)
+	for i, c := range v {
+		if isLower(c) {
+			v[i] = c &^ 0x20
+		}
+	}
+	if !f.letters(v) {
+		s.reject(x.k.ID, from, to, f.gate)
+		return nil, "", false
+	}
+	x.start, x.end = from, to
+	return v, "", true
+}
+
+// lettersBefore returns the n letters right before i, which one separator may
+// part from it, and where they start. None, if they are part of a word.
+func (s *scanner) lettersBefore(i, n int) ([]byte, int) {
+	if n == 0 {
+		return nil, i
+	}
+	j := i
+	if j > 0 && (s.buf[j-1] == ' ' || s.buf[j-1] == '-') {
+		j--
+	}
+	if j < n || j > n && isWordByte(s.buf[j-n-1]) {
+		return nil, i
+	}
+	for _, c := range s.buf[j-n : j] {
+		if !isLetter(c) {
+			return nil, i
+		}
+	}
+	return s.buf[j-n : j], j - n
+}
+
+func (s *scanner) lettersAfter(i, n int) ([]byte, int) {
+	if n == 0 {
+		return nil, i
+	}
+	j := i
+	if j < len(s.buf) && (s.buf[j] == ' ' || s.buf[j] == '-') {
+		j++
+	}
+	if j+n > len(s.buf) || j+n < len(s.buf) && isWordByte(s.buf[j+n]) {
+		return nil, i
+	}
+	for _, c := range s.buf[j : j+n] {
+		if !isLetter(c) {
+			return nil, i
+		}
+	}
+	return s.buf[j : j+n], j + n
+}
+
+// isWordByte reports whether c is part of a word or number.
+func isWordByte(c byte) bool { return isAlnum(c) || c >= 0x80 }
+
+// cut says why a stretch that is a part of a longer chain is no value of its own.
+// What is cut off by a space may stand alone; what is cut off by the same
+// separator that it holds may not.
+func (s *scanner) cut(x *stretch, a, b int) string {
+	var l, r byte
+	if a > 0 {
+		l = s.groups[a].sep
+	}
+	if b+1 < len(s.groups) {
+		r = s.groups[b+1].sep
+	}
+	inner := byte(0)
+	if b > a {
+		inner = s.groups[b].sep
+	}
+	for _, c := range [2]byte{l, r} {
+		switch c {
+		case 0, lineSep, blockSep, parenSep:
+		case ' ':
+			// A row of groups of one kind; cards are told by their layout.
+			if x.layout != printed && inner == ' ' || x.layout == printed && !x.k.number.expiry && inner == ' ' {
+				x.loose = true
+			}
+		case '.', '_':
+			if c == '.' && a == b {
+				return "part of a decimal number"
+			}
+			return "part of a longer number"
+		case '-', '/':
+			if c == inner || x.layout != printed {
+				return "part of a longer number"
+			}
+			x.loose = true
+		}
+	}
+	return ""
+}
+
+// judge weighs a confirmed number and adds it.
+func (s *scanner) judge(x *stretch, value []byte, detail string) {
+	k, f := x.k, x.k.number
+	known := f.known[string(value)]
+	if same(x.digits) && !known {
+		s.reject(k.ID, x.start, x.end, "one digit over and over")
+		return
+	}
+	x.glued = x.start > 0 && isWordByte(s.buf[x.start-1]) || x.end < len(s.buf) && isWordByte(s.buf[x.end])
+	if x.glued && (f.letters != nil || x.layout == irregular) {
+		s.reject(k.ID, x.start, x.end, "part of a word")
+		return
+	}
+	veto, soft := s.veto(x.start, x.end)
+	if veto != "" && !soft {
+		s.reject(k.ID, x.start, x.end, veto)
+		return
+	}
+	ev := s.evidence(k.set, k.Within, x.start, x.end)
+	if veto != "" && !ev.touches() {
+		s.reject(k.ID, x.start, x.end, veto)
+		return
+	}
+	w := s.weigh(x, ev)
+	if f.paren && fictional(x.digits) {
+		w.level, known = w.level.lower(), true
+	}
+	if w.level < s.floor && !s.explain {
+		return
+	}
+	s.add(candidate{
+		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(),
+		why: s.reason(x, ev, w, detail),
+	})
+}
+
+// A weight is what a number is worth and what decided it.
+type weight struct {
+	level  Level
+	label  bool   // a label says that it is something else
+	word   bool   // a keyword counts
+	date   bool   // an expiry date counts
+	lacks  string // why it would have needed one of them
+	inCode bool
+}
+
+// weigh applies the evidence model to a number.
+func (s *scanner) weigh(x *stretch, ev evidence) weight {
+	k, f := x.k, x.k.number
+	base, with := k.Alone, k.BareContext
+	switch x.layout {
+	case printed:
+		base, with = k.Printed, k.WithContext
+	case irregular:
+		base, with = k.Alone.lower(), k.BareContext.lower()
+	}
+	if x.uneven() {
+		base, with = base.lower(), with.lower()
+	}
+	w := weight{level: base}
+	switch {
+	case ev.label:
+		w.level, w.label = base.lower(), true
+		if !f.expiry && !f.paren {
+			w.level = min(w.level, Internal) // of cards and phone numbers the print says more than a label
+		}
+	case f.paren && x.layout == bare && ev.dist > beside:
+		// "call" and "number" are in every second message.
+	case ev.found() && ev.full:
+		w.level, w.word = max(base, with), true
+	case f.expiry && s.expiry(x.start, x.end):
+		w.level, w.date = max(base, with), true
+	case ev.found():
+		w.level, w.word = max(base, with.lower()), true
+	case x.glued:
+		w.lacks = "letters touch it"
+	case x.lines > 0:
+		w.lacks = "it reaches over a line's end"
+	case x.loose:
+		w.lacks = "it is part of a row of numbers"
+	case x.layout == irregular:
+		w.lacks = "it is oddly grouped"
+	case x.layout == bare && stamp(x.digits):
+		w.lacks = "it looks like a time stamp"
+	case !f.expiry && s.money(x.start, x.end):
+		w.lacks = "it is an amount"
+	}
+	if w.lacks != "" {
+		w.level = min(w.level, Internal)
+	}
+	if x.lines > 1 {
+		w.level = w.level.lower()
+	}
+	if !w.word && !w.date && s.t.Zone(x.start) == extract.Code {
+		w.level, w.inCode = w.level.lower(), true
+	}
+	return w
+}
+
+// beside is how near a word must be to make bare digits a phone number.
+const beside = 30
+
+// uneven reports whether a value in its printed grouping has separators of
+// several kinds.
+func (x *stretch) uneven() bool { return x.mixed && x.layout == printed && !x.k.number.mixed }
+
+// reason says in words what a weight comes from.
+func (s *scanner) reason(x *stretch, ev evidence, w weight, detail string) string {
+	why := x.k.number.gate
+	if detail != "" {
+		why = detail + ": " + why
+	}
+	if x.layout == printed {
+		why += ", printed grouping"
+	}
+	if x.uneven() {
+		why += ", uneven separators"
+	}
+	switch {
+	case w.label:
+		why += "; a label right before it says it is something else"
+	case w.word:
+		why += "; " + s.tell(ev)
+	case w.date:
+		why += "; a date like an expiry date nearby"
+	case w.lacks != "":
+		why += "; no keyword nearby, and " + w.lacks
+	}
+	if x.lines > 1 {
+		why += "; it reaches over a paragraph's end"
+	}
+	if w.inCode {
+		why += "; in code"
+	}
+	return why
+}
+
+// expiry reports whether a date like 12/27 stands within 40 characters after, or
+// 20 before, on the same line.
+func (s *scanner) expiry(start, end int) bool {
+	return month(s.buf[end:min(len(s.buf), end+40)]) || month(s.buf[max(0, start-20):start])
+}
+
+func month(b []byte) bool {
+	for i := 2; i+2 < len(b); i++ {
+		if b[i] == '\n' || b[i] == '\f' {
+			return false
+		}
+		if b[i] != '/' && b[i] != '-' || i > 2 && isWordByte(b[i-3]) {
+			continue
+		}
+		m, y := b[i-2:i], b[i+1:]
+		if !isDigit(m[0]) || !isDigit(m[1]) || number(m) == 0 || number(m) > 12 {
+			continue
+		}
+		n := 0
+		for n < len(y) && isDigit(y[n]) {
+			n++
+		}
+		if n == 2 && y[0] >= '2' && y[0] <= '4' || n == 4 && y[0] == '2' && y[1] == '0' {
+			return true
+		}
+	}
+	return false
+}
+
+// ibanBefore looks for an IBAN whose check digits start at i: two letters stand
+// before them, with at most one separator between each.
+func (s *scanner) ibanBefore(i int) {
+	buf := s.buf
+	j := i - 1
+	if j >= 0 && ibanSep(buf[j]) {
+		j--
+	}
+	if j < 0 || !isLetter(buf[j]) {
+		return
+	}
+	j--
+	spaced := false
+	if j >= 1 && ibanSep(buf[j]) && isLetter(buf[j-1]) {
+		spaced = true
+		j--
+	}
+	if j < 0 || !isLetter(buf[j]) {
+		return
+	}
+	s.iban(j, spaced)
+}
+
+func ibanSep(c byte) bool {
+	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
+}
+
+// iban reads an IBAN that starts at i. It ends where its country's length is
+// reached.
+func (s *scanner) iban(i int, spaced bool) {
+	buf := s.buf
+	v := s.spare[:0]
+	want, j, gap, gaps, lines := 2, i, 0, 0, 0
+	for ; j < len(buf) && len(v) < want; j++ {
+		c := buf[j]
+		switch {
+		case isLetter(c):
+			v = append(v, c&^0x20)
+		case isDigit(c):
+			v = append(v, c)
+		case ibanSep(c) && gap < 3:
+			if gap++; gap == 1 {
+				gaps++
+			}
+			if c == '\n' {
+				lines++
+			}
+			continue
+		default:
+			return
+		}
+		gap = 0
+		if len(v) == 2 {
+			if want = ibanLength(ibanForms[string(v)]); want < 0 {
+				return
+			}
+		}
+	}
+	s.work += j - i
+	k := kinds["iban"]
+	if len(v) < want || !isDigit(v[2]) || !isDigit(v[3]) {
+		return
+	}
+	if !iban(v) {
+		if gaps <= 9 {
+			s.reject(k.ID, i, j, "check digits or form of the country")
+		}
+		return
+	}
+	glued := i > 0 && isWordByte(buf[i-1]) || j < len(buf) && isWordByte(buf[j])
+	ev := s.evidence(k.set, k.Within, i, j)
+	c := candidate{kind: k, start: i, end: j, level: High, value: string(v), why: "IBAN of " + string(v[:2]) + ", mod 97", known: knownIBANs[string(v)]}
+	if glued && isDigit(buf[min(j, len(buf)-1)]) {
+		s.reject(k.ID, i, j, "part of a longer number")
+		return
+	}
+	if why, soft := s.veto(i, j); why == "part of a hash or code" && !(soft && ev.touches()) {
+		s.reject(k.ID, i, j, why)
+		return
+	}
+	if ev.found() {
+		c.evidence = true
+		c.why += "; " + s.tell(ev)
+	} else if glued || spaced || gaps > 12 || lines > 0 {
+		c.level = Internal
+		c.why += "; no keyword nearby, and it is oddly written"
+	}
+	if lines > 1 {
+		c.level = c.level.lower()
+	}
+	s.add(c)
+}
+
+// fiscal looks for an Italian tax code whose first digit is at i.
+func (s *scanner) fiscal(i int) {
+	buf := s.buf
+	from := i - 6
+	if from < 0 || from+16 > len(buf) || from > 0 && isWordByte(buf[from-1]) || from+16 < len(buf) && isWordByte(buf[from+16]) {
+		return
+	}
+	v := s.spare[:0]
+	for _, c := range buf[from : from+16] {
+		if !isAlnum(c) {
+			return
+		}
+		if isLower(c) {
+			c &^= 0x20
+		}
+		v = append(v, c)
+	}
+	k := kinds["it-cf"]
+	if !codiceFiscale(v) {
+		s.reject(k.ID, from, from+16, "check letter")
+		return
+	}
+	ev := s.evidence(k.set, k.Within, from, from+16)
+	c := candidate{kind: k, start: from, end: from + 16, level: k.Alone, value: string(v), why: "check letter holds"}
+	if ev.found() {
+		c.evidence = true
+		c.why += "; " + s.tell(ev)
+	}
+	s.add(c)
+}
+
+// kinds are the built-in detectors by id.
+var kinds = func() map[string]*kind {
+	m := map[string]*kind{}
+	for _, k := range catalogue {
+		m[k.ID] = k
+	}
+	return m
+}()

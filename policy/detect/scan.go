@@ -1,0 +1,261 @@
+package detect
+
+import (
+	"bytes"
+	"cmp"
+	"strings"
+	"unicode/utf8"
+
+	"teamsdlp/policy/extract"
+)
+
+// A scanner is the state of one scan; engines keep them for the next.
+type scanner struct {
+	e       *Engine
+	t       *extract.Text
+	buf     []byte
+	o       Options
+	regions map[string]bool // nil: all
+	home    string
+	explain bool
+	floor   Level // below this nothing matters, unless it is to be explained
+
+	found    []candidate
+	rejected []Rejected
+	said     map[string]bool
+	hits     []Hit
+	looked   bool // hits are those of this text
+	digit    bool // the text holds one
+	aws      bool // the text speaks of AWS
+	groups   []group
+	digits   []byte // of groups
+	spare    [64]byte
+
+	work int // steps taken beyond the one pass, for the test of linear time
+}
+
+// maxRejected bounds what an explanation holds.
+const maxRejected = 1000
+
+func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
+	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
+	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
+	s.looked, s.digit, s.aws, s.work = false, false, false, 0
+	s.floor = min(cmp.Or(o.Min, Low), Low)
+	s.home = strings.ToUpper(o.RegionHint)
+	if o.Regions != nil {
+		s.regions = map[string]bool{}
+		for _, r := range o.Regions {
+			s.regions[strings.ToLower(r)] = true
+		}
+	}
+}
+
+// end lets go of the message: a scanner outlives it.
+func (s *scanner) end() {
+	clear(s.found)
+	clear(s.digits[:cap(s.digits)])
+	s.spare = [64]byte{}
+	s.t, s.buf, s.said, s.rejected = nil, nil, nil, nil
+	if cap(s.hits) > 1<<14 {
+		s.hits = nil
+	}
+	if cap(s.groups) > 1<<14 {
+		s.groups, s.digits = nil, nil
+	}
+}
+
+func (s *scanner) reject(id string, start, end int, why string) {
+	if s.explain && len(s.rejected) < maxRejected {
+		s.rejected = append(s.rejected, Rejected{id, start, end, why})
+	}
+}
+
+// add takes a confirmed candidate, at the level that the region leaves it.
+func (s *scanner) add(c candidate) {
+	if c.kind.Region != "" && s.regions != nil && !s.regions[c.kind.Region] {
+		c.level = c.level.lower()
+		c.why += "; outside the expected regions"
+	}
+	if c.level == 0 {
+		s.reject(c.kind.ID, c.start, c.end, "no evidence nearby")
+		return
+	}
+	s.found = append(s.found, c)
+}
+
+// What a byte may start.
+type class uint8
+
+const (
+	other class = iota
+	letter
+	digit
+	at
+	plus
+	colon
+	dash
+	bracket
+	tilde
+	angle
+)
+
+var classes = func() (t [256]class) {
+	for i := range t {
+		switch c := byte(i); {
+		case isLetter(c), c >= utf8.RuneSelf:
+			t[i] = letter
+		case isDigit(c):
+			t[i] = digit
+		}
+	}
+	t['@'], t['+'], t[':'], t['-'], t['['], t['('], t['~'], t['<'] = at, plus, colon, dash, bracket, bracket, tilde, angle
+	return t
+}()
+
+// run is the one pass.
+func (s *scanner) run() {
+	buf := s.buf
+	numbers := 0 // where chains of digits have been read up to
+	colons := 0  // where groups between colons have been read up to
+	for i := 0; i < len(buf); {
+		switch classes[buf[i]] {
+		case letter:
+			i = s.word(i)
+			continue
+		case digit:
+			s.digit = true
+			if i == 0 || !isWordByte(buf[i-1]) {
+				s.digitCodes(i)
+			}
+			if i >= numbers {
+				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
+					s.international(i, i+2)
+				}
+				numbers = s.chain(i)
+			}
+			for i < len(buf) && isDigit(buf[i]) {
+				i++
+			}
+			continue
+		case at:
+			s.email(i)
+		case plus:
+			s.international(i, i+1)
+		case colon:
+			if i+2 < len(buf) && buf[i+1] == '/' && buf[i+2] == '/' {
+				s.url(i)
+			} else if i >= colons {
+				colons = s.hexGroups(i)
+			}
+		case dash:
+			if i == 0 || buf[i-1] != '-' {
+				s.pem(i)
+				s.dashedMAC(i)
+			}
+		case bracket:
+			if i+3 < len(buf) && buf[i+1]|0x20 == 'a' && buf[i+2]|0x20 == 't' && (buf[i+3] == ']' || buf[i+3] == ')') {
+				s.spelledEmail(i)
+			}
+		case tilde:
+			s.azureSecret(i)
+		case angle:
+			if i+1 < len(buf) && buf[i+1] == '<' {
+				i = s.mrz(i)
+				continue
+			}
+		}
+		i++
+	}
+	if s.aws {
+		s.awsSecrets()
+	}
+	s.cardCodes()
+}
+
+// word reads the letters from i on and returns what follows. The start of a word,
+// and of each hump of a camelCase one, may be that of a secret.
+func (s *scanner) word(i int) int {
+	buf := s.buf
+	if i == 0 || !isDigit(buf[i-1]) {
+		s.trigger(i)
+	}
+	start := i
+	lowerBefore := isLower(buf[i])
+	for i++; i < len(buf) && classes[buf[i]] == letter; i++ {
+		c := buf[i]
+		if lowerBefore && isUpper(c) {
+			s.trigger(i)
+		}
+		lowerBefore = isLower(c)
+	}
+	if i < len(buf) && isDigit(buf[i]) {
+		s.fiscal(i)
+		s.wordCodes(start, i)
+	} else if n := i - start; n < 8 && i+1 < len(buf) && isDigit(buf[i+1]) && (buf[i] == ' ' || buf[i] == '-' || buf[i] == '.' || buf[i] == '/') ||
+		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
+		s.wordCodes(start, i)
+	}
+	return i
+}
+
+// trigger looks for what starts with the three bytes at i.
+func (s *scanner) trigger(i int) {
+	if i+3 > len(s.buf) {
+		return
+	}
+	for t := triggers[triggerKey(s.buf[i], s.buf[i+1], s.buf[i+2])]; t != 0; t = triggerList[t].next {
+		e := &triggerList[t]
+		if len(s.buf)-i >= len(e.text) && matches(s.buf[i:i+len(e.text)], e.text, e.anyCase) {
+			s.work += len(e.text)
+			e.do(s, i, i+len(e.text))
+		}
+	}
+}
+
+// matches compares b with text, which is in lower case where case does not matter.
+func matches(b []byte, text string, anyCase bool) bool {
+	if !anyCase {
+		return string(b) == text
+	}
+	for i, c := range b {
+		if isUpper(c) {
+			c |= 0x20
+		}
+		if c != text[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// A triggered is what to do at a word that starts with text.
+type triggered struct {
+	text    string
+	anyCase bool // text is in lower case
+	do      func(s *scanner, start, end int)
+	next    uint16 // in triggerList, of the same key
+}
+
+var (
+	triggers    [1 << 15]uint16
+	triggerList = []triggered{{}} // from 1 on
+)
+
+func triggerKey(a, b, c byte) int { return int(a&31)<<10 | int(b&31)<<5 | int(c&31) }
+
+func on(text string, anyCase bool, do func(s *scanner, start, end int)) {
+	k := triggerKey(text[0], text[1], text[2])
+	triggerList = append(triggerList, triggered{text, anyCase, do, triggers[k]})
+	triggers[k] = uint16(len(triggerList) - 1)
+}
+
+// lineStart returns where the line that holds i starts, but no more than limit
+// bytes before i.
+func (s *scanner) lineStart(i, limit int) int {
+	lo := max(0, i-limit)
+	if j := bytes.LastIndexAny(s.buf[lo:i], "\n\f\t"); j >= 0 {
+		return lo + j + 1
+	}
+	return lo
+}
