@@ -1,0 +1,277 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"teamsdlp/policy/detect"
+	"teamsdlp/policy/extract"
+)
+
+// kindApplication is Sender.Kind of a bot or connector.
+const kindApplication = "application"
+
+// anonymousGuest is Graph's userIdentityType of somebody who joined a meeting
+// without an account.
+const anonymousGuest = "anonymousGuest"
+
+// outsideKinds are the values of Graph's userIdentityType that no account of the
+// home tenant has. Source: "teamworkUserIdentity resource type".
+var outsideKinds = []string{"federatedUser", anonymousGuest, "personalMicrosoftAccountUser", "skypeUser", "phoneUser", "emailUser"}
+
+// scanner finds sensitive data in a text; *detect.Engine is one.
+type scanner interface {
+	Scan(t *extract.Text, o detect.Options) []detect.Match
+}
+
+// Judging is one message being judged by one set: what its text was already
+// searched for is kept from one call of Judge to the next, so that a message which
+// waits for its context is still searched only once. It belongs to one goroutine.
+type Judging struct {
+	set *Set
+	m   *Message
+	c   *Context
+
+	scanned  bool
+	found    []detect.Match // sorted by detector, then place
+	keyed    bool
+	hits     map[int][]detect.Hit // by term
+	patterns []*patternResult     // by Regex.index
+	lower    []byte               // the text with ASCII letters lower case; nil until needed
+}
+
+// patternResult is what a pattern found.
+type patternResult struct{ at [][]int }
+
+// maxPlaces bounds how many places of a keyword or pattern are kept; the count
+// in a verdict ends there too.
+const maxPlaces = 100
+
+// maxMatches bounds how many matches a rule's verdict keeps, so that a message that
+// is nothing but matches cannot fill the memory once for every rule. Reasons and
+// conditions count them all.
+const maxMatches = 1000
+
+// matchesOf returns the matches of one detector.
+func (j *Judging) matchesOf(detector string) []detect.Match {
+	if !j.scanned {
+		j.scanned = true
+		if j.m.Text != nil && j.set.scanner != nil {
+			j.found = j.set.scanner.Scan(j.m.Text, j.set.options)
+			slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
+		}
+	}
+	if len(j.found) == 0 {
+		return nil
+	}
+	from, ok := slices.BinarySearchFunc(j.found, detector, func(m detect.Match, id string) int { return strings.Compare(m.Detector, id) })
+	if !ok {
+		return nil
+	}
+	to := from + 1
+	for to < len(j.found) && j.found[to].Detector == detector {
+		to++
+	}
+	return j.found[from:to]
+}
+
+// search looks for every term of the set at once.
+func (j *Judging) search() {
+	if j.keyed {
+		return
+	}
+	j.keyed = true
+	if j.m.Text == nil || j.set.keywords == nil {
+		return
+	}
+	for _, h := range j.set.keywords.Find(j.m.Text) {
+		if j.hits == nil {
+			j.hits = map[int][]detect.Hit{}
+		}
+		if at := j.hits[h.Term]; len(at) < maxPlaces {
+			j.hits[h.Term] = append(at, h)
+		}
+	}
+}
+
+func (j *Judging) occurs(k *Keywords) bool {
+	j.search()
+	if len(j.hits) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(k.terms, func(t int) bool { return len(j.hits[t]) > 0 })
+}
+
+// hitsOf returns where the terms of k occur.
+func (j *Judging) hitsOf(k *Keywords) []detect.Hit {
+	j.search()
+	if len(j.hits) == 0 {
+		return nil
+	}
+	var all []detect.Hit
+	for _, t := range k.terms {
+		all = append(all, j.hits[t]...)
+	}
+	slices.SortFunc(all, func(a, b detect.Hit) int { return a.Start - b.Start })
+	return all[:min(len(all), maxPlaces)]
+}
+
+func (j *Judging) regexMatches(r *Regex) bool { return len(j.placesOf(r)) > 0 }
+
+// placesOf returns where r matches.
+func (j *Judging) placesOf(r *Regex) [][]int {
+	if j.m.Text == nil {
+		return nil
+	}
+	if j.patterns == nil {
+		j.patterns = make([]*patternResult, len(j.set.patterns))
+	}
+	if got := j.patterns[r.index]; got != nil {
+		return got.at
+	}
+	p := j.set.patterns[r.index]
+	got := &patternResult{}
+	if p.possible(j) {
+		got.at = p.re.FindAllIndex(j.m.Text.Bytes(), maxPlaces)
+	}
+	j.patterns[r.index] = got
+	return got.at
+}
+
+func (j *Judging) isApp() bool { return j.m.Sender.Kind == kindApplication }
+
+// senderIsOutsider reports whether what is known already proves that the sender
+// is no account of the home tenant, or a guest in it.
+func (j *Judging) senderIsOutsider() bool {
+	s := j.m.Sender
+	return slices.Contains(outsideKinds, s.Kind) ||
+		s.TenantID != "" && j.m.TenantID != "" && !strings.EqualFold(s.TenantID, j.m.TenantID) ||
+		j.c.Person != nil && j.c.Person.Guest
+}
+
+// outsider reports whether a member is no account of the home tenant, or a guest
+// in it.
+func (j *Judging) outsider(m Member) bool {
+	return m.External || m.Guest || m.TenantID != "" && j.m.TenantID != "" && !strings.EqualFold(m.TenantID, j.m.TenantID)
+}
+
+// inDomains compares the sender's domain. An application or an anonymous person
+// has none; one of another tenant is looked for among the conversation's members,
+// because Graph tells a tenant nothing else of another's users.
+func (j *Judging) inDomains(domains []string) truth {
+	domain := ""
+	switch s := j.m.Sender; {
+	case j.isApp() || s.ID == "" || s.Kind == anonymousGuest || s.Kind == "phoneUser":
+		return no
+	case j.c.Person != nil && j.c.Person.Domain != "":
+		domain = j.c.Person.Domain
+	case j.c.Conversation != nil:
+		at := slices.IndexFunc(j.c.Conversation.Members, func(m Member) bool { return m.ID == s.ID })
+		if at >= 0 {
+			domain = j.c.Conversation.Members[at].Domain
+		}
+	}
+	if domain == "" {
+		return unknown
+	}
+	return truthOf(slices.Contains(domains, strings.ToLower(domain)))
+}
+
+// inGroups: only accounts of the home tenant are in its groups.
+func (j *Judging) inGroups(groups []Group) truth {
+	if s := j.m.Sender; j.isApp() || s.ID == "" || slices.Contains(outsideKinds, s.Kind) {
+		return no
+	}
+	t := no
+	for _, g := range groups {
+		member, known := j.c.Groups[g.ObjectID]
+		if !known {
+			t = max(t, unknown)
+		} else {
+			t = max(t, truthOf(member))
+		}
+	}
+	return t
+}
+
+// isGuest: an anonymous guest is one; an application or a person of another
+// tenant is not; of an account only Graph can tell.
+func (j *Judging) isGuest() truth {
+	switch s := j.m.Sender; {
+	case s.Kind == anonymousGuest:
+		return yes
+	case j.isApp(), s.ID == "", slices.Contains(outsideKinds, s.Kind):
+		return no
+	case j.c.Person != nil:
+		return truthOf(j.c.Person.Guest)
+	case j.c.Conversation != nil:
+		at := slices.IndexFunc(j.c.Conversation.Members, func(m Member) bool { return m.ID == s.ID })
+		if at >= 0 {
+			return truthOf(j.c.Conversation.Members[at].Guest)
+		}
+	}
+	return unknown
+}
+
+// gaps is context that a result hangs on.
+type gaps struct {
+	need    Need
+	assumed []string // the same, for a reader
+}
+
+func (g *gaps) name(what string) {
+	if !slices.Contains(g.assumed, what) {
+		g.assumed = append(g.assumed, what)
+	}
+}
+
+// gather adds what leaves c unknown. It is only asked where c is unknown.
+func (j *Judging) gather(c Condition, g *gaps) {
+	switch c := c.(type) {
+	case All, Any:
+		for _, p := range parts(c) {
+			if p.eval(j, unknown) == unknown {
+				j.gather(p, g)
+			}
+		}
+	case Not:
+		j.gather(c.Condition, g)
+	case Audience:
+		g.need.Conversation = true
+		g.name("members of the conversation")
+	case InConversation:
+		g.need.Conversation = true
+		g.name("kind of conversation")
+	case SentBy:
+		j.gatherSender(c, g)
+	}
+}
+
+func (j *Judging) gatherSender(s SentBy, g *gaps) {
+	a := s.answers(j)
+	if a[senderDomains] == unknown {
+		g.name("domain of the sender")
+		// Graph tells nothing of another tenant's users but who is a member.
+		if j.m.Sender.Kind != "" && slices.Contains(outsideKinds, j.m.Sender.Kind) {
+			g.need.Conversation = true
+		} else {
+			g.need.Person = true
+		}
+	}
+	if a[senderGuest] == unknown {
+		g.need.Person = true
+		g.name("whether the sender is a guest")
+	}
+	if a[senderGroups] != unknown {
+		return
+	}
+	for _, group := range s.Groups {
+		if _, known := j.c.Groups[group.ObjectID]; known {
+			continue
+		}
+		g.name("whether the sender is in group " + group.Name)
+		if !slices.Contains(g.need.Groups, group.ObjectID) {
+			g.need.Groups = append(g.need.Groups, group.ObjectID)
+		}
+	}
+}

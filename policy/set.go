@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"teamsdlp/policy/detect"
+)
+
+// Scope limits where and for whom a rule is judged. Every field that is set must
+// hold; zero is everywhere and everybody.
+type Scope struct {
+	Conversations []string // kinds, as in InConversation
+	Users         []string // object ids
+	NotUsers      []string
+	Domains       []string
+	NotDomains    []string
+	InGroups      []Group
+	NotInGroups   []Group
+}
+
+// Conditions returns the scope as conditions of which all must hold.
+func (s Scope) Conditions() []Condition {
+	var list []Condition
+	if s.Conversations != nil {
+		list = append(list, InConversation(s.Conversations))
+	}
+	senders := []struct {
+		set bool
+		not bool
+		is  SentBy
+	}{
+		{s.Users != nil, false, SentBy{Users: s.Users}},
+		{s.NotUsers != nil, true, SentBy{Users: s.NotUsers}},
+		{s.Domains != nil, false, SentBy{Domains: s.Domains}},
+		{s.NotDomains != nil, true, SentBy{Domains: s.NotDomains}},
+		{s.InGroups != nil, false, SentBy{Groups: s.InGroups}},
+		{s.NotInGroups != nil, true, SentBy{Groups: s.NotInGroups}},
+	}
+	for _, c := range senders {
+		switch {
+		case c.set && c.not:
+			list = append(list, Not{c.is})
+		case c.set:
+			list = append(list, c.is)
+		}
+	}
+	return list
+}
+
+// Exception is where a rule, though it matches, does not act.
+type Exception struct {
+	ID     string
+	Reason string
+	Owner  string
+	// Expires is the first instant at which it no longer applies; zero: never.
+	Expires time.Time
+	When    Condition
+}
+
+// Expired reports whether the exception no longer applies.
+func (e *Exception) Expired(now time.Time) bool {
+	return !e.Expires.IsZero() && !now.Before(e.Expires)
+}
+
+// lastDay is the last day on which the exception applies, as rule files say it.
+func (e *Exception) lastDay() string {
+	return e.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly)
+}
+
+func (e *Exception) until() string {
+	if e.Expires.IsZero() {
+		return ""
+	}
+	return " (until " + e.lastDay() + ")"
+}
+
+func (e *Exception) on() string { return " after " + e.lastDay() }
+
+// NewRule makes a rule out of what about describes and what decides it. It panics
+// if when is nil: a rule without a condition would match everything.
+func NewRule(about Rule, scope Scope, when Condition, exceptions []Exception) *Rule {
+	if when == nil {
+		panic("policy: rule " + about.ID + " without a condition")
+	}
+	about.scope, about.gates, about.when, about.exceptions = scope, scope.Conditions(), when, exceptions
+	var quiet []string
+	Leaves(when, func(leaf Condition, negated bool) {
+		if said := absent(leaf); said != "" {
+			about.leaves = append(about.leaves, leaf)
+			if !negated {
+				about.content = true
+				quiet = append(quiet, said)
+			}
+		}
+	})
+	about.quiet = sentence(quiet)
+	return &about
+}
+
+// absent says that a content condition found nothing; empty for a context one.
+func absent(c Condition) string {
+	switch c := c.(type) {
+	case *Detect:
+		return c.Detector + " did not occur"
+	case *Keywords:
+		return c.name() + " did not occur"
+	case *Regex:
+		return "the rule's regex did not match"
+	}
+	return ""
+}
+
+// Scope returns where and for whom the rule is judged.
+func (r *Rule) Scope() Scope { return r.scope }
+
+// When returns the rule's condition. It must not be changed.
+func (r *Rule) When() Condition { return r.when }
+
+// Exceptions returns the rule's exceptions, expired ones included.
+func (r *Rule) Exceptions() []Exception { return slices.Clone(r.exceptions) }
+
+// NewSet compiles rules, in file order, into one generation. The engine must know
+// every detector they name. A rule belongs to one set.
+func NewSet(generation string, engine *detect.Engine, rules []*Rule, options detect.Options) *Set {
+	s := &Set{Generation: generation, Rules: rules, engine: engine, options: options}
+	if engine != nil {
+		s.scanner = engine
+	}
+	s.compile()
+	return s
+}
+
+// Engine returns the detection engine that the set searches with.
+func (s *Set) Engine() *detect.Engine { return s.engine }
+
+// compile joins the terms of all rules into one search, and equal patterns into
+// one.
+func (s *Set) compile() {
+	terms := map[string]int{}
+	patterns := map[string]int{}
+	leaf := func(c Condition, _ bool) {
+		switch c := c.(type) {
+		case *Keywords:
+			c.terms = make([]int, len(c.Terms))
+			for i, t := range c.Terms {
+				c.terms[i] = intern(terms, strings.TrimSpace(t), func(t string) { s.terms = append(s.terms, t) })
+			}
+		case *Regex:
+			c.index = intern(patterns, c.Pattern.String(), func(string) { s.patterns = append(s.patterns, newPattern(c.Pattern)) })
+		}
+	}
+	for _, r := range s.Rules {
+		Leaves(r.when, leaf)
+		for i := range r.exceptions {
+			Leaves(r.exceptions[i].When, leaf)
+		}
+	}
+	if len(s.terms) > 0 {
+		s.keywords = detect.NewKeywords(s.terms)
+	}
+}
+
+// intern returns the number of key, giving it the next one if it is new.
+func intern(numbers map[string]int, key string, isNew func(string)) int {
+	n, ok := numbers[key]
+	if !ok {
+		n = len(numbers)
+		numbers[key] = n
+		isNew(key)
+	}
+	return n
+}
+
+var _ scanner = (*detect.Engine)(nil)
