@@ -1,0 +1,371 @@
+package rulefile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// decoder walks the nodes of one file and collects faults. It never decodes a node
+// into a Go value by reflection: yaml/v3 forgets to refuse unknown keys there.
+type decoder struct {
+	file   string
+	rule   string // id of the rule that is being read
+	faults *Faults
+}
+
+// fault records a fault at n; n may be nil for the file as a whole.
+func (d *decoder) fault(n *yaml.Node, format string, args ...any) {
+	f := &Fault{File: d.file, Rule: d.rule, Msg: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			f.Err = err
+		}
+	}
+	if n != nil {
+		f.Line, f.Col = n.Line, n.Column
+	}
+	*d.faults = append(*d.faults, f)
+}
+
+// yamlLine finds the line in an error of yaml/v3, which has no other way to tell.
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+
+// parse returns the root of the file's one document; nil if there is none.
+func (d *decoder) parse(data []byte) *yaml.Node {
+	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	if at := bytes.IndexByte(data, 0); at >= 0 {
+		d.faultAt(data, at, "a NUL byte: the file is not UTF-8 text")
+		return nil
+	}
+	if at := invalidUTF8(data); at >= 0 {
+		d.faultAt(data, at, "a byte that is not UTF-8")
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		d.syntax(data, err)
+		return nil
+	}
+	var next yaml.Node
+	switch err := dec.Decode(&next); {
+	case err == nil:
+		d.fault(&next, "a second document: put it into a file of its own")
+		return nil
+	case !errors.Is(err, io.EOF):
+		d.syntax(data, err)
+		return nil
+	}
+	if len(doc.Content) == 0 {
+		return nil
+	}
+	root := doc.Content[0]
+	if !d.plain(root) {
+		return nil
+	}
+	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+		return nil
+	}
+	return root
+}
+
+func (d *decoder) faultAt(data []byte, offset int, msg string) {
+	before := data[:offset]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	col := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	d.fault(&yaml.Node{Line: line, Column: col}, "%s", msg)
+}
+
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// syntax reports an error of the YAML parser.
+func (d *decoder) syntax(data []byte, err error) {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := &yaml.Node{Line: 1, Column: 1}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		at.Line, _ = strconv.Atoi(m[1])
+		msg = strings.TrimPrefix(msg, "line "+m[1]+": ")
+	}
+	lines := bytes.Split(data, []byte("\n"))
+	for i := at.Line - 1; i <= at.Line && i < len(lines); i++ { // the parser is one line early at times
+		if i >= 0 && bytes.ContainsRune(lines[i][:len(lines[i])-len(bytes.TrimLeft(lines[i], " \t"))], '\t') {
+			at.Line, at.Column = i+1, 1
+			msg = "a tab: YAML is indented with spaces"
+			break
+		}
+	}
+	d.fault(at, "%s", msg)
+}
+
+// plain refuses anchors, aliases, merge keys and tags of any node under n: no rule
+// needs them, and a few lines of them can stand for gigabytes.
+func (d *decoder) plain(n *yaml.Node) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		d.fault(n, "an alias (*%s): write the value out", n.Value)
+		return false
+	case n.Anchor != "":
+		d.fault(n, "an anchor (&%s): write the value out where it is needed", n.Anchor)
+		return false
+	case n.Style&yaml.TaggedStyle != 0:
+		d.fault(n, "a tag (%s): write the value without", n.Tag)
+		return false
+	}
+	ok := true
+	for _, c := range n.Content {
+		ok = d.plain(c) && ok
+	}
+	return ok
+}
+
+// field is one key of a mapping: what reads it, and how the schema describes it.
+type field[T any] struct {
+	name     string
+	doc      string
+	required bool
+	schema   schema
+	read     func(d *decoder, n *yaml.Node, into *T)
+}
+
+// object reads a mapping by its fields. It returns false if n is no mapping; a
+// fault inside does not stop it.
+func object[T any](d *decoder, n *yaml.Node, what string, fields []field[T], into *T) bool {
+	if n.Kind != yaml.MappingNode {
+		d.fault(n, "%s must be a mapping (key: value), not %s", what, kindOf(n))
+		return false
+	}
+	seen := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !d.newKey(key, seen) {
+			continue
+		}
+		at := slices.IndexFunc(fields, func(f field[T]) bool { return f.name == key.Value })
+		if at < 0 {
+			d.unknownKey(key, what, fieldNames(fields))
+			continue
+		}
+		fields[at].read(d, value, into)
+	}
+	for _, f := range fields {
+		if f.required && seen[f.name] == nil {
+			d.fault(n, "%s needs the key %q", what, f.name)
+		}
+	}
+	return true
+}
+
+func fieldNames[T any](fields []field[T]) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+func (d *decoder) unknownKey(key *yaml.Node, what string, known []string) {
+	d.fault(key, "unknown key %q in %s%s", clip(key.Value), what, didYouMean(key.Value, known))
+}
+
+// newKey refuses a key that is no string, or is there a second time.
+func (d *decoder) newKey(key *yaml.Node, seen map[string]*yaml.Node) bool {
+	if key.Kind != yaml.ScalarNode {
+		d.fault(key, "a key must be a word, not %s", kindOf(key))
+		return false
+	}
+	if first := seen[key.Value]; first != nil {
+		d.fault(key, "key %q is already there at line %d", clip(key.Value), first.Line)
+		return false
+	}
+	seen[key.Value] = key
+	return true
+}
+
+// find returns the value of a key without recording faults; nil if there is none.
+func find(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.ScalarNode:
+		switch n.ShortTag() {
+		case "!!null":
+			return "nothing"
+		case "!!int", "!!float":
+			return "a number"
+		case "!!bool":
+			return "true or false"
+		case "!!timestamp":
+			return "a date"
+		}
+		return "text"
+	}
+	return "this"
+}
+
+// items returns the elements of a list.
+func (d *decoder) items(n *yaml.Node, what string) []*yaml.Node {
+	if n.Kind != yaml.SequenceNode {
+		d.fault(n, "%s must be a list, not %s", what, kindOf(n))
+		return nil
+	}
+	return n.Content
+}
+
+// text returns a string that is not blank.
+func (d *decoder) text(n *yaml.Node, what string) (string, bool) {
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		d.fault(n, "%s must be text, not %s", what, kindOf(n))
+	case n.ShortTag() != "!!str" && n.ShortTag() != "!!null":
+		d.fault(n, "%s must be text, not %s: put it in quotes", what, kindOf(n))
+	case strings.TrimSpace(n.Value) == "" || n.ShortTag() == "!!null":
+		d.fault(n, "%s is empty", what)
+	default:
+		return n.Value, true
+	}
+	return "", false
+}
+
+// line is text on one line without control characters, of at most limit characters.
+func (d *decoder) line(n *yaml.Node, what string, limit int) (string, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return "", false
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' }) {
+		d.fault(n, "%s must be one line without control characters", what)
+		return "", false
+	}
+	if got := utf8.RuneCountInString(s); got > limit {
+		d.fault(n, "%s has %d characters; at most %d are allowed", what, got, limit)
+		return "", false
+	}
+	return s, true
+}
+
+// element is a string of a list, with where it stands.
+type element struct {
+	value string
+	node  *yaml.Node
+}
+
+// texts returns the strings of a list, or the one string that is there instead.
+func (d *decoder) texts(n *yaml.Node, what string) []element {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+		if len(nodes) == 0 {
+			d.fault(n, "%s is an empty list", what)
+		}
+	}
+	var list []element
+	for _, c := range nodes {
+		if s, ok := d.text(c, what); ok {
+			list = append(list, element{s, c})
+		}
+	}
+	return list
+}
+
+func (d *decoder) boolean(n *yaml.Node, what string) (value, ok bool) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" {
+		return strings.EqualFold(n.Value, "true"), true
+	}
+	d.fault(n, "%s must be true or false", what)
+	return false, false
+}
+
+// integer returns a whole number from 1 to most; 0 if it is not one.
+func (d *decoder) integer(n *yaml.Node, what string, most int) int {
+	i, err := strconv.Atoi(n.Value)
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || i < 1 || i > most {
+		d.fault(n, "%s must be a whole number from 1 to %d", what, most)
+		return 0
+	}
+	return i
+}
+
+// oneOf returns a word out of a closed list.
+func (d *decoder) oneOf(n *yaml.Node, what string, words []string) (string, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return "", false
+	}
+	if !slices.Contains(words, s) {
+		d.fault(n, "unknown %s %q%s; it is one of %s", what, clip(s), didYouMean(s, words), strings.Join(words, ", "))
+		return "", false
+	}
+	return s, true
+}
+
+// goodID is the form of every id: it is safe in a log line, a path and a URL.
+var goodID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+func (d *decoder) id(n *yaml.Node, what string) string {
+	s, ok := d.text(n, what)
+	if !ok {
+		return ""
+	}
+	if !goodID.MatchString(s) || len(s) > maxID {
+		d.fault(n, "%s %q must be at most %d of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit", what, clip(s), maxID)
+		return ""
+	}
+	return s
+}
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+func (d *decoder) guid(n *yaml.Node, what string) (string, bool) {
+	s, ok := d.text(n, what)
+	if !ok {
+		return "", false
+	}
+	if !guid.MatchString(s) {
+		d.fault(n, "%s %q is not an object id (00000000-0000-0000-0000-000000000000)", what, clip(s))
+		return "", false
+	}
+	return strings.ToLower(s), true
+}
+
+// clip keeps a message readable whatever is in the file.
+func clip(s string) string {
+	if utf8.RuneCountInString(s) <= maxID {
+		return s
+	}
+	return string([]rune(s)[:maxID]) + "…"
+}
