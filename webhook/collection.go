@@ -1,0 +1,147 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// Limits of a collection. Graph's own publishers submit at most 100 items at a
+// time and one token for each (app, tenant); an item nests five deep.
+const (
+	maxTokens   = 128
+	maxDepth    = 16
+	maxID       = 128  // bytes of a subscription id; Graph's are GUIDs of 36
+	maxResource = 4096 // bytes of a resource path; real ones are under 300
+)
+
+// collection is Graph's changeNotificationCollection.
+// Source: learn.microsoft.com/graph/api/resources/changenotificationcollection.
+type collection struct {
+	Value  *[]*notification `json:"value"`
+	Tokens []string         `json:"validationTokens"`
+}
+
+// notification is Graph's changeNotification, as far as it is used. What it
+// does not name, resourceData above all, is skipped.
+type notification struct {
+	SubscriptionID string            `json:"subscriptionId"`
+	ChangeType     string            `json:"changeType"`
+	LifecycleEvent string            `json:"lifecycleEvent"`
+	ClientState    string            `json:"clientState"`
+	TenantID       string            `json:"tenantId"`
+	Resource       string            `json:"resource"`
+	Encrypted      *EncryptedContent `json:"encryptedContent"`
+}
+
+// parseCollection decodes a body, or says why not. Duplicate keys are refused
+// at every depth and in any casing: with them, what was proved and what is
+// stored could be two different values. Members that it does not know are
+// ignored, because Graph adds some from time to time.
+func parseCollection(body []byte, maxItems int) (collection, Reason) {
+	s := scanner{depth: maxDepth, dups: true, counts: map[string]int{"value": maxItems, "validationtokens": maxTokens}}
+	if under, err := s.scan(body); err != nil {
+		switch {
+		case errors.Is(err, errCount) && under == "value":
+			return collection{}, ReasonTooManyItems
+		case errors.Is(err, errCount):
+			return collection{}, ReasonTooManyTokens
+		}
+		return collection{}, ReasonMalformed
+	}
+	var c collection
+	// Unmarshal, unlike a Decoder, refuses what follows the first value.
+	if err := json.Unmarshal(body, &c); err != nil || c.Value == nil {
+		return collection{}, ReasonMalformed
+	}
+	for _, n := range *c.Value {
+		if n == nil {
+			return collection{}, ReasonMalformed
+		}
+	}
+	return c, ""
+}
+
+// checkHeader refuses what need not be read: a compressed body (net/http does
+// not inflate it and neither do we) and anything that is not said to be JSON.
+func checkHeader(h http.Header) Reason {
+	for _, e := range h.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(e), "identity") {
+			return ReasonEncoding
+		}
+	}
+	types := h.Values("Content-Type")
+	if len(types) != 1 {
+		return ReasonContentType
+	}
+	media, params, err := mime.ParseMediaType(types[0])
+	if err != nil || media != "application/json" {
+		return ReasonContentType
+	}
+	if cs, ok := params["charset"]; ok && !strings.EqualFold(cs, "utf-8") {
+		return ReasonContentType
+	}
+	return ""
+}
+
+// budget bounds the bytes of all bodies in memory, so that many large requests
+// at once are told to come back and do not end the process.
+type budget struct{ free atomic.Int64 }
+
+func (b *budget) take(n int64) bool {
+	if b.free.Add(-n) >= 0 {
+		return true
+	}
+	b.free.Add(n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.free.Add(n) }
+
+const firstBuffer = 16 << 10
+
+// readBody reads r up to limit bytes; one byte more is too large. It returns
+// how much of the budget it holds, which the caller gives back when the body is
+// no longer needed, whatever else is returned.
+func readBody(r io.Reader, declared, limit int64, b *budget) (body []byte, held int64, why Reason) {
+	if declared > limit {
+		return nil, 0, ReasonTooLarge
+	}
+	size := int64(firstBuffer)
+	if declared >= 0 {
+		size = declared + 1 // the byte more, and room for Read to say EOF
+	}
+	size = min(size, firstBuffer, limit+1)
+	if !b.take(size) {
+		return nil, 0, ReasonBusy
+	}
+	held = size
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, held, ReasonTooLarge
+		case errors.Is(err, io.EOF):
+			return buf, held, ""
+		case err != nil:
+			return nil, held, ReasonUnreadable
+		}
+		if len(buf) < cap(buf) {
+			continue
+		}
+		grown := min(2*int64(cap(buf)), limit+1)
+		if !b.take(grown) {
+			return nil, held, ReasonBusy
+		}
+		next := make([]byte, len(buf), grown)
+		copy(next, buf)
+		b.give(int64(cap(buf)))
+		buf, held = next, grown
+	}
+}
