@@ -1,0 +1,378 @@
+package actions
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// VerifySource is a stored log as Verify reads it. What it returns is not
+// trusted.
+type VerifySource interface {
+	Tree
+	// Bodies calls fn with the stored bytes of the entries from number from on,
+	// by number. It leaves out what is missing, and returns fn's error.
+	Bodies(ctx context.Context, from int64, fn func(seq int64, body []byte) error) error
+}
+
+// FaultKind says what is wrong with a log.
+type FaultKind string
+
+// The kinds of fault.
+const (
+	FaultMissing    FaultKind = "missing"    // an entry is not there
+	FaultEdited     FaultKind = "edited"     // an entry's bytes are not those that were appended
+	FaultMoved      FaultKind = "moved"      // an entry stands at the place of another
+	FaultHash       FaultKind = "hash"       // a stored hash of the tree is wrong or missing
+	FaultRewritten  FaultKind = "rewritten"  // entries and tree agree with each other, but not with a checkpoint
+	FaultCutOff     FaultKind = "cut-off"    // a checkpoint covers more entries than there are
+	FaultCheckpoint FaultKind = "checkpoint" // a checkpoint cannot be trusted, or two contradict each other
+)
+
+// Fault is one thing that is wrong. From and To are the first and the last entry
+// it is about.
+type Fault struct {
+	Kind FaultKind
+	From int64
+	To   int64
+	Text string // a sentence
+}
+
+// String returns the sentence.
+func (f Fault) String() string { return f.Text }
+
+// Report is what Verify found.
+type Report struct {
+	Size int64     // entries
+	Root tlog.Hash // over the entries as they are
+	// Checkpoints counts those that were checked, Covered is the greatest size
+	// among those that hold. What is after it is not covered by any.
+	Checkpoints int
+	Covered     int64
+	Faults      []Fault
+	// Notes are not faults: clocks that went back, pieces of the checkpoint file
+	// that a crash left half written.
+	Notes []string
+}
+
+// OK reports whether nothing is wrong.
+func (r Report) OK() bool { return len(r.Faults) == 0 }
+
+const (
+	verifyBatch = 512
+	maxFaults   = 100
+	clockSlack  = time.Minute // entries are made a little before they are appended
+	maxNotes    = 20
+)
+
+// Verify recomputes the tree of a stored log from the entries' bytes and holds
+// it against what is stored of the tree and against checkpoints, a concatenation
+// of signed checkpoints that were kept elsewhere (nil: none). An edit, drop, swap
+// or insertion that left the tree alone is named by its entry. One that was made
+// good in the tree is found through the checkpoints, and so are cut-offs and
+// roll-backs. The error is for a source that cannot be read; what is wrong with
+// the log is in the Report.
+func Verify(ctx context.Context, src VerifySource, checkpoints []byte, verifiers note.Verifiers) (Report, error) {
+	v := &verification{src: src}
+	points := v.open(checkpoints, verifiers)
+	v.report.Checkpoints = len(points)
+	slices.SortStableFunc(points, func(a, b Checkpoint) int { return int(min(1, max(-1, a.Size-b.Size))) })
+	v.points = points
+	if err := v.walk(ctx); err != nil {
+		return Report{}, err
+	}
+	return v.report, nil
+}
+
+// verification is the state of one Verify.
+type verification struct {
+	src    VerifySource
+	report Report
+	points []Checkpoint // by size; checked ones are dropped
+
+	actual forest      // over the bytes that are there
+	stored forest      // over the leaf hashes that are stored
+	known  int64       // hashes that there should be, by the size of the log
+	hashes []tlog.Hash // read ahead, from index first on
+	absent []bool      // of hashes, those that could not be read
+	first  int64
+	last   time.Time
+}
+
+// open reads the external checkpoints in the order in which they were written.
+func (v *verification) open(file []byte, verifiers note.Verifiers) []Checkpoint {
+	var list []Checkpoint
+	blocks, torn := splitCheckpoints(file)
+	for i, b := range blocks {
+		c, err := OpenCheckpoint(b, verifiers)
+		switch {
+		case errors.Is(err, errMalformed):
+			torn++
+			continue
+		case err != nil:
+			v.fault(FaultCheckpoint, 0, 0, fmt.Sprintf("checkpoint %d of the file: %v", i+1, err))
+			continue
+		}
+		if n := len(list); n > 0 {
+			switch before := list[n-1]; {
+			case c.Size < before.Size:
+				v.fault(FaultCheckpoint, c.Size, before.Size-1,
+					fmt.Sprintf("checkpoint %d of the file covers %d entries, after one that covered %d: the log was rolled back", i+1, c.Size, before.Size))
+			case c.Size == before.Size && c.Root != before.Root:
+				v.fault(FaultCheckpoint, 0, c.Size-1,
+					fmt.Sprintf("two checkpoints of size %d contradict each other: there were two logs", c.Size))
+			}
+		}
+		list = append(list, c)
+	}
+	if torn > 0 {
+		v.note(fmt.Sprintf("%d pieces of the checkpoint file are no checkpoints and were passed over", torn))
+	}
+	if len(list) == 0 && len(v.report.Faults) == 0 && len(bytes.TrimSpace(file)) > 0 {
+		v.fault(FaultCheckpoint, 0, 0, "the checkpoint file holds no checkpoint")
+	}
+	return list
+}
+
+// errHoles ends the walk over a log that is mostly holes.
+var errHoles = errors.New("too many entries are missing")
+
+// walk goes over all entries once.
+func (v *verification) walk(ctx context.Context) error {
+	size, err := v.src.LogSize(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the size of the log: %w", err)
+	}
+	v.known = tlog.StoredHashCount(size)
+	v.check()
+	err = v.src.Bodies(ctx, 0, func(seq int64, body []byte) error {
+		if seq < v.report.Size { // not by number, or twice
+			v.fault(FaultMoved, seq, seq, fmt.Sprintf("entry %d is stored twice or out of order", seq))
+			return nil
+		}
+		for v.report.Size < seq {
+			if len(v.report.Faults) >= maxFaults && seq-v.report.Size > verifyBatch {
+				return errHoles
+			}
+			if err := v.entry(ctx, v.report.Size, nil); err != nil {
+				return err
+			}
+		}
+		return v.entry(ctx, seq, body)
+	})
+	if err != nil && !errors.Is(err, errHoles) {
+		return fmt.Errorf("reading entries from %d: %w", v.report.Size, err)
+	}
+	v.report.Root = v.actual.root()
+	v.surplus(ctx)
+	for _, c := range v.points { // longer than the log
+		v.fault(FaultCutOff, v.report.Size, c.Size-1,
+			fmt.Sprintf("a checkpoint covers %d entries and the log has %d: entries %d to %d were cut off", c.Size, v.report.Size, v.report.Size, c.Size-1))
+	}
+	return ctx.Err()
+}
+
+// entry checks one entry, nil for one that is missing, and the hashes that were
+// stored with it.
+func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
+	index := tlog.StoredHashIndex(0, n)
+	leaf, known, err := v.hash(ctx, index)
+	if err != nil {
+		return err
+	}
+	actual := leaf // of a missing entry, the hash that was stored for it
+	if body != nil {
+		actual = tlog.RecordHash(body)
+		v.content(n, body)
+	}
+	switch {
+	case body == nil:
+		v.fault(FaultMissing, n, n, fmt.Sprintf("entry %d is missing", n))
+	case !known:
+		v.fault(FaultHash, n, n, fmt.Sprintf("the stored hash of entry %d is missing", n))
+		leaf = actual
+	case leaf != actual:
+		v.fault(FaultEdited, n, n, fmt.Sprintf("entry %d is not what was appended: its bytes do not have the stored hash", n))
+	}
+	made, stored := v.actual.add(actual), v.stored.add(leaf)
+	for level := 1; level < len(made); level++ {
+		index++
+		have, known, err := v.hash(ctx, index)
+		if err != nil {
+			return err
+		}
+		// A fault of a leaf was named already: its ancestors may fit either.
+		if !known || have != stored[level] && have != made[level] {
+			v.fault(FaultHash, n, n, fmt.Sprintf("a stored hash of the tree over entry %d is wrong or missing (index %d)", n, index))
+		}
+	}
+	v.report.Size = n + 1
+	v.check()
+	return nil
+}
+
+// content checks what an entry says of itself.
+func (v *verification) content(n int64, body []byte) {
+	var e struct {
+		Seq  *int64    `json:"seq"`
+		Time time.Time `json:"time"`
+	}
+	if json.Unmarshal(body, &e) != nil || e.Seq == nil {
+		v.fault(FaultEdited, n, n, fmt.Sprintf("entry %d is no entry", n))
+		return
+	}
+	if *e.Seq != n {
+		v.fault(FaultMoved, n, n, fmt.Sprintf("at the place of entry %d stands entry %d", n, *e.Seq))
+	}
+	if e.Time.Add(clockSlack).Before(v.last) {
+		v.note(fmt.Sprintf("the clock went back by %s before entry %d", v.last.Sub(e.Time).Truncate(time.Second), n))
+	}
+	if e.Time.After(v.last) {
+		v.last = e.Time
+	}
+}
+
+// check compares the checkpoints of the present size.
+func (v *verification) check() {
+	for len(v.points) > 0 && v.points[0].Size == v.report.Size {
+		c := v.points[0]
+		v.points = v.points[1:]
+		switch root := v.actual.root(); {
+		case root == c.Root:
+			v.report.Covered = c.Size
+		case v.stored.root() == c.Root:
+			v.fault(FaultRewritten, 0, c.Size-1,
+				fmt.Sprintf("the log differs from the checkpoint of size %d, and the stored hashes do not: the entries named were changed after it", c.Size))
+		default:
+			v.fault(FaultRewritten, v.report.Covered, c.Size-1,
+				fmt.Sprintf("the log differs from the checkpoint of size %d: of entries %d to %d at least one was changed, and the tree with it", c.Size, v.report.Covered, c.Size-1))
+		}
+	}
+}
+
+// surplus finds hashes of entries that are not there.
+func (v *verification) surplus(ctx context.Context) {
+	if _, err := v.src.Hashes(ctx, []int64{tlog.StoredHashIndex(0, v.report.Size)}); err == nil {
+		v.fault(FaultCutOff, v.report.Size, v.report.Size,
+			fmt.Sprintf("the tree has hashes of more entries than there are: entries from %d on were cut off", v.report.Size))
+	}
+}
+
+// hash returns the stored hash at index, which goes up from call to call. One
+// that cannot be read counts as missing.
+func (v *verification) hash(ctx context.Context, index int64) (tlog.Hash, bool, error) {
+	if index >= v.first+int64(len(v.hashes)) {
+		if err := v.readAhead(ctx, index); err != nil {
+			return tlog.Hash{}, false, err
+		}
+	}
+	at := index - v.first
+	return v.hashes[at], !v.absent[at], nil
+}
+
+func (v *verification) readAhead(ctx context.Context, from int64) error {
+	indexes := make([]int64, min(2*verifyBatch, max(1, v.known-from)))
+	for i := range indexes {
+		indexes[i] = from + int64(i)
+	}
+	v.first, v.absent = from, make([]bool, len(indexes))
+	hashes, err := v.src.Hashes(ctx, indexes)
+	if err == nil && len(hashes) == len(indexes) {
+		v.hashes = hashes
+		return nil
+	}
+	v.hashes = make([]tlog.Hash, len(indexes)) // one of them is missing: which?
+	for i := range indexes {
+		if ctx.Err() != nil {
+			return fmt.Errorf("reading hashes from %d: %w", from, ctx.Err())
+		}
+		one, err := v.src.Hashes(ctx, indexes[i:i+1])
+		if v.absent[i] = err != nil || len(one) != 1; !v.absent[i] {
+			v.hashes[i] = one[0]
+		}
+	}
+	return nil
+}
+
+func (v *verification) fault(k FaultKind, from, to int64, text string) {
+	if len(v.report.Faults) < maxFaults {
+		v.report.Faults = append(v.report.Faults, Fault{Kind: k, From: from, To: to, Text: text})
+	}
+}
+
+func (v *verification) note(text string) {
+	if len(v.report.Notes) < maxNotes {
+		v.report.Notes = append(v.report.Notes, text)
+	}
+}
+
+// forest is the right edge of a growing RFC 6962 tree: the roots of its complete
+// subtrees, one for each bit of size.
+type forest struct {
+	size  int64
+	roots [64]tlog.Hash // by level; set where size has a bit
+}
+
+// add appends a leaf and returns it with the nodes that it completes, by level.
+func (f *forest) add(leaf tlog.Hash) []tlog.Hash {
+	made := []tlog.Hash{leaf}
+	level, h := 0, leaf
+	for ; f.size&(1<<level) != 0; level++ {
+		h = tlog.NodeHash(f.roots[level], h)
+		made = append(made, h)
+	}
+	f.roots[level] = h
+	f.size++
+	return made
+}
+
+// root is the tree's root; that of an empty tree is the hash of nothing.
+func (f *forest) root() tlog.Hash {
+	if f.size == 0 {
+		h, _ := tlog.TreeHash(0, nil)
+		return h
+	}
+	var (
+		h     tlog.Hash
+		begun bool
+	)
+	for level := range f.roots {
+		switch {
+		case f.size&(1<<level) == 0:
+		case begun:
+			h = tlog.NodeHash(f.roots[level], h)
+		default:
+			h, begun = f.roots[level], true
+		}
+	}
+	return h
+}
+
+// splitCheckpoints cuts a concatenation of signed checkpoints into its pieces: a
+// text, an empty line, and lines of signatures. What is not of that form is
+// counted and passed over.
+func splitCheckpoints(file []byte) (blocks [][]byte, torn int) {
+	var paragraphs [][]byte
+	for p := range bytes.SplitSeq(bytes.ReplaceAll(file, []byte("\r\n"), []byte("\n")), []byte("\n\n")) {
+		if p = bytes.Trim(p, "\n"); len(p) > 0 {
+			paragraphs = append(paragraphs, p)
+		}
+	}
+	signature := []byte("— ")
+	for i := 0; i < len(paragraphs); i++ {
+		if i+1 == len(paragraphs) || bytes.HasPrefix(paragraphs[i], signature) || !bytes.HasPrefix(paragraphs[i+1], signature) {
+			torn++
+			continue
+		}
+		blocks = append(blocks, slices.Concat(paragraphs[i], []byte("\n\n"), paragraphs[i+1], []byte("\n")))
+		i++
+	}
+	return blocks, torn
+}
