@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"teamsdlp/actions"
+)
+
+// pruneAfter is how long what led to no entry is remembered. Graph repeats a
+// notification for 4 hours; the rest is for an outage of ours in between.
+const pruneAfter = 48 * time.Hour
+
+// Begin returns what is known of a message and the effect of one version of it.
+func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions.Standing, actions.Effect, error) {
+	var (
+		s actions.Standing
+		e actions.Effect
+	)
+	err := errors.Join(
+		r.decodeRow(ctx, &s, `SELECT body FROM standing WHERE message_key = ?`, messageKey),
+		r.decodeRow(ctx, &e, `SELECT body FROM effect WHERE message_key = ? AND version = ?`, messageKey, version),
+	)
+	if err != nil {
+		return actions.Standing{}, actions.Effect{}, fmt.Errorf("reading the effect of %s version %s: %w", messageKey, version, err)
+	}
+	e.MessageKey, e.Version = messageKey, version
+	return s, e, nil
+}
+
+// decodeRow decodes the body that query selects into v, which stays as it is if
+// there is no row.
+func (r *Reader) decodeRow(ctx context.Context, v any, query string, args ...any) error {
+	var body []byte
+	err := r.row(ctx, query, args, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, v)
+}
+
+// Decide commits e as decided, with s and the entries, before anything is sent.
+// It returns actions.ErrFinished, and writes nothing, if e is terminal already.
+func (s *Store) Decide(ctx context.Context, e actions.Effect, st actions.Standing, entries ...actions.Entry) error {
+	e.State = actions.StateDecided
+	return s.settle(ctx, "deciding", e, st, 0, entries)
+}
+
+// Finish commits the end of e, its entries and the end of the inbox row in one
+// commit; see actions.Ledger. A row that has ended already is no error.
+func (s *Store) Finish(ctx context.Context, e actions.Effect, st actions.Standing, receipt string, entries ...actions.Entry) error {
+	if !e.State.Terminal() {
+		return fmt.Errorf("finishing %s version %s: state %q is not terminal", e.MessageKey, e.Version, e.State)
+	}
+	var seq int64
+	if receipt != "" {
+		var err error
+		if seq, err = parseReceipt(receipt); err != nil {
+			return fmt.Errorf("finishing %s version %s: receipt %q: %w", e.MessageKey, e.Version, receipt, err)
+		}
+	}
+	return s.settle(ctx, "finishing", e, st, seq, entries)
+}
+
+// settle writes an effect with all that goes with it, and ends row seq unless
+// that is 0.
+func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st actions.Standing, seq int64, entries []actions.Entry) error {
+	fail := func(err error) error {
+		return fmt.Errorf("%s %s version %s: %w", doing, e.MessageKey, e.Version, err)
+	}
+	if e.MessageKey == "" || e.Version == "" {
+		return fail(errors.New("the effect has no key"))
+	}
+	if e.Updated.IsZero() {
+		e.Updated = time.Now().UTC()
+	}
+	effect, err := json.Marshal(e)
+	if err != nil {
+		return fail(err)
+	}
+	standing, err := json.Marshal(st)
+	if err != nil {
+		return fail(err)
+	}
+	finished := false // of the writer until the answer
+	err = s.do(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
+		func(t *tx) (err error) {
+			if seq != 0 {
+				if err := endRow(t, seq); err != nil {
+					return err
+				}
+			}
+			if finished, err = isTerminal(t, e); err != nil || finished {
+				return err
+			}
+			if _, err := t.exec(putEffect, e.MessageKey, e.Version, string(e.State), st.Case, millis(e.Updated), effect); err != nil {
+				return err
+			}
+			if _, err := t.exec(putStanding, e.MessageKey, st.Case, millis(e.Updated), standing); err != nil {
+				return err
+			}
+			return appendEntries(t, entries)
+		},
+		func(err error) {
+			if err == nil && seq != 0 {
+				s.inbox.ended(seq)
+			}
+		})
+	if err == nil && finished {
+		err = actions.ErrFinished
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+const (
+	putEffect = `INSERT INTO effect (message_key, version, state, case_id, updated_ms, body) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (message_key, version) DO UPDATE SET state = excluded.state, case_id = excluded.case_id, updated_ms = excluded.updated_ms, body = excluded.body`
+	putStanding = `INSERT INTO standing (message_key, case_id, updated_ms, body) VALUES (?, ?, ?, ?)
+		ON CONFLICT (message_key) DO UPDATE SET case_id = excluded.case_id, updated_ms = excluded.updated_ms, body = excluded.body`
+)
+
+// isTerminal reports whether the effect has come to its end before.
+func isTerminal(t *tx, e actions.Effect) (bool, error) {
+	var state string
+	err := t.row(`SELECT state FROM effect WHERE message_key = ? AND version = ?`, []any{e.MessageKey, e.Version}, &state)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && actions.State(state).Terminal(), err
+}
+
+// Append commits entries that end no effect.
+func (s *Store) Append(ctx context.Context, entries ...actions.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	err := s.do(ctx, len(entries)*entryBytes, func(t *tx) error { return appendEntries(t, entries) }, nil)
+	if err != nil {
+		return fmt.Errorf("appending %d entries to the action log: %w", len(entries), err)
+	}
+	return nil
+}
+
+// pruneRows bounds the rows of one delete, so that other writes come between.
+const pruneRows = 1000
+
+// Prune removes what led to no case and is 48 hours old at now: effects that
+// ended clean, as noop or as superseded, and what was known of their messages.
+// Whatever belongs to a case stays, because an override or a block is respected
+// however late a notification comes. It also gives a little of the space that
+// became free back to the file system. It returns the number of rows removed.
+func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
+	before := millis(now.Add(-pruneAfter))
+	total := 0
+	for _, query := range []string{
+		`DELETE FROM effect WHERE (message_key, version) IN (
+			SELECT message_key, version FROM effect
+			WHERE case_id = '' AND updated_ms < ? AND state IN ('clean', 'noop', 'superseded') LIMIT ?)`,
+		`DELETE FROM standing WHERE message_key IN (
+			SELECT message_key FROM standing WHERE case_id = '' AND updated_ms < ? LIMIT ?)`,
+	} {
+		for {
+			n, err := s.deleteSome(ctx, query, before)
+			total += n
+			if err != nil {
+				return total, fmt.Errorf("pruning effects: %w", err)
+			}
+			if n < pruneRows {
+				break
+			}
+		}
+	}
+	if err := s.do(ctx, 0, vacuum, nil); err != nil {
+		return total, fmt.Errorf("giving back free pages: %w", err)
+	}
+	return total, nil
+}
+
+func (s *Store) deleteSome(ctx context.Context, query string, before int64) (int, error) {
+	var n int64
+	err := s.do(ctx, 0, func(t *tx) error {
+		res, err := t.exec(query, before, pruneRows)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
+
+// Free pages are kept for the next rows, up to here; beyond, some are given back
+// at each prune.
+const (
+	keepFreePages   = 16384 // 64 MiB
+	returnFreePages = 2048
+)
+
+func vacuum(t *tx) error {
+	var free int
+	if err := t.row(`PRAGMA freelist_count`, nil, &free); err != nil {
+		return err
+	}
+	if free <= keepFreePages {
+		return nil
+	}
+	rows, err := t.conn.QueryContext(t.ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", returnFreePages))
+	if err != nil {
+		return err
+	}
+	return drain(rows, func(*sql.Rows) error { return nil })
+}

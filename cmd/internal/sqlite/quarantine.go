@@ -1,0 +1,193 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"teamsdlp/webhook"
+)
+
+// ErrNotQuarantined is returned for a number that names no quarantined item.
+var ErrNotQuarantined = errors.New("not in quarantine")
+
+// Quarantined is an item that could not be opened. It stays as Microsoft
+// encrypted it until it is retried, when a missing key is back, or dropped.
+type Quarantined struct {
+	ID       int64     `json:"id"`
+	At       time.Time `json:"at"` // when it was put there
+	Reason   string    `json:"reason"`
+	Attempts int       `json:"attempts"`
+	Size     int       `json:"size"` // bytes as stored
+	// Item is the zero value if the stored bytes cannot be decoded. In lists it
+	// is without ciphertext and without validation tokens.
+	Item webhook.Item `json:"item"`
+}
+
+// Quarantine moves a claimed row out of the inbox, with the reason and the
+// time. Quarantined items count against none of the inbox's bounds, only
+// against the disk.
+func (s *Store) Quarantine(ctx context.Context, receipt, reason string) error {
+	seq, err := parseReceipt(receipt)
+	if err != nil {
+		return fmt.Errorf("quarantining inbox row %q: %w", receipt, err)
+	}
+	attempts, ok := s.inbox.inFlight(seq)
+	if !ok {
+		return fmt.Errorf("quarantining inbox row %d: %w", seq, ErrNotClaimed)
+	}
+	now := time.Now()
+	const move = `INSERT INTO quarantine (at_ms, recv_ms, flags, attempts, reason, body)
+		SELECT ?, recv_ms, flags, ?, ?, body FROM inbox WHERE seq = ?`
+	err = s.do(ctx, len(reason),
+		func(t *tx) error {
+			if _, err := t.exec(move, millis(now), attempts, reason, seq); err != nil {
+				return err
+			}
+			return endRow(t, seq)
+		},
+		func(err error) {
+			if err == nil {
+				s.inbox.ended(seq)
+				s.inbox.countQuarantined(1)
+			}
+		})
+	if err != nil {
+		return fmt.Errorf("quarantining inbox row %d: %w", seq, err)
+	}
+	return nil
+}
+
+func (b *inbox) countQuarantined(n int64) {
+	b.mu.Lock()
+	b.quarantined += n
+	b.mu.Unlock()
+}
+
+// ListQuarantine returns up to limit quarantined items, newest first: those
+// with a number below before, or the newest if before is 0. limit is at most
+// 5000; 0 means 50.
+func (r *Reader) ListQuarantine(ctx context.Context, before int64, limit int) ([]Quarantined, error) {
+	const query = `SELECT id, at_ms, attempts, reason, body FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?`
+	if before <= 0 {
+		before = maxSeq
+	}
+	var list []Quarantined
+	err := r.each(ctx, query, []any{before, pageSize(limit)}, func(rows *sql.Rows) error {
+		q, err := scanQuarantined(rows.Scan)
+		if err != nil {
+			return err
+		}
+		q.Item.Deferred = nil
+		if e := q.Item.Encrypted; e != nil {
+			e.Data, e.DataKey, e.DataSignature = "", "", ""
+		}
+		list = append(list, q)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the quarantine: %w", err)
+	}
+	return list, nil
+}
+
+// GetQuarantine returns one quarantined item, whole. ErrNotQuarantined if there
+// is none with that number.
+func (r *Reader) GetQuarantine(ctx context.Context, id int64) (Quarantined, error) {
+	const query = `SELECT id, at_ms, attempts, reason, body FROM quarantine WHERE id = ?`
+	q, err := scanQuarantined(func(dest ...any) error { return r.row(ctx, query, []any{id}, dest...) })
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotQuarantined
+	}
+	if err != nil {
+		return Quarantined{}, fmt.Errorf("reading quarantined item %d: %w", id, err)
+	}
+	return q, nil
+}
+
+func scanQuarantined(scan func(...any) error) (Quarantined, error) {
+	var (
+		q    Quarantined
+		at   int64
+		body []byte
+	)
+	if err := scan(&q.ID, &at, &q.Attempts, &q.Reason, &body); err != nil {
+		return Quarantined{}, err
+	}
+	q.At, q.Size = fromMillis(at), len(body)
+	if json.Unmarshal(body, &q.Item) != nil {
+		q.Item = webhook.Item{}
+	}
+	return q, nil
+}
+
+// RetryQuarantine puts a quarantined item back into the inbox, as a new row that
+// is received when the item was. The inbox's bounds do not apply: somebody asked
+// for it. ErrNotQuarantined if there is none with that number.
+func (s *Store) RetryQuarantine(ctx context.Context, id int64) error {
+	var (
+		r    inboxRow
+		last int64
+	)
+	b := &s.inbox
+	err := s.do(ctx, 0,
+		func(t *tx) error {
+			var ms int64
+			const query = `SELECT recv_ms, flags, body FROM quarantine WHERE id = ?`
+			err := t.row(query, []any{id}, &ms, &r.flags, &r.body)
+			if errors.Is(err, sql.ErrNoRows) {
+				return ErrNotQuarantined
+			}
+			if err != nil {
+				return err
+			}
+			r.received = fromMillis(ms)
+			if last, err = b.insert(t, []inboxRow{r}); err != nil {
+				return err
+			}
+			_, err = t.exec(`DELETE FROM quarantine WHERE id = ?`, id)
+			return err
+		},
+		func(err error) {
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			b.add(1, int64(len(r.body)), count(r.flags&flagUnverified != 0))
+			b.quarantined--
+			b.mu.Unlock()
+			b.committed(last)
+		})
+	if err != nil {
+		return fmt.Errorf("retrying quarantined item %d: %w", id, err)
+	}
+	return nil
+}
+
+// DropQuarantine forgets a quarantined item for good. ErrNotQuarantined if there
+// is none with that number.
+func (s *Store) DropQuarantine(ctx context.Context, id int64) error {
+	err := s.do(ctx, 0,
+		func(t *tx) error {
+			res, err := t.exec(`DELETE FROM quarantine WHERE id = ?`, id)
+			if err != nil {
+				return err
+			}
+			if n, err := res.RowsAffected(); err != nil || n == 0 {
+				return errors.Join(err, ErrNotQuarantined)
+			}
+			return nil
+		},
+		func(err error) {
+			if err == nil {
+				s.inbox.countQuarantined(-1)
+			}
+		})
+	if err != nil {
+		return fmt.Errorf("dropping quarantined item %d: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"teamsdlp/actions"
+)
+
+// growTree adds the hashes that record seq with these bytes brings, in the
+// transaction that adds the record.
+func growTree(t *tx, seq int64, body []byte) error {
+	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		return readHashes(indexes, func(idx int64, hash *[]byte) error {
+			return t.row(selectHash, []any{idx}, hash)
+		})
+	})
+	hashes, err := actions.AppendHashes(seq, body, read)
+	if err != nil {
+		return err
+	}
+	first := tlog.StoredHashIndex(0, seq)
+	for i, h := range hashes {
+		if _, err := t.exec(`INSERT INTO tlog_hash (idx, hash) VALUES (?, ?)`, first+int64(i), h[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const selectHash = `SELECT hash FROM tlog_hash WHERE idx = ?`
+
+// readHashes reads the hashes at indexes by get.
+func readHashes(indexes []int64, get func(idx int64, hash *[]byte) error) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, idx := range indexes {
+		var b []byte
+		err := get(idx, &b)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil, fmt.Errorf("hash %d of the tree is missing", idx)
+		case err != nil:
+			return nil, fmt.Errorf("reading hash %d of the tree: %w", idx, err)
+		case len(b) != tlog.HashSize:
+			return nil, fmt.Errorf("hash %d of the tree has %d bytes", idx, len(b))
+		}
+		hashes[i] = tlog.Hash(b)
+	}
+	return hashes, nil
+}
+
+// LogSize returns the number of entries in the action log. The tree over the
+// first n entries, for any n up to it, never changes.
+func (r *Reader) LogSize(ctx context.Context) (int64, error) {
+	var n int64
+	if err := r.row(ctx, `SELECT coalesce(max(seq) + 1, 0) FROM entries`, nil, &n); err != nil {
+		return 0, fmt.Errorf("reading the size of the action log: %w", err)
+	}
+	return n, nil
+}
+
+// Hashes returns hashes of the action log's tree as they are stored, by their
+// index in the order of tlog.StoredHashIndex. One that is missing is an error.
+func (r *Reader) Hashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
+	return readHashes(indexes, func(idx int64, hash *[]byte) error {
+		return r.row(ctx, selectHash, []any{idx}, hash)
+	})
+}
+
+// bodiesPage is how many entries Bodies reads at a time.
+const bodiesPage = 500
+
+// Bodies calls fn with the bytes of the entries from number from on, in order,
+// exactly as they were appended, until the log as it was at the call ends or fn
+// returns an error, which it returns. What is missing is left out: fn sees it
+// from the numbers. It reads in pages, and a slow fn holds nothing up. fn may
+// keep body.
+func (r *Reader) Bodies(ctx context.Context, from int64, fn func(seq int64, body []byte) error) error {
+	end, err := r.LogSize(ctx)
+	if err != nil {
+		return err
+	}
+	type record struct {
+		seq  int64
+		body []byte
+	}
+	for from < end {
+		var page []record
+		const query = `SELECT seq, body FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?`
+		err := r.each(ctx, query, []any{from, end, bodiesPage}, func(rows *sql.Rows) error {
+			var e record
+			if err := rows.Scan(&e.seq, &e.body); err != nil {
+				return err
+			}
+			page = append(page, e)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading the action log from entry %d: %w", from, err)
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		for _, e := range page {
+			if err := fn(e.seq, e.body); err != nil {
+				return err
+			}
+		}
+		from = page[len(page)-1].seq + 1
+	}
+	return nil
+}
+
+// Checkpoint is a signed note over the log's first Size entries.
+type Checkpoint struct {
+	Size int64
+	Time time.Time
+	Note []byte // as in c2sp.org/tlog-checkpoint
+}
+
+// SaveCheckpoint keeps c. A second one of the same size is kept in place of the
+// first: it is about the same tree.
+func (s *Store) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
+	const query = `INSERT INTO checkpoint (size, time_ms, note) VALUES (?, ?, ?)
+		ON CONFLICT (size) DO UPDATE SET time_ms = excluded.time_ms, note = excluded.note`
+	err := s.do(ctx, len(c.Note), func(t *tx) error {
+		_, err := t.exec(query, c.Size, millis(c.Time), c.Note)
+		return err
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("saving the checkpoint of size %d: %w", c.Size, err)
+	}
+	return nil
+}
+
+// LastCheckpoint returns the checkpoint of the largest size; its Note is nil if
+// there is none.
+func (r *Reader) LastCheckpoint(ctx context.Context) (Checkpoint, error) {
+	var (
+		c  Checkpoint
+		ms int64
+	)
+	err := r.row(ctx, `SELECT size, time_ms, note FROM checkpoint ORDER BY size DESC LIMIT 1`, nil, &c.Size, &ms, &c.Note)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Checkpoint{}, fmt.Errorf("reading the last checkpoint: %w", err)
+	}
+	c.Time = fromMillis(ms)
+	return c, nil
+}
+
+// Checkpoints returns up to limit checkpoints larger than after, the smallest
+// first. limit is at most 5000; 0 means 50.
+func (r *Reader) Checkpoints(ctx context.Context, after int64, limit int) ([]Checkpoint, error) {
+	var list []Checkpoint
+	const query = `SELECT size, time_ms, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?`
+	err := r.each(ctx, query, []any{after, pageSize(limit)}, func(rows *sql.Rows) error {
+		var (
+			c  Checkpoint
+			ms int64
+		)
+		if err := rows.Scan(&c.Size, &ms, &c.Note); err != nil {
+			return err
+		}
+		c.Time = fromMillis(ms)
+		list = append(list, c)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading checkpoints: %w", err)
+	}
+	return list, nil
+}
+
+// CheckpointSink keeps what a sealer signs in the store, so that the last
+// checkpoint can be shown. It is no safe place: whoever can change the log can
+// change these as well.
+func (s *Store) CheckpointSink() actions.CheckpointSink { return checkpointSink{s} }
+
+type checkpointSink struct{ s *Store }
+
+// Put implements actions.CheckpointSink.
+func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
+	lines := bytes.SplitN(signed, []byte("\n"), 3)
+	if len(lines) < 3 {
+		return errors.New("saving a checkpoint: it is too short to be one")
+	}
+	size, err := strconv.ParseInt(string(lines[1]), 10, 64)
+	if err != nil {
+		return errors.New("saving a checkpoint: its size is not a number")
+	}
+	return c.s.SaveCheckpoint(ctx, Checkpoint{Size: size, Time: time.Now().UTC(), Note: signed})
+}

@@ -1,0 +1,406 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+const (
+	queueOps   = 4096    // operations that may wait for the writer
+	batchOps   = 256     // operations that share a commit
+	batchBytes = 2 << 20 // or their bytes, whichever comes first
+
+	// The write-ahead log is copied into the database once it holds this many
+	// pages of 4096 bytes.
+	checkpointPages = 4000
+	// How much may be written before the length of the write-ahead log is looked
+	// at again.
+	checkpointLookBytes   = 1 << 20
+	checkpointLookCommits = 32
+)
+
+var (
+	// ErrFailed is returned by every write after the store has failed for good;
+	// see [Store.Fatal].
+	ErrFailed = errors.New("the store has failed; restart to recover")
+	// ErrDiskFull is returned for a write that the disk had no room for. Nothing
+	// of it was stored, and it can be repeated.
+	ErrDiskFull = errors.New("no space left for the store")
+	// ErrClosed is returned by operations on a store that was closed.
+	ErrClosed = errors.New("the store is closed")
+)
+
+// An op is one write. The writer runs it in a savepoint and answers done once.
+type op struct {
+	ctx  context.Context
+	size int  // bytes it brings, roughly
+	shed bool // it is refused on a full disk without another attempt
+	// run does the writing. It may run twice (a batch that did not fit is
+	// repeated one by one), so what it changes in memory it changes in after.
+	run func(*tx) error
+	// after, if not nil, runs in the writer once the outcome is known, in the
+	// order of commits.
+	after func(error)
+	done  chan error // holds one
+}
+
+// tx is the writer's connection during a transaction.
+type tx struct {
+	ctx   context.Context
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// prepare returns the prepared form of query, which is a constant of this
+// package.
+func (t *tx) prepare(query string) (*sql.Stmt, error) {
+	if s := t.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := t.conn.PrepareContext(t.ctx, query)
+	if err == nil {
+		t.stmts[query] = s
+	}
+	return s, err
+}
+
+func (t *tx) exec(query string, args ...any) (sql.Result, error) {
+	s, err := t.prepare(query) //nolint:sqlclosecheck // kept; closeWriterDB closes it
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(t.ctx, args...)
+}
+
+// row scans the one row of query into dest; sql.ErrNoRows if there is none.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	s, err := t.prepare(query) //nolint:sqlclosecheck // kept; closeWriterDB closes it
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(t.ctx, args...).Scan(dest...)
+}
+
+// A writer owns the connection that writes. Its goroutine ends when queue is
+// closed and drained.
+type writer struct {
+	tx      *tx
+	walPath string
+	observe Observer
+
+	mu     sync.RWMutex // guards closed; held to read while sending to queue
+	closed bool
+	queue  chan *op
+	ended  chan struct{}
+
+	fatalOnce sync.Once
+	fatal     chan error    // the cause, then closed
+	failed    chan struct{} // closed once cause is set
+	cause     error
+
+	// Of the goroutine alone.
+	sinceLook struct {
+		bytes, commits int
+	}
+}
+
+func newWriter(conn *sql.Conn, walPath string, observe Observer) *writer {
+	w := &writer{
+		// The connection outlives every caller, and a transaction is shared by
+		// many of them, so none of their contexts applies to it.
+		tx:      &tx{ctx: context.Background(), conn: conn, stmts: map[string]*sql.Stmt{}},
+		walPath: walPath,
+		observe: observe,
+		queue:   make(chan *op, queueOps),
+		ended:   make(chan struct{}),
+		fatal:   make(chan error, 1),
+		failed:  make(chan struct{}),
+	}
+	go w.loop()
+	return w
+}
+
+// submit queues o and waits for its answer. If the context of o ends first it
+// returns the context's error, and o may still be committed.
+func (w *writer) submit(o *op, wait bool) error {
+	o.done = make(chan error, 1)
+	if err := w.enqueue(o, wait); err != nil {
+		if o.after != nil {
+			o.after(err)
+		}
+		return err
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-o.ctx.Done():
+		return o.ctx.Err()
+	}
+}
+
+// errQueueFull is the answer to an op that does not wait for a place.
+var errQueueFull = errors.New("the writer has more queued than it can take")
+
+func (w *writer) enqueue(o *op, wait bool) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return ErrClosed
+	}
+	select {
+	case w.queue <- o:
+		return nil
+	default:
+	}
+	if !wait {
+		return errQueueFull
+	}
+	select {
+	case w.queue <- o:
+		return nil
+	case <-o.ctx.Done():
+		return o.ctx.Err()
+	}
+}
+
+// close refuses further operations and returns when those queued are answered.
+func (w *writer) close() {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.queue)
+	}
+	w.mu.Unlock()
+	<-w.ended
+}
+
+// fail ends the store for good. Only the first cause counts.
+func (w *writer) fail(cause error) {
+	w.fatalOnce.Do(func() {
+		w.cause = fmt.Errorf("%w: %w", ErrFailed, cause)
+		close(w.failed)
+		w.fatal <- w.cause
+		close(w.fatal)
+	})
+}
+
+// err returns why the store has failed, or nil.
+func (w *writer) err() error {
+	select {
+	case <-w.failed:
+		return w.cause
+	default:
+		return nil
+	}
+}
+
+func (w *writer) loop() {
+	defer close(w.ended)
+	batch := make([]*op, 0, batchOps)
+	for first := range w.queue {
+		batch = w.take(append(batch[:0], first))
+		w.commit(batch)
+		clear(batch)
+	}
+}
+
+// take adds what is queued already to batch, without waiting for more.
+func (w *writer) take(batch []*op) []*op {
+	size := batch[0].size
+	for len(batch) < batchOps && size < batchBytes {
+		select {
+		case o, open := <-w.queue:
+			if !open {
+				return batch
+			}
+			batch = append(batch, o)
+			size += o.size
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs a batch in one transaction and answers its operations.
+func (w *writer) commit(batch []*op) {
+	live := batch[:0:0]
+	for _, o := range batch {
+		if err := o.ctx.Err(); err != nil {
+			answer(o, err)
+		} else {
+			live = append(live, o)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	answers, err := w.transact(live)
+	if isFull(err) && (len(live) > 1 || live[0].shed) {
+		// One operation that needs room must not fail another that makes room.
+		for _, o := range live {
+			if o.shed {
+				answer(o, full(err))
+				continue
+			}
+			alone, err := w.transact([]*op{o})
+			answer(o, outcome(alone, 0, err))
+		}
+		return
+	}
+	for i, o := range live {
+		answer(o, outcome(answers, i, err))
+	}
+}
+
+// outcome is the answer to operation i of a transaction.
+func outcome(answers []error, i int, err error) error {
+	switch {
+	case isFull(err):
+		return full(err)
+	case err != nil:
+		return err
+	}
+	return answers[i]
+}
+
+func full(err error) error { return fmt.Errorf("%w: %w", ErrDiskFull, err) }
+
+func answer(o *op, err error) {
+	if o.after != nil {
+		o.after(err)
+	}
+	o.done <- err
+}
+
+// transact runs ops in one transaction, each in a savepoint. The errors it
+// returns beside a nil error are those of single operations, of which nothing
+// was stored; if the error is not nil nothing at all was.
+func (w *writer) transact(ops []*op) (answers []error, err error) {
+	if err := w.err(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	answers, size, err := w.try(ops)
+	if err != nil {
+		// Its own error says nothing new: SQLite may have rolled back already.
+		_, _ = w.tx.exec("ROLLBACK")
+		if isFatal(err) {
+			w.fail(err)
+			err = w.err()
+		}
+	}
+	w.observe.Committed(Commit{Ops: len(ops), Bytes: size, Took: time.Since(start), Queued: len(w.queue), Err: err})
+	if err != nil {
+		return nil, err
+	}
+	w.lookAtWAL(size)
+	return answers, w.err()
+}
+
+func (w *writer) try(ops []*op) (answers []error, size int, err error) {
+	if _, err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
+		return nil, 0, err
+	}
+	answers = make([]error, len(ops))
+	for i, o := range ops {
+		size += o.size
+		if _, err := w.tx.exec("SAVEPOINT op"); err != nil {
+			return nil, size, err
+		}
+		if err := o.run(w.tx); err != nil {
+			if isFull(err) || isFatal(err) {
+				return nil, size, err
+			}
+			answers[i] = err
+			if _, err := w.tx.exec("ROLLBACK TO op"); err != nil {
+				return nil, size, err
+			}
+		}
+		if _, err := w.tx.exec("RELEASE op"); err != nil {
+			return nil, size, err
+		}
+	}
+	if _, err := w.tx.exec("COMMIT"); err != nil {
+		return nil, size, err
+	}
+	return answers, size, nil
+}
+
+// lookAtWAL copies the write-ahead log into the database when it has grown. It
+// is done here, and not by SQLite's own trigger, because that ignores errors:
+// a sync that fails while the log is copied must stop the store before the log
+// is written over.
+func (w *writer) lookAtWAL(size int) {
+	w.sinceLook.bytes += size
+	w.sinceLook.commits++
+	if w.sinceLook.bytes < checkpointLookBytes && w.sinceLook.commits < checkpointLookCommits {
+		return
+	}
+	w.sinceLook.bytes, w.sinceLook.commits = 0, 0
+	pages, copied, err := w.walCheckpoint("NOOP")
+	if err == nil && pages-copied >= checkpointPages {
+		_, _, err = w.walCheckpoint("PASSIVE")
+	}
+	if err != nil && isFatal(err) {
+		w.fail(fmt.Errorf("copying the write-ahead log: %w", err))
+	}
+}
+
+// walCheckpoint returns how many pages the write-ahead log holds and how many
+// of them are in the database. A log that a reader holds back is no error.
+func (w *writer) walCheckpoint(mode string) (pages, copied int, err error) {
+	var busy int
+	err = w.tx.conn.QueryRowContext(w.tx.ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &copied)
+	return pages, copied, err
+}
+
+// walBytes is the size of the write-ahead log's file, 0 if there is none.
+func (w *writer) walBytes() int64 {
+	info, err := os.Stat(w.walPath)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// code returns the SQLite result code of err, 0 if it is no error of SQLite's.
+func code(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// isFull reports whether err says that there was no room. That includes room for
+// the shared index of the write-ahead log, which SQLite reports otherwise.
+func isFull(err error) bool {
+	c := code(err)
+	return c&0xff == lib.SQLITE_FULL || c == lib.SQLITE_IOERR_SHMSIZE
+}
+
+// isFatal reports whether err means that the connection cannot be trusted with
+// another write.
+func isFatal(err error) bool {
+	if errors.Is(err, ErrFailed) {
+		return true
+	}
+	if isFull(err) {
+		return false
+	}
+	switch code(err) & 0xff {
+	case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_CANTOPEN,
+		lib.SQLITE_READONLY, lib.SQLITE_NOMEM, lib.SQLITE_PROTOCOL, lib.SQLITE_NOLFS:
+		return true
+	}
+	return errors.Is(err, sql.ErrConnDone)
+}
