@@ -1,0 +1,277 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// queue sends calls through a limiter and notes when each was granted.
+type queue struct {
+	ctx   context.Context
+	l     *Limiter
+	start time.Time
+	mu    sync.Mutex
+	done  []string
+	at    []time.Duration
+}
+
+func newQueue(t *testing.T, r Rates) *queue {
+	return &queue{ctx: t.Context(), l: New(r, nil), start: time.Now()}
+}
+
+// add begins to wait for a call; it is in line when add returns.
+func (q *queue) add(name string, c Call) {
+	go func() {
+		if q.l.Wait(q.ctx, c) != nil {
+			return
+		}
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.done = append(q.done, name)
+		q.at = append(q.at, time.Since(q.start))
+	}()
+	synctest.Wait()
+}
+
+func (q *queue) after(d time.Duration) []string {
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock
+	synctest.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.done)
+}
+
+var published = Rates{Conversation: 1, Team: 4, Tenant: 30}
+
+func TestOneConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, published)
+		for i := range 5 {
+			q.add(fmt.Sprint(i), Call{Conversation: "c", Metered: true})
+		}
+		if got := q.after(0); len(got) != 1 {
+			t.Fatalf("at once: %v", got)
+		}
+		q.after(10 * time.Second)
+		for i := 1; i < len(q.at); i++ {
+			if gap := q.at[i] - q.at[i-1]; gap < time.Second || gap > 1100*time.Millisecond {
+				t.Errorf("call %d came %v after the one before", i, gap)
+			}
+		}
+		if want := []string{"0", "1", "2", "3", "4"}; !cmp.Equal(q.done, want) {
+			t.Errorf("order %v", q.done)
+		}
+	})
+}
+
+// In no second are more calls granted than a scope's rate.
+func TestWindows(t *testing.T) {
+	cases := []struct {
+		name  string
+		rates Rates
+		call  func(i int) Call
+		most  int
+		span  time.Duration
+	}{
+		{"team", published, func(i int) Call { return Call{Conversation: fmt.Sprint(i), Team: "t", Metered: true} }, 4, time.Second},
+		{"tenant", published, func(i int) Call { return Call{Conversation: fmt.Sprint(i), Metered: true} }, 30, time.Second},
+		{"one in five seconds", Rates{Conversation: 0.2}, func(int) Call { return Call{Conversation: "c"} }, 1, 5 * time.Second},
+		{"two and a half a second", Rates{Tenant: 2.5}, func(int) Call { return Call{Metered: true} }, 2, 800 * time.Millisecond},
+	}
+	for _, c := range cases {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue(t, c.rates)
+			const calls = 100
+			for i := range calls {
+				q.add("", c.call(i))
+			}
+			q.after(time.Duration(calls/c.most+2) * (c.span + slack))
+			if len(q.at) != calls {
+				t.Fatalf("%s: %d granted", c.name, len(q.at))
+			}
+			for i := range q.at {
+				n := 0
+				for _, at := range q.at {
+					if at >= q.at[i] && at < q.at[i]+c.span {
+						n++
+					}
+				}
+				if n > c.most {
+					t.Fatalf("%s: %d calls within %v from %v", c.name, n, c.span, q.at[i])
+				}
+			}
+		})
+	}
+}
+
+func TestUnlimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, Rates{})
+		for range 1000 {
+			q.add("", Call{Conversation: "c", Team: "t", Metered: true})
+		}
+		if got := q.after(0); len(got) != 1000 {
+			t.Errorf("%d granted at once", len(got))
+		}
+	})
+}
+
+func TestUrgency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, published)
+		q.add("first", Call{Conversation: "c", Priority: 9})
+		q.add("context", Call{Conversation: "c", Priority: 9})
+		q.add("low", Call{Conversation: "c", Priority: 3})
+		q.add("critical", Call{Conversation: "c", Priority: 0})
+		q.add("low, later", Call{Conversation: "c", Priority: 3})
+		got := q.after(10 * time.Second)
+		if want := []string{"first", "critical", "low", "low, later", "context"}; !cmp.Equal(got, want) {
+			t.Errorf("order %v, want %v", got, want)
+		}
+	})
+}
+
+// An urgent call that waits for its conversation holds up nobody else.
+func TestNoHeadOfLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, published)
+		q.add("a1", Call{Conversation: "a", Metered: true})
+		q.add("a2", Call{Conversation: "a", Metered: true, Priority: 0})
+		q.add("b", Call{Conversation: "b", Metered: true, Priority: 9})
+		if got := q.after(0); !cmp.Equal(got, []string{"a1", "b"}) {
+			t.Errorf("granted at once: %v", got)
+		}
+	})
+}
+
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, Rates{})
+		chats, users := Call{Workload: "chats"}, Call{Workload: "users"}
+		if d := q.l.Throttled("chats", 2128*time.Millisecond); d != 2128*time.Millisecond {
+			t.Errorf("closed for %v", d)
+		}
+		q.add("chat", chats)
+		q.add("user", users)
+		if got := q.after(2127 * time.Millisecond); !cmp.Equal(got, []string{"user"}) {
+			t.Errorf("within Retry-After: %v", got)
+		}
+		if got := q.after(time.Millisecond); !cmp.Equal(got, []string{"user", "chat"}) {
+			t.Errorf("after Retry-After: %v", got)
+		}
+
+		// A shorter one does not open what a longer one closed.
+		q.l.Throttled("chats", 10*time.Second)
+		if d := q.l.Throttled("chats", time.Second); d != 10*time.Second {
+			t.Errorf("closed for %v, want 10s", d)
+		}
+		// Those that wait already wait on.
+		q.add("waiting", chats)
+		q.l.Throttled("chats", 20*time.Second)
+		if got := q.after(19 * time.Second); slices.Contains(got, "waiting") {
+			t.Error("sent within the second Retry-After")
+		}
+		if got := q.after(2 * time.Second); !slices.Contains(got, "waiting") {
+			t.Error("never sent")
+		}
+	})
+}
+
+func TestThrottledWithoutTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Rates{}, nil)
+		var got []time.Duration
+		for range 8 {
+			d := l.Throttled("chats", 0)
+			got = append(got, d)
+			time.Sleep(d) //nolint:forbidigo // the bubble's clock
+		}
+		var want []time.Duration
+		for _, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+			want = append(want, time.Duration(seconds)*time.Second)
+		}
+		if !cmp.Equal(got, want) {
+			t.Errorf("pauses %v, want %v", got, want)
+		}
+		l.Passed("chats")
+		if d := l.Throttled("chats", -1); d != time.Second {
+			t.Errorf("after a success: %v", d)
+		}
+	})
+}
+
+func TestWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(published, nil)
+		c := Call{Conversation: "c", Metered: true}
+		if err := l.Wait(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := l.Wait(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if err := l.Wait(ctx, Call{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("granted after the end: %v", err)
+		}
+		if n := l.Waiting(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+		// Who gave up took no turn.
+		began := time.Now()
+		if err := l.Wait(t.Context(), c); err != nil || time.Since(began) > time.Second {
+			t.Errorf("error %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Rates{Conversation: 1}, nil)
+		for i := range 3 * crowd {
+			if err := l.Wait(t.Context(), Call{Conversation: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+			if i%crowd == crowd-1 {
+				time.Sleep(2 * time.Second) //nolint:forbidigo // the bubble's clock
+			}
+		}
+		if n := len(l.windows); n > crowd+1 {
+			t.Errorf("%d conversations remembered", n)
+		}
+	})
+}
+
+// Many callers at once, for the race detector.
+func TestConcurrent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(published, nil)
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				for j := range 10 {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+j)*time.Second)
+					_ = l.Wait(ctx, Call{Conversation: fmt.Sprint(i % 7), Team: fmt.Sprint(i % 2), Workload: "chats", Metered: true, Priority: Priority(i % 4)})
+					cancel()
+					if i == 0 {
+						l.Throttled("chats", 100*time.Millisecond)
+					}
+					l.Passed("chats")
+				}
+			})
+		}
+		wg.Wait()
+		if n := l.Waiting(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+	})
+}

@@ -1,0 +1,234 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"mime"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"teamsdlp/actions"
+)
+
+// The most that is read of an answer.
+const (
+	maxErrorBody = 64 << 10
+	maxBody      = 8 << 20
+	maxRequest   = 1 << 20
+)
+
+// record is what the transport saw of one call. It travels in the call's
+// context, since the SDK passes on no more than an error.
+type record struct {
+	sent      atomic.Bool // a byte of the request may have reached Graph
+	status    int
+	requestID string
+	discard   bool // the answer's body is of no interest
+}
+
+type recordKey struct{}
+
+// newTransport is Go's default with idle connections for many lanes.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	return t
+}
+
+// transport is the lowest of our layers: what passes it goes to the one
+// configured host, once, and what is not a success comes back as a CallError,
+// so that neither the SDK nor net/http interprets it.
+type transport struct {
+	base  http.RoundTripper
+	graph *url.URL
+	clock func() time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	rec, _ := req.Context().Value(recordKey{}).(*record)
+	if rec == nil {
+		rec = &record{}
+	}
+	req, err := t.prepare(req, rec)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	rec.status, rec.requestID = resp.StatusCode, requestID(resp.Header)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		defer resp.Body.Close()
+		return nil, t.refusal(resp)
+	}
+	if rec.discard {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again
+		_ = resp.Body.Close()
+		resp.Body, resp.ContentLength = http.NoBody, 0
+		return resp, nil
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxBody), resp.Body}
+	return resp, nil
+}
+
+// prepare checks where the request goes and gives it a body of known length and
+// an id. The SDK sends a stream of unknown length, which some proxies refuse.
+func (t *transport) prepare(req *http.Request, rec *record) (*http.Request, error) {
+	if !sameHost(req.URL, t.graph) {
+		return nil, &actions.CallError{Code: "foreign_host", NotSent: true}
+	}
+	req = req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		WroteHeaderField: func(string, []string) { rec.sent.Store(true) },
+		WroteHeaders:     func() { rec.sent.Store(true) },
+	}))
+	if req.Body != nil {
+		data, err := io.ReadAll(io.LimitReader(req.Body, maxRequest))
+		_ = req.Body.Close()
+		if err != nil {
+			return nil, &actions.CallError{Code: "request_body", NotSent: true}
+		}
+		req.ContentLength = int64(len(data))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	req.Header.Set("client-request-id", newRequestID())
+	req.Header.Set("User-Agent", "teamsdlp")
+	return req, nil
+}
+
+// refusal reads an answer that is not a success. Whatever its body is, the
+// status is kept.
+func (t *transport) refusal(resp *http.Response) error {
+	e := &actions.CallError{
+		Status:    resp.StatusCode,
+		Code:      "no_code",
+		RequestID: requestID(resp.Header),
+		Ambiguous: resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout,
+	}
+	e.RetryAfter, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), t.clock())
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return e
+	}
+	var body struct {
+		Error struct {
+			Code       string `json:"code"`
+			Message    string `json:"message"`
+			InnerError struct {
+				RequestID string `json:"request-id"`
+			} `json:"innerError"`
+		} `json:"error"`
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case json.Unmarshal(data, &body) == nil:
+		if code := word(body.Error.Code); code != "" {
+			e.Code = code
+		}
+		e.Message = body.Error.Message
+		if e.RequestID == "" {
+			e.RequestID = word(body.Error.InnerError.RequestID)
+		}
+	case len(data) > 0 || (kind != "" && kind != "application/json"):
+		e.Code = actions.NotJSON
+	}
+	return e
+}
+
+// fault turns whatever a call ended with into a CallError.
+func (r *record) fault(err error) *actions.CallError {
+	var call *actions.CallError
+	if errors.As(err, &call) {
+		return call
+	}
+	var token *noToken
+	if errors.As(err, &token) {
+		return &actions.CallError{Code: token.code, NotSent: true}
+	}
+	sent := r.sent.Load()
+	e := &actions.CallError{Code: "no_answer", Ambiguous: sent, NotSent: !sent}
+	var timeout net.Error
+	switch {
+	case r.status != 0: // it answered, and then we could not read on
+		e.Status, e.RequestID, e.Code, e.Ambiguous, e.NotSent = http.StatusBadGateway, r.requestID, "unreadable_answer", true, false
+	case errors.Is(err, context.Canceled):
+		e.Code = "canceled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		e.Code = "timeout"
+	}
+	return e
+}
+
+// sameHost reports whether u is at base's scheme, host and port.
+func sameHost(u, base *url.URL) bool {
+	return strings.EqualFold(u.Scheme, base.Scheme) && strings.EqualFold(u.Hostname(), base.Hostname()) && port(u) == port(base) && u.User == nil
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if strings.EqualFold(u.Scheme, "http") {
+		return "80"
+	}
+	return "443"
+}
+
+// retryAfter reads a Retry-After header: seconds, which Graph also sends with a
+// fraction, or an HTTP date.
+func retryAfter(header string, now time.Time) (time.Duration, bool) {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return 0, false
+	}
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
+		if math.IsNaN(seconds) || seconds < 0 {
+			return 0, false
+		}
+		return time.Duration(min(seconds, (24*time.Hour).Seconds()) * float64(time.Second)), true
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(at.Sub(now), 0), 24*time.Hour), true
+}
+
+func requestID(h http.Header) string { return word(h.Get("request-id")) }
+
+// word returns s if it is a code or an id, which may be printed, and else "".
+func word(s string) string {
+	if len(s) > 100 {
+		return ""
+	}
+	for _, r := range s {
+		if (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.' {
+			return ""
+		}
+	}
+	return s
+}
+
+func newRequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	h := hex.EncodeToString(b[:])
+	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+}
