@@ -1,0 +1,169 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/policy"
+	"teamsdlp/policy/detect"
+)
+
+// maxMasked bounds how many distinct values of one detector an entry shows.
+const maxMasked = 5
+
+// judge judges m, fetching context only where a rule's result hangs on it. What
+// cannot be fetched within the time is left out and counts as the answer that
+// keeps the rule in force. It returns the context it ended with: the entry names
+// the conversation by it.
+func (p *Pipeline) judge(ctx context.Context, set *policy.Set, m *policy.Message, target actions.Target) (policy.Verdict, policy.Context) {
+	var (
+		known   policy.Context
+		v       policy.Verdict
+		judging = set.Begin(m)
+	)
+	judge := func() { v = judging.Judge(&known, p.now()) }
+	if p.compute(judge); !v.Need.Any() {
+		return v, known
+	}
+	fetch, cancel := context.WithTimeout(ctx, p.contextTimeout)
+	defer cancel()
+	p.fetch(fetch, v.Need, m, target, &known)
+	if p.compute(judge); v.Need.Any() { // one answer can open another question
+		p.fetch(fetch, v.Need, m, target, &known)
+	}
+	known.Final = true
+	p.compute(judge)
+	return v, known
+}
+
+// fetch fills known with what need names, as far as Graph gives it.
+func (p *Pipeline) fetch(ctx context.Context, need policy.Need, m *policy.Message, target actions.Target, known *policy.Context) {
+	graph := p.graph(target.Tenant)
+	if graph == nil {
+		return
+	}
+	if need.Conversation && known.Conversation == nil {
+		if c, err := graph.Conversation(ctx, target); err == nil {
+			known.Conversation = c
+		} else {
+			p.observe.ContextMissing("conversation")
+		}
+	}
+	if m.Sender.ID == "" || m.Sender.Kind == senderApplication {
+		return
+	}
+	if need.Person && known.Person == nil {
+		if person, err := graph.Person(ctx, m.Sender.ID); err == nil {
+			known.Person = person
+		} else {
+			p.observe.ContextMissing("person")
+		}
+	}
+	if len(need.Groups) > 0 {
+		groups, err := graph.Groups(ctx, m.Sender.ID, need.Groups)
+		if err != nil {
+			p.observe.ContextMissing("groups")
+			return
+		}
+		if known.Groups == nil {
+			known.Groups = map[string]bool{}
+		}
+		for _, g := range need.Groups {
+			known.Groups[g] = slices.Contains(groups, g)
+		}
+	}
+}
+
+// ruleResults is the verdict as the log keeps it: a result and a reason for
+// every rule, and for each match its mask and digest, never its value.
+func (p *Pipeline) ruleResults(v policy.Verdict) []actions.RuleResult {
+	results := make([]actions.RuleResult, 0, len(v.Rules))
+	for _, r := range v.Rules {
+		results = append(results, actions.RuleResult{
+			ID:         r.Rule.ID,
+			Title:      r.Rule.Title,
+			Generation: v.Generation,
+			Severity:   string(r.Rule.Severity),
+			Mode:       string(r.Rule.Mode),
+			Action:     actions.Action(r.Rule.Action),
+			Result:     string(r.Result),
+			Matched:    p.matches(r.Matches),
+			Reason:     r.Reason,
+			Assumed:    r.Assumed,
+		})
+	}
+	return results
+}
+
+// matches counts findings by detector, in the order in which they were found.
+func (p *Pipeline) matches(found []detect.Match) []actions.Match {
+	type key struct{ detector, value string }
+	var (
+		list  []actions.Match
+		level []detect.Level
+		seen  = map[key]bool{}
+	)
+	for _, m := range found {
+		i := slices.IndexFunc(list, func(have actions.Match) bool { return have.Detector == m.Detector })
+		if i < 0 {
+			i = len(list)
+			list = append(list, actions.Match{Detector: m.Detector})
+			level = append(level, 0)
+		}
+		at := &list[i]
+		at.Count++
+		at.KnownTest = at.KnownTest || m.KnownTest
+		if m.Level > level[i] {
+			level[i] = m.Level
+			at.Confidence = m.Level.String()
+		}
+		k := key{m.Detector, m.Value.Reveal()}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		at.Distinct++
+		if len(at.Masked) < maxMasked {
+			at.Masked = append(at.Masked, m.Masked)
+			at.Digest = append(at.Digest, p.keys.Digest(m.Detector, m.Value.Reveal()))
+		}
+	}
+	return list
+}
+
+// conversation is where the message was said, as far as it is known.
+func conversation(m *policy.Message, known policy.Context) *actions.Conversation {
+	c := &actions.Conversation{ID: m.ConversationID, Kind: "chat"}
+	if m.Channel {
+		c.Kind = "channel"
+	}
+	if k := known.Conversation; k != nil {
+		c.Kind, c.Name, c.Size = k.Kind, k.Name, len(k.Members)
+		external := slices.ContainsFunc(k.Members, func(m policy.Member) bool { return m.External })
+		c.External = &external
+	}
+	return c
+}
+
+// notOurs are the kinds of sender whose messages Graph lets no app of this
+// tenant act on. Source: "Update chatMessage", which names federation and
+// consumer interop.
+var notOurs = []string{"federatedUser", "personalMicrosoftAccountUser", "skypeUser", "anonymousGuest"}
+
+// notEnforceable says why an action on the sender's message cannot succeed, or
+// nothing if it may.
+func (p *Pipeline) notEnforceable(tenant string, s policy.Sender) string {
+	switch {
+	case !p.canEnforce:
+		return "this cloud has no API to act on messages"
+	case slices.Contains(notOurs, s.Kind):
+		return "the sender is a " + s.Kind + ": only their own organisation can act on the message"
+	case s.TenantID != "" && s.TenantID != tenant && s.Kind != senderApplication:
+		return "the sender is an account of another tenant: only their own organisation can act on the message"
+	}
+	return ""
+}
+
+func (p *Pipeline) now() time.Time { return p.clock().UTC() }

@@ -1,0 +1,932 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/policy"
+	"teamsdlp/policy/rulefile"
+	"teamsdlp/webhook"
+)
+
+const (
+	tenant = "9f3f2b0e-6a54-4c39-8c0b-6f0f6a3f7d21"
+	app    = "0c9a7a52-7d0e-4a57-9b0f-2f4f2f6f5d11"
+	group  = "1d6f0b52-6f0e-4b0c-9d5e-0c5f4b7f1a11"
+)
+
+// inbox is an Inbox in memory that remembers how each row ended, or was put
+// back, last. What is put back comes again when it is due.
+type inbox struct {
+	mu      sync.Mutex
+	items   []webhook.Item
+	ended   map[string]string // receipt to how
+	claimed int
+	away    []putBack
+	fail    error // of claims
+	grown   chan struct{}
+}
+
+type putBack struct {
+	item webhook.Item
+	due  time.Time
+}
+
+func newInbox() *inbox { return &inbox{ended: map[string]string{}, grown: make(chan struct{}, 1)} }
+
+func (b *inbox) put(item webhook.Item) {
+	b.mu.Lock()
+	item.Receipt = strconv.Itoa(len(b.items) + 1)
+	b.items = append(b.items, item)
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *inbox) signal() {
+	select {
+	case b.grown <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox) Claim(ctx context.Context, limit int) ([]webhook.Item, error) {
+	for {
+		got, next, err := b.now(limit)
+		if len(got) > 0 || err != nil {
+			return got, err
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-b.grown:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// now returns what can be claimed, or how long until something is due.
+func (b *inbox) now(limit int) (got []webhook.Item, next time.Duration, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail != nil {
+		return nil, 0, b.fail
+	}
+	slices.SortStableFunc(b.away, func(x, y putBack) int { return x.due.Compare(y.due) })
+	for len(b.away) > 0 && len(got) < limit && !b.away[0].due.After(time.Now()) {
+		got = append(got, b.away[0].item)
+		b.away = b.away[1:]
+	}
+	n := min(limit-len(got), len(b.items)-b.claimed)
+	got = append(got, b.items[b.claimed:b.claimed+n]...)
+	b.claimed += n
+	next = time.Hour
+	if len(b.away) > 0 {
+		next = time.Until(b.away[0].due)
+	}
+	return got, next, nil
+}
+
+func (b *inbox) end(receipt, how string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended[receipt] = how
+	return nil
+}
+
+func (b *inbox) Drop(_ context.Context, receipt, reason string) error {
+	return b.end(receipt, "dropped: "+reason)
+}
+func (b *inbox) Quarantine(_ context.Context, receipt, reason string) error {
+	return b.end(receipt, "quarantined: "+reason)
+}
+func (b *inbox) Defer(_ context.Context, receipt string, until time.Time, reason string) error {
+	_ = b.end(receipt, "deferred: "+reason)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, err := strconv.Atoi(receipt)
+	if err != nil {
+		return err
+	}
+	b.items[n-1].Attempts++
+	b.away = append(b.away, putBack{b.items[n-1], until})
+	b.signal()
+	return nil
+}
+
+// deferrals counts how often anything was put back.
+func (b *inbox) deferrals() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, i := range b.items {
+		n += i.Attempts
+	}
+	return n
+}
+
+func (b *inbox) how(receipt int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended[strconv.Itoa(receipt)]
+}
+
+// opener "decrypts" content that is not encrypted; one value panics.
+type opener struct{}
+
+func (opener) Open(e *webhook.EncryptedContent) ([]byte, error) {
+	switch e.DataSignature {
+	case "wrong":
+		return nil, webhook.ErrSignature
+	case "poison":
+		panic("4111 1111 1111 1111")
+	}
+	return base64.StdEncoding.DecodeString(e.Data)
+}
+
+type verifier struct{ err error }
+
+func (v verifier) Prove(context.Context, webhook.Item) error { return v.err }
+
+// teams is Graph as the pipeline sees it.
+type teams struct {
+	mu       sync.Mutex
+	patches  []string // message id and action
+	answer   func(n int) error
+	messages map[string]string
+	members  []policy.Member
+	groups   []string
+	fail     error // of context reads
+	down     bool  // reads of messages are answered 503
+	reads    int
+	pace     time.Duration // what a PATCH takes
+	stand    time.Time     // no PATCH is answered before
+}
+
+func (g *teams) Patch(ctx context.Context, o actions.Order) (actions.Call, error) {
+	pause(ctx, max(g.pace, time.Until(g.stand)))
+	if ctx.Err() != nil {
+		return actions.Call{}, &actions.CallError{NotSent: true}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !o.Valid() {
+		return actions.Call{}, errors.New("an order that nobody made")
+	}
+	g.patches = append(g.patches, o.Target().MessageID+" "+o.DLPAction())
+	if g.answer != nil {
+		if err := g.answer(len(g.patches)); err != nil {
+			return actions.Call{}, err
+		}
+	}
+	return actions.Call{Status: 200}, nil
+}
+
+func (g *teams) Read(ctx context.Context, t actions.Target) (actions.Snapshot, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.down {
+		return actions.Snapshot{}, &actions.CallError{Status: http.StatusServiceUnavailable}
+	}
+	return actions.Snapshot{}, &actions.CallError{Status: http.StatusNotFound}
+}
+
+func (g *teams) Message(_ context.Context, t actions.Target) ([]byte, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m, ok := g.messages[t.MessageID]; ok {
+		return []byte(m), nil
+	}
+	return nil, &actions.CallError{Status: http.StatusNotFound}
+}
+
+func (g *teams) Conversation(context.Context, actions.Target) (*policy.Conversation, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reads++
+	return &policy.Conversation{Kind: "group", Name: "The deal", Members: g.members}, g.fail
+}
+
+func (g *teams) Person(context.Context, string) (*policy.Person, error) {
+	return &policy.Person{Domain: "contoso.com"}, g.fail
+}
+
+func (g *teams) Groups(_ context.Context, _ string, ask []string) ([]string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reads++
+	return g.groups, g.fail
+}
+
+func (g *teams) sent() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]string(nil), g.patches...)
+}
+
+const rules = `
+groups:
+  - {id: pci-team, object_id: ` + group + `}
+rules:
+  - id: secret-word
+    title: Secret word
+    owner: security@contoso.com
+    severity: high
+    mode: enforce
+    scope: {senders: {not_in_groups: [pci-team]}}
+    when: {regex: 'bluebird'}
+    action: block
+    tip: {text: Not here., url: "https://intranet.contoso.com/dlp"}
+    override: with-justification
+    report_false_positive: review
+  - id: watched
+    title: Watched word
+    owner: security@contoso.com
+    severity: low
+    mode: shadow
+    when: {regex: 'lotus'}
+    action: block
+`
+
+type rig struct {
+	*testing.T
+	inbox  *inbox
+	ledger *actions.Memory
+	teams  *teams
+	p      *Pipeline
+	rows   int
+}
+
+// newRig is a pipeline over fakes; change adjusts its configuration.
+func newRig(t *testing.T, change ...func(*Config)) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, _, err := rulefile.Load(dir, rulefile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := actions.NewKeys("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, inbox: newInbox(), ledger: actions.NewMemory(), teams: &teams{}}
+	r.ledger.Ended = func(receipt string) { _ = r.inbox.end(receipt, "finished") }
+	cfg := Config{
+		Inbox: r.inbox, Ledger: r.ledger, Log: r.ledger, Opener: opener{}, Verifier: verifier{},
+		Graph: func(id string) Graph {
+			if id != tenant {
+				return nil
+			}
+			return r.teams
+		},
+		Rules:     func() *policy.Set { return set },
+		Lifecycle: func(context.Context, string, string) error { return nil },
+		Keys:      keys, CanEnforce: true, Mask: func(s string) string { return s },
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	r.p = New(cfg)
+	return r
+}
+
+// said is a message; what it lacks is filled in.
+type said struct {
+	id, etag, body, chat, from, fromTenant, violation string
+	deleted                                           bool
+}
+
+func (s said) json() string {
+	if s.chat == "" {
+		s.chat = "19:a@thread.v2"
+	}
+	m := map[string]any{
+		"id": s.id, "etag": s.etag, "messageType": "message", "chatId": s.chat,
+		"createdDateTime": "2026-11-24T08:00:00Z", "lastModifiedDateTime": "2026-11-24T08:00:00Z",
+		"body": map[string]string{"contentType": "html", "content": s.body},
+		"from": map[string]any{"user": map[string]string{"id": "u1", "displayName": "Ana", "userIdentityType": s.from, "tenantId": s.fromTenant}},
+	}
+	if s.violation != "" {
+		m["policyViolation"] = json.RawMessage(s.violation)
+	}
+	if s.deleted {
+		m["deletedDateTime"] = "2026-11-24T08:01:00Z"
+	}
+	data, _ := json.Marshal(m)
+	return string(data)
+}
+
+// notify puts a notification about s into the inbox.
+func (r *rig) notify(change string, s said, alter ...func(*webhook.Item)) int {
+	if s.from == "" {
+		s.from = "aadUser"
+	}
+	if s.etag == "" {
+		s.etag = s.id
+	}
+	item := webhook.Item{
+		Received: time.Now(), SubscriptionID: "s1", TenantID: tenant, AppID: app, ChangeType: change,
+		Resource:  fmt.Sprintf("chats('19:a@thread.v2')/messages('%s')", s.id),
+		Encrypted: &webhook.EncryptedContent{Data: base64.StdEncoding.EncodeToString([]byte(s.json()))},
+	}
+	for _, a := range alter {
+		a(&item)
+	}
+	r.inbox.put(item)
+	r.rows++
+	return r.rows
+}
+
+// run runs the pipeline until it has nothing to do for d, then ends it.
+func (r *rig) run(d time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.p.Run(ctx) }()
+	pause(ctx, d) // in a synctest bubble: passes when every goroutine waits
+	cancel()
+	if err := <-done; err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) kinds() string {
+	entries, err := r.ledger.Entries(context.Background(), actions.Filter{After: new(int64(-1)), Limit: 5000})
+	if err != nil {
+		r.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, string(e.Kind)+"/"+string(e.Outcome))
+	}
+	return strings.Join(list, " ")
+}
+
+func (r *rig) want(kinds string, patches ...string) {
+	r.Helper()
+	if got := r.kinds(); got != kinds {
+		r.Errorf("entries %q, want %q", got, kinds)
+	}
+	if got := r.teams.sent(); strings.Join(got, ",") != strings.Join(patches, ",") {
+		r.Errorf("patches %q, want %q", got, patches)
+	}
+}
+
+// bubble runs one case on a fake clock.
+func bubble(t *testing.T, name string, f func(r *rig), change ...func(*Config)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(newRig(t, change...)) }) })
+}
+
+const bad, clean = "<p>project bluebird</p>", "<p>good morning</p>"
+
+func TestOneMessage(t *testing.T) {
+	bubble(t, "clean", func(r *rig) {
+		row := r.notify("created", said{id: "1", body: clean})
+		r.run(time.Second)
+		r.want("")
+		if r.teams.reads != 0 {
+			r.Errorf("%d context reads for a message in which nothing was found", r.teams.reads)
+		}
+		if got := r.inbox.how(row); got != "finished" {
+			r.Errorf("row %q", got)
+		}
+	})
+	bubble(t, "block", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
+	bubble(t, "shadow", func(r *rig) {
+		r.notify("created", said{id: "1", body: "<p>lotus</p>"})
+		r.run(time.Second)
+		r.want("shadow/shadow")
+	})
+	bubble(t, "excused by group", func(r *rig) {
+		r.teams.groups = []string{group}
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("")
+	})
+	bubble(t, "context out of reach keeps the rule in force", func(r *rig) {
+		r.teams.fail = errors.New("503")
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+		entries, _ := r.ledger.Entries(context.Background(), actions.Filter{Kind: actions.KindIntent})
+		if len(entries) != 1 || len(entries[0].Rules[0].Assumed) == 0 {
+			r.Error("the entry does not say what was assumed")
+		}
+	})
+	bubble(t, "federated sender", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad, from: "federatedUser"})
+		r.run(time.Second)
+		r.want("result/not_enforceable")
+	})
+	bubble(t, "account of another tenant", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad, fromTenant: "other"})
+		r.run(time.Second)
+		r.want("result/not_enforceable")
+	})
+	bubble(t, "cloud without the API", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("result/not_enforceable")
+	}, func(c *Config) { c.CanEnforce = false })
+	bubble(t, "refused by Graph", func(r *rig) {
+		r.teams.answer = func(int) error { return &actions.CallError{Status: 403, Code: "Forbidden"} }
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/not_enforceable", "1 blockAccess")
+	})
+}
+
+func TestFollowing(t *testing.T) {
+	blocked := `{"dlpAction":"blockAccess","verdictDetails":"allowOverrideWithJustification","policyTip":{"generalText":"Not here."}}`
+	overridden := `{"dlpAction":"blockAccess","userAction":"Override","justificationText":"asked for it"}`
+	bubble(t, "echo and reaction", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.notify("updated", said{id: "1", etag: "2", body: bad, violation: blocked})
+		r.notify("updated", said{id: "1", etag: "3", body: bad, violation: blocked})
+		r.run(time.Second)
+		r.want("intent/pending result/applied result/applied", "1 blockAccess")
+	})
+	bubble(t, "blanked echo", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.notify("updated", said{id: "1", etag: "2", body: "", violation: blocked})
+		r.run(time.Second)
+		r.want("intent/pending result/applied result/applied", "1 blockAccess")
+	})
+	bubble(t, "clean edit releases", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.notify("updated", said{id: "1", etag: "2", body: clean, violation: blocked})
+		r.run(time.Second)
+		r.want("intent/pending result/applied edit/ release/pending result/applied", "1 blockAccess", "1 none")
+	})
+	bubble(t, "override is respected", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.notify("updated", said{id: "1", etag: "2", body: bad, violation: overridden})
+		r.notify("updated", said{id: "1", etag: "3", body: bad, violation: overridden})
+		r.run(time.Second)
+		r.want("intent/pending result/applied override/", "1 blockAccess")
+	})
+	bubble(t, "deleted", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.notify("deleted", said{id: "1", etag: "2", body: ""})
+		r.notify("updated", said{id: "1", etag: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied deleted/", "1 blockAccess")
+	})
+	bubble(t, "delivered five times", func(r *rig) {
+		for range 5 {
+			r.notify("created", said{id: "1", body: bad})
+		}
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+		for row := range 5 {
+			if got := r.inbox.how(row + 1); got != "finished" {
+				r.Errorf("row %d: %q", row+1, got)
+			}
+		}
+	})
+	bubble(t, "an older version after a newer one", func(r *rig) {
+		r.notify("updated", said{id: "1", etag: "5", body: clean})
+		r.notify("created", said{id: "1", etag: "1", body: bad})
+		r.run(time.Second)
+		r.want("")
+	})
+}
+
+func TestSetAside(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		alter func(*webhook.Item)
+		want  string
+	}{
+		{"signature", func(i *webhook.Item) { i.Encrypted.DataSignature = "wrong" }, "quarantined: " + webhook.ErrSignature.Error()},
+		{"panic", func(i *webhook.Item) { i.Encrypted.DataSignature = "poison" }, "quarantined: internal error"},
+		{"not a message", func(i *webhook.Item) { i.Encrypted.Data = "e30=" }, "quarantined: not a message"},
+		{"not JSON", func(i *webhook.Item) { i.Encrypted.Data = "eA==" }, "quarantined: not a message"},
+		{"resource of something else", func(i *webhook.Item) { i.Resource = "users('1')" }, "quarantined: resource is not the path of a message"},
+		{"resource of another message", func(i *webhook.Item) { i.Resource = "chats('19:a@thread.v2')/messages('2')" }, "quarantined: content is of another message than its resource"},
+		{"resource of another chat", func(i *webhook.Item) { i.Resource = "chats('19:b@thread.v2')/messages('1')" }, "quarantined: content is of another message than its resource"},
+		{"tenant that is gone, no content", func(i *webhook.Item) { i.TenantID, i.Encrypted = "other", nil }, "quarantined: its tenant is not configured any more"},
+		{"no content and Graph does not have it yet", func(i *webhook.Item) { i.Encrypted = nil }, "deferred: content could not be read from Graph"},
+		{"no content and Graph still does not have it", func(i *webhook.Item) { i.Encrypted, i.Attempts = nil, 1 }, "finished"},
+		{"deleted, and Graph has it not", func(i *webhook.Item) { i.Encrypted, i.ChangeType = nil, "deleted" }, "finished"},
+	} {
+		bubble(t, c.name, func(r *rig) {
+			row := r.notify("created", said{id: "1", body: bad}, c.alter)
+			next := r.notify("created", said{id: "7", body: bad})
+			r.run(time.Second)
+			if got := r.inbox.how(row); got != c.want {
+				r.Errorf("row %q, want %q", got, c.want)
+			}
+			if got := r.inbox.how(next); got != "finished" {
+				r.Errorf("its neighbour: %q", got)
+			}
+			r.want("intent/pending result/applied", "7 blockAccess")
+		})
+	}
+}
+
+func TestContentRead(t *testing.T) {
+	bubble(t, "read from Graph", func(r *rig) {
+		r.teams.messages = map[string]string{"1": said{id: "1", etag: "1", body: bad, from: "aadUser"}.json()}
+		r.notify("created", said{id: "1"}, func(i *webhook.Item) { i.Encrypted = nil })
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
+}
+
+func TestDeferredTokens(t *testing.T) {
+	deferred := func(i *webhook.Item) { i.Deferred = []string{"token"} }
+	for _, c := range []struct {
+		name  string
+		err   error
+		want  string
+		kinds string
+	}{
+		{"proved late", nil, "finished", "intent/pending result/applied"},
+		{"still unverifiable", webhook.ErrUnverifiable, "deferred: signing keys are out of reach", ""},
+		{"refused", &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
+		{"any other error", errors.New("x"), "deferred: tokens could not be verified", ""},
+	} {
+		bubble(t, c.name, func(r *rig) {
+			row := r.notify("created", said{id: "1", body: bad}, deferred)
+			r.run(time.Second)
+			if got := r.inbox.how(row); got != c.want {
+				r.Errorf("row %q, want %q", got, c.want)
+			}
+			if got := r.kinds(); got != c.kinds {
+				r.Errorf("entries %q, want %q", got, c.kinds)
+			}
+		}, func(cfg *Config) { cfg.Verifier = verifier{c.err} })
+	}
+}
+
+func TestLifecycle(t *testing.T) {
+	var heard []string
+	bubble(t, "handed on", func(r *rig) {
+		row := r.notify("", said{id: "1"}, func(i *webhook.Item) { i.LifecycleEvent, i.Encrypted, i.Resource = "missed", nil, "" })
+		r.run(time.Second)
+		if got := r.inbox.how(row); got != "dropped: lifecycle" || len(heard) != 1 || heard[0] != "s1 missed" {
+			r.Errorf("row %q, heard %q", got, heard)
+		}
+	}, func(c *Config) {
+		c.Lifecycle = func(_ context.Context, id, event string) error { heard = append(heard, id+" "+event); return nil }
+	})
+	bubble(t, "put back when it could not be recorded", func(r *rig) {
+		row := r.notify("", said{id: "1"}, func(i *webhook.Item) { i.LifecycleEvent, i.Encrypted = "missed", nil })
+		r.run(time.Second)
+		if got := r.inbox.how(row); got != "deferred: lifecycle: missed" {
+			r.Errorf("row %q", got)
+		}
+	}, func(c *Config) {
+		c.Lifecycle = func(context.Context, string, string) error { return errors.New("disk") }
+	})
+}
+
+// No record, no action: while the ledger cannot be written nothing is sent, and
+// once it can, everything is, once.
+func TestNoRecordNoAction(t *testing.T) {
+	bubble(t, "ledger down", func(r *rig) {
+		begin := time.Now()
+		r.ledger.Fail = func(call string) error {
+			if call == "Decide" && time.Since(begin) < time.Minute {
+				if len(r.teams.sent()) > 0 {
+					r.Error("sent without a record")
+				}
+				return errors.New("no space")
+			}
+			return nil
+		}
+		r.notify("created", said{id: "1", body: bad})
+		r.run(2 * time.Minute)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
+}
+
+// Graph out of reach: the effect stays decided through a stop, and is taken up
+// after a read at the next start.
+func TestStopWhileGraphIsOut(t *testing.T) {
+	bubble(t, "interrupted", func(r *rig) {
+		r.teams.answer, r.teams.down = func(int) error { return &actions.CallError{Status: 503, Ambiguous: true} }, true
+		row := r.notify("created", said{id: "1", body: bad})
+		r.run(5 * time.Second)
+		r.want("intent/pending", "1 blockAccess")
+		if got := r.inbox.how(row); got != "" {
+			r.Errorf("the row ended: %q", got)
+		}
+	})
+}
+
+func TestReleaseWaitsForItsLane(t *testing.T) {
+	bubble(t, "release", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, err := r.ledger.Cases(context.Background(), actions.Filter{})
+		if err != nil || len(cases) != 1 {
+			r.Fatal(cases, err)
+		}
+		r.p = New(r.p.Config) // one that does not run
+		if err := r.p.Release(context.Background(), cases[0], "jo", "not a secret"); err != nil {
+			r.Fatal(err)
+		}
+		if err := r.p.Release(context.Background(), cases[0], "jo", "again"); !errors.Is(err, actions.ErrNothingStands) {
+			r.Errorf("second release: %v", err)
+		}
+		r.want("intent/pending result/applied release/pending result/applied", "1 blockAccess", "1 none")
+	})
+	bubble(t, "refused", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.teams.answer = func(int) error { return &actions.CallError{Status: 403, Code: "Forbidden"} }
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		r.p = New(r.p.Config)
+		if err := r.p.Release(context.Background(), cases[0], "jo", "x"); !errors.Is(err, ErrNotReleased) {
+			r.Errorf("got %v", err)
+		}
+	})
+}
+
+// An analyst does not wait behind a backlog, and gets an answer when the lane
+// does not move at all.
+func TestReleaseGoesFirst(t *testing.T) {
+	bubble(t, "before what waits", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		lane := tenant + "/chats/19:a@thread.v2"
+		hold := make(chan struct{})
+		p := New(r.p.Config)
+		p.lanes.next(lane, func() { <-hold })
+		synctest.Wait()
+		p.lanes.admit(lane, "x", func() {
+			if n := len(r.teams.sent()); n != 2 {
+				r.Error("the release waited for an item")
+			}
+		})
+		done := make(chan error)
+		go func() { done <- p.Release(context.Background(), cases[0], "jo", "x") }()
+		synctest.Wait()
+		close(hold)
+		if err := <-done; err != nil {
+			r.Error(err)
+		}
+		p.lanes.close()
+	})
+	bubble(t, "gives up, and does nothing later", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		hold := make(chan struct{})
+		p := New(r.p.Config)
+		p.lanes.next(tenant+"/chats/19:a@thread.v2", func() { <-hold })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := p.Release(ctx, cases[0], "jo", "x"); !errors.Is(err, ErrBusy) {
+			r.Errorf("got %v", err)
+		}
+		close(hold)
+		p.lanes.close()
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
+	bubble(t, "refused once stopped", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		if err := r.p.Release(context.Background(), cases[0], "jo", "x"); !errors.Is(err, ErrStopping) {
+			r.Errorf("got %v", err)
+		}
+	})
+	bubble(t, "drains with the rest, and is on record", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		ctx, cancel := context.WithCancel(context.Background())
+		ran := make(chan error)
+		go func() { ran <- r.p.Run(ctx) }()
+		pause(ctx, time.Second)
+		r.teams.mu.Lock()
+		r.teams.answer, r.teams.down = func(int) error { return &actions.CallError{Status: 503, Ambiguous: true} }, true
+		r.teams.mu.Unlock()
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		done := make(chan error)
+		go func() { done <- r.p.Release(context.Background(), cases[0], "jo", "x") }()
+		synctest.Wait()
+		begin := time.Now()
+		cancel()
+		if err := <-done; !errors.Is(err, ErrNotReleased) {
+			r.Errorf("got %v", err)
+		}
+		if err := <-ran; err != nil || time.Since(begin) > r.p.Drain {
+			r.Errorf("Run ended with %v after %v", err, time.Since(begin))
+		}
+		r.want("intent/pending result/applied release/pending result/failed", "1 blockAccess", "1 none")
+	})
+	bubble(t, "a panic is an error", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.teams.answer = func(int) error { panic("4111 1111 1111 1111") }
+		cases, _ := r.ledger.Cases(context.Background(), actions.Filter{})
+		if err := New(r.p.Config).Release(context.Background(), cases[0], "jo", "x"); err == nil || strings.Contains(err.Error(), "4111") {
+			r.Errorf("got %v", err)
+		}
+	})
+}
+
+// A storm of violations in one chat, in which Graph takes one PATCH a second,
+// does not keep a message of another chat waiting; and the storm itself is
+// worked off in order, each once, at the rate that Graph allows.
+func TestStormInOneChat(t *testing.T) {
+	const storm = 3000
+	elsewhere := func(i *webhook.Item) { i.Resource = "chats('19:b@thread.v2')/messages('other')" }
+	bubble(t, "others do not wait", func(r *rig) {
+		r.teams.pace = time.Second
+		for i := range storm {
+			r.notify("created", said{id: strconv.Itoa(1000 + i), body: bad})
+		}
+		r.notify("created", said{id: "other", body: bad, chat: "19:b@thread.v2"}, elsewhere)
+		r.run(10 * time.Second)
+		sent := r.teams.sent()
+		if !slices.Contains(sent, "other blockAccess") {
+			r.Errorf("the other chat waited behind %d PATCHes of the storm", len(sent))
+		}
+		if rows := r.inbox.deferrals(); rows > 5*storm {
+			r.Errorf("%d rows written to put %d items back", rows, storm)
+		}
+	}, func(c *Config) { c.InFlight = 100; c.LaneDepth = 16 })
+	bubble(t, "in order, at full rate", func(r *rig) {
+		r.teams.pace = time.Second
+		for i := range 500 {
+			r.notify("created", said{id: strconv.Itoa(1000 + i), body: bad})
+		}
+		r.run(550 * time.Second)
+		sent := r.teams.sent()
+		if len(sent) != 500 || !slices.IsSorted(sent) || len(slices.Compact(sent)) != 500 {
+			r.Errorf("%d PATCHes in 550 s, sorted %v", len(sent), slices.IsSorted(sent))
+		}
+		for row := range 500 {
+			if got := r.inbox.how(row + 1); got != "finished" {
+				r.Fatalf("row %d: %q", row+1, got)
+			}
+		}
+		if n := r.inbox.deferrals(); n > 10*500 {
+			r.Errorf("%d rows written to put 500 items back", n)
+		}
+		if len(r.p.lanes.open) != 0 {
+			r.Error("the lane is kept")
+		}
+	})
+	bubble(t, "after a standstill the lane does not run dry", func(r *rig) {
+		begin := time.Now()
+		r.teams.stand = begin.Add(20 * time.Minute)
+		for i := range 300 {
+			r.notify("created", said{id: strconv.Itoa(1000 + i), body: bad})
+		}
+		r.run(21 * time.Minute)
+		if sent := r.teams.sent(); len(sent) != 300 || !slices.IsSorted(sent) {
+			r.Errorf("%d PATCHes a minute after Graph came back", len(sent))
+		}
+		if n := r.inbox.deferrals(); n > 300*2*20*60/30 {
+			r.Errorf("%d rows written while nothing moved", n)
+		}
+	})
+}
+
+// slowOpener takes a while and counts how many do so at once.
+type slowOpener struct{ now, most *atomic.Int32 }
+
+func (o slowOpener) Open(e *webhook.EncryptedContent) ([]byte, error) {
+	if n := o.now.Add(1); n > o.most.Load() {
+		o.most.Store(n)
+	}
+	defer o.now.Add(-1)
+	pause(context.Background(), time.Millisecond)
+	return opener{}.Open(e)
+}
+
+// Hundreds of conversations do not decrypt all at once: the answers to Graph need
+// the cores too.
+func TestComputesOnTheCoresThereAre(t *testing.T) {
+	var now, most atomic.Int32
+	bubble(t, "100 lanes", func(r *rig) {
+		for i := range 100 {
+			chat := fmt.Sprintf("19:%d@thread.v2", i)
+			r.notify("created", said{id: "1", body: clean, chat: chat}, func(item *webhook.Item) {
+				item.Resource = fmt.Sprintf("chats('%s')/messages('1')", chat)
+			})
+		}
+		r.run(time.Second)
+		if r.inbox.how(100) != "finished" || int(most.Load()) > runtime.GOMAXPROCS(0) {
+			r.Errorf("%d at once; the last: %q", most.Load(), r.inbox.how(100))
+		}
+	}, func(c *Config) { c.Opener = slowOpener{&now, &most} })
+}
+
+// However few items may be in flight, work goes on.
+func TestFewInFlight(t *testing.T) {
+	bubble(t, "one", func(r *rig) {
+		for i := range 20 {
+			r.notify("created", said{id: strconv.Itoa(i), body: bad})
+		}
+		r.run(time.Second)
+		if n := len(r.teams.sent()); n != 20 {
+			r.Errorf("%d PATCHes", n)
+		}
+	}, func(c *Config) { c.InFlight = 1 })
+}
+
+// An inbox that cannot be read for a moment does not end the service; one that
+// cannot be read at all does.
+func TestInboxOutOfReach(t *testing.T) {
+	bubble(t, "for a moment", func(r *rig) {
+		r.inbox.fail = errors.New("busy")
+		r.notify("created", said{id: "1", body: bad})
+		time.AfterFunc(30*time.Second, func() {
+			r.inbox.mu.Lock()
+			r.inbox.fail = nil
+			r.inbox.mu.Unlock()
+		})
+		r.run(time.Minute)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
+	bubble(t, "for good", func(r *rig) {
+		r.inbox.fail = errors.New("corrupt")
+		if err := r.p.Run(context.Background()); !errors.Is(err, r.inbox.fail) {
+			r.Errorf("got %v", err)
+		}
+	})
+}
+
+// What cannot be recorded about one message does not hold up its conversation
+// for ever.
+func TestPoisonInTheLedger(t *testing.T) {
+	bubble(t, "put back", func(r *rig) {
+		r.ledger.Fail = func(call string) error {
+			if call == "Decide" && len(r.teams.sent()) == 0 && r.inbox.how(1) == "" {
+				return errors.New("the standing cannot be decoded")
+			}
+			return nil
+		}
+		row := r.notify("created", said{id: "1", body: bad})
+		next := r.notify("created", said{id: "2", body: bad})
+		r.run(stuck + 6*time.Second)
+		if got := r.inbox.how(row); got != "deferred: what became of it could not be written" {
+			r.Errorf("row %q", got)
+		}
+		if got := r.inbox.how(next); got != "finished" {
+			r.Errorf("its neighbour: %q", got)
+		}
+	})
+}
+
+func TestLanesKeepOrder(t *testing.T) {
+	l := newLanes(2000, time.Now)
+	var mu sync.Mutex
+	got := map[string][]int{}
+	for i := range 1000 {
+		key := strconv.Itoa(i % 7)
+		wait := l.admit(key, strconv.Itoa(i), func() {
+			mu.Lock()
+			defer mu.Unlock()
+			got[key] = append(got[key], i)
+		})
+		if wait != 0 {
+			t.Fatalf("item %d was sent away", i)
+		}
+	}
+	l.close()
+	if l.next("0", func() { t.Error("it ran") }) {
+		t.Error("closed lanes took a job")
+	}
+	total := 0
+	for key, list := range got {
+		total += len(list)
+		for i := 1; i < len(list); i++ {
+			if list[i] < list[i-1] {
+				t.Fatalf("lane %s ran %d after %d", key, list[i], list[i-1])
+			}
+		}
+	}
+	if total != 1000 || len(l.open) != 0 {
+		t.Errorf("%d jobs ran, %d lanes left", total, len(l.open))
+	}
+}
