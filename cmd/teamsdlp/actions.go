@@ -1,0 +1,457 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"teamsdlp/actions"
+	"teamsdlp/actions/review"
+	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/config"
+)
+
+// actionsCmd is the action log on the command line.
+type actionsCmd struct {
+	List    actionsListCmd    `cmd:"" help:"List cases or, with --entries, the log itself."`
+	Show    actionsShowCmd    `cmd:"" help:"Show one case with its timeline."`
+	Verify  actionsVerifyCmd  `cmd:"" help:"Verify that nobody edited, dropped, moved or cut off an entry."`
+	Release actionsReleaseCmd `cmd:"" help:"Lift what stands on a message."`
+	Label   actionsLabelCmd   `cmd:"" help:"Label a case as a true or a false positive."`
+}
+
+// where says whose log it is.
+type where struct {
+	Config string `short:"c" default:"teamsdlp.yaml" type:"path" help:"Configuration file; it says where the data directory is."`
+	Data   string `type:"path" placeholder:"DIR" help:"Data directory, instead of the configured one; then no configuration is read."`
+}
+
+// dirs returns the data directory, and the key directory where it is known.
+func (w where) dirs(e *env) (data, keys string, err error) {
+	if w.Data != "" {
+		return w.Data, "", nil
+	}
+	cfg, err := config.Load(w.Config, e.getenv)
+	if err != nil {
+		return "", "", fmt.Errorf("%w\nor name the data directory with --data DIR", err)
+	}
+	return cfg.DataDir, cfg.KeysDir, nil
+}
+
+func (w where) open(e *env) (*sqlite.Reader, error) {
+	data, _, err := w.dirs(e)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.OpenReadOnly(e.ctx, data)
+}
+
+// ---- list ----
+
+type actionsListCmd struct {
+	where
+	Filters []string `arg:"" optional:"" name:"filter" help:"name=value, as severity=high or since=24h; all must hold."`
+	Entries bool     `help:"List entries of the log, not cases."`
+	JSON    bool     `name:"json" help:"One JSON object a line."`
+	All     bool     `help:"Go on past the first page, to the end."`
+}
+
+// Help is printed by --help.
+func (actionsListCmd) Help() string {
+	return `Lists what was found and done, newest first. Filters: ` + strings.Join(review.FilterKeys, ", ") + `.
+
+  state is open, overridden, reported, released, edited or deleted
+  since and until take 2026-11-24, 2026-11-24T08:00:00Z, or a span back: 24h, 7d
+  after=N (with --entries) lists oldest first, from the entry after N; -1 is the start
+
+It reads beside a running service. Exit code 1 if nothing fits.
+
+Example: teamsdlp actions list severity=high state=open since=7d
+         teamsdlp actions list --entries --json --all after=-1 > log.ndjson`
+}
+
+func (c *actionsListCmd) Run(e *env) error {
+	query := url.Values{}
+	for _, f := range c.Filters {
+		name, value, ok := strings.Cut(f, "=")
+		if !ok {
+			return fmt.Errorf("filter %q: it must be name=value", f)
+		}
+		query.Add(name, value)
+	}
+	parse := review.ParseFilter
+	if c.Entries {
+		parse = review.ParseEntryFilter
+	}
+	f, err := parse(query)
+	if err != nil {
+		return err
+	}
+	r, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var n int
+	if c.Entries {
+		n, err = listAll(e, c, f, r.Entries, func(x actions.Entry, f *actions.Filter) {
+			if f.After != nil {
+				f.After = &x.Seq
+			} else {
+				f.Before = x.Seq
+			}
+		}, entryLine)
+	} else {
+		n, err = listAll(e, c, f, r.Cases, func(x actions.Case, f *actions.Filter) { f.Before = x.LastSeq }, caseLine)
+	}
+	if err == nil && n == 0 {
+		return found{"nothing fits"}
+	}
+	return err
+}
+
+// listAll prints pages until the end or, without --all, one of them.
+func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f actions.Filter,
+	page func(context.Context, actions.Filter) ([]T, error), turn func(last T, f *actions.Filter), line func(T) string) (int, error) {
+	table := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	n := 0
+	if c.All && f.Limit == 0 {
+		f.Limit = 500
+	}
+	for {
+		list, err := page(e.ctx, f)
+		if err != nil {
+			return n, err
+		}
+		if c.JSON {
+			if err := actions.WriteNDJSON(e.stdout, list); err != nil {
+				return n, err
+			}
+		} else {
+			for _, x := range list {
+				fmt.Fprintln(table, line(x))
+			}
+			if err := table.Flush(); err != nil {
+				return n, err
+			}
+		}
+		n += len(list)
+		if !c.All || len(list) == 0 {
+			return n, nil
+		}
+		turn(list[len(list)-1], &f)
+		if f.After == nil && f.Before == 0 {
+			return n, nil // entry 0 was the last
+		}
+	}
+}
+
+func caseLine(c actions.Case) string {
+	var rules, masked []string
+	for _, r := range c.Rules {
+		rules = append(rules, r.ID)
+		for _, m := range r.Matched {
+			masked = append(masked, m.Masked...)
+		}
+	}
+	var sender, place string
+	if c.Sender != nil {
+		sender = firstOf(c.Sender.Name, c.Sender.ID)
+	}
+	if c.Conversation != nil {
+		place = firstOf(c.Conversation.Name, c.Conversation.Kind)
+	}
+	return columns(c.ID, c.Updated.UTC().Format(time.DateTime), c.Severity, string(c.Action), string(c.Outcome), sender, place, strings.Join(rules, ","), strings.Join(masked, " "))
+}
+
+func entryLine(x actions.Entry) string {
+	return columns(strconv.FormatInt(x.Seq, 10), x.Time.UTC().Format(time.DateTime), string(x.Kind), x.Case, string(x.Action), string(x.Outcome), x.Actor, x.Verdict)
+}
+
+func columns(values ...string) string {
+	for i, v := range values {
+		values[i] = plain(v)
+	}
+	return strings.Join(values, "\t")
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// plain is text from outside for a terminal: without control characters and those
+// that turn the direction of writing, so that a display name cannot move the cursor.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// ---- show ----
+
+type actionsShowCmd struct {
+	where
+	Case string `arg:"" help:"The case, as list prints it."`
+	JSON bool   `name:"json" help:"One JSON object: case and entries."`
+}
+
+// Help is printed by --help.
+func (actionsShowCmd) Help() string {
+	return `Shows one case: what was found, every rule's reason, the exposure clock and the
+timeline. It never shows the message's text.
+
+Example: teamsdlp actions show 3f9a1c0be2d47a55`
+}
+
+func (c *actionsShowCmd) Run(e *env) error {
+	r, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	one, entries, err := r.Case(e.ctx, c.Case)
+	if errors.Is(err, actions.ErrNotFound) {
+		return found{fmt.Sprintf("there is no case %q: teamsdlp actions list prints them", c.Case)}
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(e.stdout).Encode(map[string]any{"case": one, "entries": entries})
+	}
+	w := e.stdout
+	fmt.Fprintln(w, caseLine(one))
+	if x := one.Exposure; x != nil && !x.Applied.IsZero() {
+		fmt.Fprintf(w, "readable for %s: Microsoft %s, ours %s\n", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+	}
+	for _, x := range entries {
+		fmt.Fprintf(w, "\n#%d  %s  %s by %s\n", x.Seq, x.Time.UTC().Format(time.RFC3339Nano), x.Kind, plain(x.Actor))
+		for _, said := range []string{x.Verdict, x.Reason, x.Label} {
+			if said != "" {
+				fmt.Fprintf(w, "    %s\n", plain(said))
+			}
+		}
+		for _, rule := range x.Rules {
+			fmt.Fprintf(w, "    %-12s %s: %s\n", plain(rule.Result), plain(rule.ID), plain(rule.Reason))
+		}
+		if g := x.Graph; g != nil {
+			fmt.Fprintf(w, "    graph: %s, %s\n", strings.TrimSpace(fmt.Sprintf("status %d %s", g.Status, plain(g.Code))), plural(g.Attempts, "attempt"))
+		}
+	}
+	return nil
+}
+
+// ---- verify ----
+
+type actionsVerifyCmd struct {
+	where
+	Checkpoints string `type:"existingfile" placeholder:"FILE" help:"Signed checkpoints that were kept elsewhere, one after the other."`
+	Key         string `type:"existingfile" placeholder:"FILE" help:"Public checkpoint key. Default: checkpoint.pub in the configured key directory."`
+	JSON        bool   `name:"json" help:"One JSON object."`
+}
+
+// Help is printed by --help.
+func (actionsVerifyCmd) Help() string {
+	return `Recomputes the log's tree from the entries and compares it with what is stored
+and with signed checkpoints. Give the checkpoints that left this machine (the
+configured checkpoint_file, or serve's standard output) and a copy of the public
+key: whoever can write this machine's disk can write the checkpoints on it too.
+Without --checkpoints those of the store are used, and the answer says so.
+
+Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be read.
+
+Example: teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub`
+}
+
+func (c *actionsVerifyCmd) Run(e *env) error {
+	data, keys, err := c.dirs(e)
+	if err != nil {
+		return err
+	}
+	if c.Key == "" {
+		if keys == "" {
+			return errors.New("name the public checkpoint key with --key")
+		}
+		c.Key = filepath.Join(keys, actions.CheckpointPublicFile)
+	}
+	verifier, err := actions.LoadVerifier(c.Key)
+	if err != nil {
+		return err
+	}
+	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	checkpoints, err := c.read(e.ctx, r)
+	if err != nil {
+		return err
+	}
+	report, err := actions.Verify(e.ctx, r, checkpoints, note.VerifierList(verifier))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = json.NewEncoder(e.stdout).Encode(map[string]any{
+			"ok": report.OK(), "size": report.Size, "root": report.Root.String(), "checkpoints": report.Checkpoints,
+			"covered": report.Covered, "external": c.Checkpoints != "", "faults": report.Faults, "notes": report.Notes,
+		})
+	} else {
+		c.print(e.stdout, report)
+	}
+	if err == nil && !report.OK() {
+		return found{fmt.Sprintf("the action log was tampered with or damaged: %d faults", len(report.Faults))}
+	}
+	return err
+}
+
+func (c *actionsVerifyCmd) read(ctx context.Context, r *sqlite.Reader) ([]byte, error) {
+	if c.Checkpoints != "" {
+		all, err := os.ReadFile(c.Checkpoints)
+		if err == nil && len(bytes.TrimSpace(all)) == 0 {
+			err = fmt.Errorf("%s is empty: it holds no checkpoint to compare with", c.Checkpoints)
+		}
+		return all, err
+	}
+	var all bytes.Buffer
+	for last := int64(-1); ; {
+		page, err := r.Checkpoints(ctx, last, 5000)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return all.Bytes(), nil
+		}
+		for _, p := range page {
+			all.WriteString("\n")
+			all.Write(p.Note)
+			last = p.Size
+		}
+	}
+}
+
+func (c *actionsVerifyCmd) print(w io.Writer, report actions.Report) {
+	fmt.Fprintf(w, "%d entries, root %s\n", report.Size, report.Root)
+	source := "kept elsewhere"
+	if c.Checkpoints == "" {
+		source = "of this machine only: they prove nothing against whoever can write its disk"
+	}
+	fmt.Fprintf(w, "%d checkpoints, %s\n", report.Checkpoints, source)
+	if report.Covered > 0 {
+		fmt.Fprintf(w, "covered up to entry %d; %d after it\n", report.Covered-1, report.Size-report.Covered)
+	} else {
+		fmt.Fprintln(w, "covered by no checkpoint")
+	}
+	for _, f := range report.Faults {
+		fmt.Fprintf(w, "FAULT  %s\n", plain(f.String()))
+	}
+	for _, n := range report.Notes {
+		fmt.Fprintf(w, "note   %s\n", plain(n))
+	}
+	if report.OK() {
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// ---- decisions ----
+
+type actionsReleaseCmd struct {
+	where
+	Case   string `arg:"" help:"The case, as list prints it."`
+	Reason string `required:"" help:"Why; it goes into the log beside your name."`
+}
+
+// Help is printed by --help.
+func (actionsReleaseCmd) Help() string {
+	return `Lifts what stands on a message (PATCH none), through the running service. You are
+named in the log as the user that you are on this machine.
+
+Example: teamsdlp actions release 3f9a1c0be2d47a55 --reason "invoice number, not a card"`
+}
+
+func (c *actionsReleaseCmd) Run(e *env) error {
+	return c.decide(e, c.Case, "release", map[string]string{"reason": c.Reason})
+}
+
+type actionsLabelCmd struct {
+	where
+	Case   string `arg:"" help:"The case, as list prints it."`
+	Label  string `arg:"" enum:"true-positive,false-positive" help:"true-positive or false-positive."`
+	Reason string `help:"A note that goes into the log beside your name."`
+}
+
+// Help is printed by --help.
+func (actionsLabelCmd) Help() string {
+	return `Records your opinion of a case in the log, through the running service.
+
+Example: teamsdlp actions label 3f9a1c0be2d47a55 false-positive`
+}
+
+func (c *actionsLabelCmd) Run(e *env) error {
+	return c.decide(e, c.Case, "label", map[string]string{"label": c.Label, "reason": c.Reason})
+}
+
+// decide asks the running service for a decision.
+func (w where) decide(e *env, id, what string, body map[string]string) error {
+	data, _, err := w.dirs(e)
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", adminSocket(data))
+		},
+	}}
+	req, err := http.NewRequestWithContext(e.ctx, http.MethodPost, "http://teamsdlp/cases/"+url.PathEscape(id)+"/"+what, bytes.NewReader(payload))
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w (changes go through the running service: start teamsdlp serve, and be the user it runs as)", err)
+	case err != nil:
+		return fmt.Errorf("%w (is teamsdlp serve running?)", err)
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&answer); err != nil {
+		return fmt.Errorf("the service's answer: %w", err)
+	}
+	switch {
+	case res.StatusCode == http.StatusOK:
+		fmt.Fprintf(e.stdout, "%s: done\n", what)
+		return nil
+	case res.StatusCode < 500:
+		return found{plain(answer.Error)}
+	}
+	return errors.New(plain(answer.Error))
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
+)
+
+// logSite is a site whose log holds the entries of n cases and one of rules; the
+// last entry of all is seq 2n.
+func logSite(t *testing.T, n int) string {
+	t.Helper()
+	dir := site(t, "data_dir: data\n")
+	keys, err := actions.LoadKeys(filepath.Join(dir, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(dir, "data"), MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+	var entries []actions.Entry
+	for i := range n {
+		e := actions.Entry{
+			Case: fmt.Sprintf("c%d", i), Time: at, Kind: actions.KindIntent, Tenant: checkTenant, Action: actions.ActionBlock, Outcome: actions.OutcomePending,
+			Sender:  &actions.Sender{ID: "u1", Name: "Ana\x1b[2J\u009b1A\u202e\tB"},
+			Verdict: "block: bluebird", Target: &actions.Target{Tenant: checkTenant, ChatID: "19:a@thread.v2", MessageID: fmt.Sprint(i)},
+			Rules: []actions.RuleResult{{ID: "bluebird", Severity: "high", Mode: "enforce", Result: "matched", Reason: "regex found 1",
+				Matched: []actions.Match{{Detector: "bluebird", Count: 1, Masked: []string{"••\x1b[31m\u20687"}}}}},
+		}
+		result := e
+		result.Kind, result.Outcome, result.Rules, result.Target = actions.KindResult, actions.OutcomeApplied, nil, nil
+		result.Graph = &actions.GraphCall{Status: 200, Attempts: 1}
+		entries = append(entries, e, result)
+	}
+	entries = append(entries, actions.Entry{Time: at, Kind: actions.KindRules, Generation: "g1", Verdict: "in force: 1 rules", Actor: actions.ActorSelf})
+	if err := store.Append(t.Context(), entries...); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(dir, "checkpoints"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer := &actions.Sealer{Tree: store, Signer: keys.Signer(), Sinks: []actions.CheckpointSink{store.CheckpointSink(), &actions.WriterSink{W: file}}}
+	if _, err := sealer.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// actionsAt runs an actions command on the site's data.
+func actionsAt(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	args = append([]string{"actions", args[0], "--data", filepath.Join(dir, "data")}, args[1:]...)
+	return commandEnv(t, nil, args...)
+}
+
+func TestActionsList(t *testing.T) {
+	dir := logSite(t, 7)
+	for _, tc := range []struct {
+		args  string
+		code  int
+		lines int
+		want  string // part of standard output or standard error
+	}{
+		{"", 0, 7, "bluebird"},
+		{"limit=3", 0, 3, "c6"},
+		{"limit=3 --all", 0, 7, "c0"},
+		{"limit=3 --all --json", 0, 7, `"id":"c0"`},
+		{"limit=1 --all --json", 0, 7, `"id":"c0"`},
+		{"limit=7 --all --json", 0, 7, `"id":"c0"`},
+		{"severity=high state=open", 0, 7, "c3"},
+		{"sender=ana limit=1", 0, 1, "c6"},
+		{"before=2", 0, 1, "c0"},
+		{"case=c3", 0, 1, "c3"},
+		{"--entries", 0, 15, "in force: 1 rules"},
+		{"--entries limit=4 --all --json", 0, 15, `"seq":0,`},
+		{"--entries limit=1 --all --json", 0, 15, `"seq":0,`},
+		{"--entries --all --json limit=4 after=-1", 0, 15, `{"seq":0,`},
+		{"--entries after=13 --all", 0, 1, "rules"},
+		{"--entries kind=intent rule=bluebird", 0, 7, "intent"},
+		{"severity=low", 1, 0, "nothing fits"},
+		{"--entries after=14 --all", 1, 0, "nothing fits"},
+		{"severity", 2, 0, "name=value"},
+		{"sevrity=high", 2, 0, `unknown filter "sevrity"`},
+		{"severity=high severity=low", 2, 0, "given twice"},
+		{"kind=intent", 2, 0, "for entries"},
+		{"after=-1 --all", 2, 0, "for entries"},
+		{"--entries state=open", 2, 0, "for cases"},
+		{"limit=9999", 2, 0, "at most 5000"},
+	} {
+		code, out, errs := actionsAt(t, dir, append([]string{"list"}, strings.Fields(tc.args)...)...)
+		if n := strings.Count(out, "\n"); code != tc.code || n != tc.lines || !strings.Contains(out+errs, tc.want) {
+			t.Errorf("list %s: exit code %d, %d lines; want %d, %d and %q\n%s%s", tc.args, code, n, tc.code, tc.lines, tc.want, out, errs)
+		}
+		seen := map[string]bool{}
+		for line := range strings.Lines(out) {
+			if seen[line] {
+				t.Errorf("list %s prints twice: %s", tc.args, line)
+			}
+			seen[line] = true
+		}
+		if !strings.Contains(tc.args, "--json") && strings.ContainsAny(out, "\x1b\u009b\u202e\u2068\t") {
+			t.Errorf("list %s prints control characters: %q", tc.args, out)
+		}
+	}
+}
+
+func TestActionsShow(t *testing.T) {
+	dir := logSite(t, 2)
+	code, out, errs := actionsAt(t, dir, "show", "c1")
+	if code != 0 || !strings.Contains(out, "matched      bluebird: regex found 1") || !strings.Contains(out, "graph: status 200, 1 attempt\n") || strings.ContainsAny(out, "\x1b\u202e") {
+		t.Errorf("exit code %d: %q %s", code, out, errs)
+	}
+	code, out, _ = actionsAt(t, dir, "show", "c1", "--json")
+	var answer struct {
+		Case    actions.Case
+		Entries []actions.Entry
+	}
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || code != 0 || answer.Case.ID != "c1" || len(answer.Entries) != 2 {
+		t.Errorf("exit code %d, %v: %s", code, err, out)
+	}
+	if code, _, errs := actionsAt(t, dir, "show", "c9\x1b"); code != 1 || !strings.Contains(errs, `there is no case "c9\x1b"`) {
+		t.Errorf("unknown case: exit code %d, %s", code, errs)
+	}
+}
+
+func TestActionsVerify(t *testing.T) {
+	whole := func(*testing.T, string) {}
+	for _, tc := range []struct {
+		name   string
+		cases  int
+		change func(t *testing.T, dir string)
+		args   string // DIR is the site
+		code   int
+		want   string
+	}{
+		{"whole, against a file", 3, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "covered up to entry 6; 0 after it"},
+		{"whole, against the store's own", 3, whole, "--key DIR/keys/checkpoint.pub", 0, "of this machine only"},
+		{"nothing but the rules", 0, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "1 entries"},
+		{"no key named", 1, whole, "", 2, "--key"},
+		{"no such key", 1, whole, "--key DIR/nowhere", 2, "nowhere"},
+		{"a key that is none", 1, whole, "--key DIR/teamsdlp.yaml", 2, "teamsdlp.yaml"},
+		{"no such checkpoints", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/nowhere", 2, "nowhere"},
+		{"empty checkpoints", 1, func(t *testing.T, dir string) { put(t, dir, "checkpoints", "\n") }, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "it holds no checkpoint"},
+		{"checkpoints that are none", 1, func(t *testing.T, dir string) { put(t, dir, "checkpoints", "\nhello\n") }, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 1, "holds no checkpoint"},
+		{"no data", 1, func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "data")); err != nil {
+				t.Fatal(err)
+			}
+		}, "--key DIR/keys/checkpoint.pub", 2, "there is no store"},
+		{"data that is no store", 1, func(t *testing.T, dir string) { put(t, dir, "data/"+sqlite.FileName, strings.Repeat("x", 8192)) }, "--key DIR/keys/checkpoint.pub", 2, "reading the store"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := logSite(t, tc.cases)
+			tc.change(t, dir)
+			args := strings.Fields(strings.ReplaceAll(tc.args, "DIR", dir))
+			if code, out, errs := actionsAt(t, dir, append([]string{"verify"}, args...)...); code != tc.code || !strings.Contains(out+errs, tc.want) {
+				t.Errorf("exit code %d; want %d and %q\n%s%s", code, tc.code, tc.want, out, errs)
+			}
+		})
+	}
+}
+
+// An empty log, of a service that never ran its rules, is whole and covered by
+// nothing.
+func TestActionsVerifyEmpty(t *testing.T) {
+	dir := site(t, "data_dir: data\n")
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(dir, "data"), MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := actionsAt(t, dir, "verify", "--key", filepath.Join(dir, "keys", "checkpoint.pub"))
+	if code != 0 || !strings.Contains(out, "0 entries") || !strings.Contains(out, "covered by no checkpoint") || strings.Contains(out, "-1") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	if code, _, errs := actionsAt(t, dir, "list"); code != 1 || !strings.Contains(errs, "nothing fits") {
+		t.Errorf("list: exit code %d %s", code, errs)
+	}
+}
+
+// What serve answers to a decision, and what the command makes of it.
+func TestActionsDecide(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := actionsAt(t, dir, "release", "c1", "--reason", "x"); code != 2 || !strings.Contains(errs, "start teamsdlp serve") {
+		t.Errorf("nothing runs: exit code %d %s", code, errs)
+	}
+	l, err := net.Listen("unix", adminSocket(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status int
+	var answer, asked string
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = r.Method + " " + r.URL.EscapedPath() + " " + string(body)
+		w.WriteHeader(status)
+		fmt.Fprint(w, answer)
+	})}
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	for _, tc := range []struct {
+		args   []string
+		status int
+		answer string
+		code   int
+		want   string
+		asked  string
+	}{
+		{[]string{"release", "c1", "--reason", "not a card"}, 200, `{"released":true}`, 0, "release: done", `POST /cases/c1/release {"reason":"not a card"}`},
+		{[]string{"label", "c1", "false-positive"}, 200, `{}`, 0, "label: done", `POST /cases/c1/label {"label":"false-positive","reason":""}`},
+		{[]string{"label", "a/../b", "true-positive"}, 404, `{"error":"There is no such case in the log."}`, 1, "no such case", `POST /cases/a%2F..%2Fb/label {"label":"true-positive","reason":""}`},
+		{[]string{"release", "c1", "--reason", "x"}, 409, `{"error":"nothing stands\u001b[2J"}`, 1, "nothing stands?[2J", ""},
+		{[]string{"release", "c1", "--reason", "x"}, 500, `{"error":"This did not work"}`, 2, "This did not work", ""},
+		{[]string{"release", "c1", "--reason", "x"}, 200, `<html>`, 2, "the service's answer", ""},
+		{[]string{"release", "c1"}, 200, ``, 2, "--reason", ""},
+		{[]string{"label", "c1", "maybe"}, 200, ``, 2, "true-positive", ""},
+	} {
+		status, answer = tc.status, tc.answer
+		code, out, errs := actionsAt(t, dir, tc.args...)
+		if code != tc.code || !strings.Contains(out+errs, tc.want) || tc.asked != "" && asked != tc.asked {
+			t.Errorf("%v: exit code %d, asked %s; want %d and %q\n%s%s", tc.args, code, asked, tc.code, tc.want, out, errs)
+		}
+	}
+}

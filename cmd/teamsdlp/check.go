@@ -1,0 +1,458 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/config"
+	"teamsdlp/policy/rulefile"
+	"teamsdlp/webhook"
+)
+
+type checkCmd struct {
+	Config  string `help:"The configuration file." placeholder:"FILE" default:"teamsdlp.yaml"`
+	Online  bool   `help:"Also ask Microsoft: token and permissions, signing keys, clock; and try the public address, for which serve must be running."`
+	JSON    bool   `help:"Print JSON." name:"json"`
+	Example bool   `help:"Print a commented configuration file with every key, and do nothing else."`
+	Live    string `help:"Ask the URL of a health endpoint, and do nothing else: for containers without curl." placeholder:"URL"`
+}
+
+// Help is printed by --help.
+func (checkCmd) Help() string {
+	return `Each check is ok, a note, a warning or a fault; what is not ok says how to mend it. The exit code is 1 if there is a fault.
+It changes nothing. It may run beside serve.
+
+Examples: teamsdlp check --config /etc/teamsdlp/teamsdlp.yaml --online
+          teamsdlp check --example >teamsdlp.yaml
+          teamsdlp check --live http://127.0.0.1:8444/livez`
+}
+
+func (c *checkCmd) Run(e *env) error {
+	switch {
+	case c.Example:
+		_, err := e.stdout.Write(config.Example)
+		return err
+	case c.Live != "":
+		return live(e, c.Live)
+	}
+	cfg, err := config.Load(c.Config, e.getenv)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (teamsdlp check --example prints one to start from)", err)
+	}
+	k := &checker{now: time.Now, client: &http.Client{Timeout: graphHandshakeWait, CheckRedirect: noRedirect}}
+	if k.config(c.Config, cfg, err) {
+		k.offline(cfg)
+		if c.Online {
+			k.online(e.ctx, cfg)
+		}
+	}
+	if err := k.print(e.stdout, c.JSON); err != nil {
+		return err
+	}
+	if n := k.count(isFault); n > 0 {
+		return found{fmt.Sprintf("check: %s", plural(n, "fault"))}
+	}
+	return nil
+}
+
+// live asks a health endpoint.
+func live(e *env, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return errors.New("--live takes a URL like http://127.0.0.1:8444/livez")
+	}
+	req, err := http.NewRequestWithContext(e.ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 3 * time.Second, CheckRedirect: noRedirect}
+	resp, err := client.Do(req)
+	if err != nil {
+		return found{"not live: " + netReason(err)}
+	}
+	_ = resp.Body.Close() // only the status counts
+	if resp.StatusCode != http.StatusOK {
+		return found{fmt.Sprintf("not live: status %d", resp.StatusCode)}
+	}
+	_, err = fmt.Fprintln(e.stdout, "live")
+	return err
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// checkState is how a check ended.
+type checkState string
+
+const (
+	isOK    checkState = "ok"
+	isNote  checkState = "note"    // nothing to do, or only if a rule needs it
+	isWarn  checkState = "warning" // works, but is not wise
+	isFault checkState = "fault"
+)
+
+// checkResult is one line of what check prints. What is not ok has a sentence on
+// how to mend it.
+type checkResult struct {
+	Check   string     `json:"check"`
+	Subject string     `json:"subject,omitempty"` // the tenant, say
+	State   checkState `json:"state"`
+	Detail  string     `json:"detail"`
+	Mend    string     `json:"mend,omitempty"`
+}
+
+// checker collects results. It never stops at a fault.
+type checker struct {
+	now     func() time.Time
+	client  *http.Client // for what is online
+	results []checkResult
+}
+
+func (k *checker) add(state checkState, check, subject, mend, detail string, args ...any) {
+	k.results = append(k.results, checkResult{check, subject, state, fmt.Sprintf(detail, args...), mend})
+}
+
+func (k *checker) ok(check, detail string, args ...any) {
+	k.add(isOK, check, "", "", detail, args...)
+}
+
+func (k *checker) warn(check, mend, detail string, args ...any) {
+	k.add(isWarn, check, "", mend, detail, args...)
+}
+
+func (k *checker) fault(check, mend, detail string, args ...any) {
+	k.add(isFault, check, "", mend, detail, args...)
+}
+
+func (k *checker) count(state checkState) int {
+	n := 0
+	for _, r := range k.results {
+		if r.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (k *checker) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(struct {
+			OK     bool          `json:"ok"`
+			Checks []checkResult `json:"checks"`
+		}{k.count(isFault) == 0, k.results})
+	}
+	for _, r := range k.results {
+		subject := ""
+		if r.Subject != "" {
+			subject = r.Subject + ": "
+		}
+		if _, err := fmt.Fprintf(w, "%-7s  %-12s  %s%s\n", r.State, r.Check, subject, r.Detail); err != nil {
+			return err
+		}
+		if r.Mend != "" {
+			if _, err := fmt.Fprintf(w, "%-7s  %-12s  -> %s\n", "", "", r.Mend); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s: %s, %s\n", plural(len(k.results), "check"), plural(k.count(isFault), "fault"), plural(k.count(isWarn), "warning"))
+	return err
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// config reports what loading found. It is false if there is nothing to go on
+// with.
+func (k *checker) config(path string, cfg *config.Config, err error) bool {
+	const mend = "correct it in the file; teamsdlp check --example shows every key with its form"
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			k.fault("config", mend, "%s", f)
+		}
+		return false
+	}
+	k.ok("config", "%s: %s, cloud %s", path, plural(len(cfg.Tenants), "tenant"), cfg.Cloud.Name)
+	for _, w := range cfg.Warnings {
+		k.warn("config", "", "%s", w)
+	}
+	if !cfg.Cloud.CanEnforce() {
+		k.warn("cloud", "expect findings, not blocks: every action is logged as not enforceable", "Graph cannot act on messages in the cloud %s", cfg.Cloud.Name)
+	}
+	if cfg.Cloud.Name == config.Custom {
+		k.warn("cloud", "leave the key cloud out for Microsoft's own", "a custom cloud: %s decides who may be believed", cfg.Cloud.LoginURL)
+	}
+	return true
+}
+
+// offline is everything that needs no network.
+func (k *checker) offline(cfg *config.Config) {
+	k.keys(cfg.KeysDir)
+	k.tls(cfg)
+	k.data(cfg.DataDir)
+	k.checkpoints(cfg.ActionLog.CheckpointFile)
+	k.desk(cfg)
+	k.rules(cfg.RulesDir)
+}
+
+// expirySoon is from when on the end of a certificate is a warning.
+const expirySoon = 30 * 24 * time.Hour
+
+func (k *checker) keys(dir string) {
+	const check = "keys"
+	mend := "make keys: teamsdlp keys new --keys-dir " + dir
+	info, err := os.Stat(dir)
+	if err != nil {
+		k.fault(check, mend, "keys_dir: %s", err)
+		return
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
+	}
+	for _, pattern := range []string{"*.key", "*.key.pem"} {
+		files, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is well formed
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+				k.fault(check, "chmod 600 "+file, "%s has mode %04o: others than its owner can read it", file, info.Mode().Perm())
+			}
+		}
+	}
+
+	ring, err := webhook.LoadKeyring(dir)
+	if err != nil {
+		k.fault(check, mend+"; put half a pair back from your copy", "%s", oneLine(err))
+	} else {
+		k.encryptionKeys(ring, mend)
+	}
+	log, err := actions.LoadKeys(dir)
+	if err != nil {
+		k.fault(check, mend+", or put what is missing back from your copy", "%s", oneLine(err))
+		return
+	}
+	k.ok(check, "checkpoint key %s and digest key", log.Verifier().Name())
+}
+
+// encryptionKeys judges the pair that new subscriptions are made with; of the
+// older ones only the key is still used.
+func (k *checker) encryptionKeys(ring *webhook.Keyring, mend string) {
+	const check = "keys"
+	current := ring.Current()
+	detail := fmt.Sprintf("encryption key %s of %s, valid until %s", current.ID, plural(len(ring.Keys()), "pair"), current.NotAfter.Format(time.DateOnly))
+	switch left := current.NotAfter.Sub(k.now()); {
+	case left <= 0:
+		k.fault(check, mend, "%s: that is past", detail)
+	case k.now().Before(current.NotBefore):
+		k.fault(check, "set this machine's clock", "%s, but only from %s", detail, current.NotBefore.Format(time.RFC3339))
+	case left < expirySoon:
+		k.warn(check, mend, "%s: that is soon", detail)
+	default:
+		k.ok(check, "%s", detail)
+	}
+}
+
+func (k *checker) tls(cfg *config.Config) {
+	const check = "tls"
+	if !cfg.Public.TLS.On() {
+		k.ok(check, "TLS for %s ends at a proxy in front of %s", cfg.Public.URL, cfg.Public.Listen)
+		return
+	}
+	const mend = "get a certificate for the host of public.url, from a public authority, and its key"
+	pair, err := tls.LoadX509KeyPair(cfg.Public.TLS.Cert, cfg.Public.TLS.Key)
+	if err != nil {
+		k.fault(check, mend, "%s and %s: %s", cfg.Public.TLS.Cert, cfg.Public.TLS.Key, oneLine(err))
+		return
+	}
+	host := hostOf(cfg.Public.URL)
+	if err := pair.Leaf.VerifyHostname(host); err != nil {
+		k.fault(check, mend, "%s is not for the host %s", cfg.Public.TLS.Cert, host)
+		return
+	}
+	until := pair.Leaf.NotAfter.Format(time.DateOnly)
+	switch left := pair.Leaf.NotAfter.Sub(k.now()); {
+	case left <= 0:
+		k.fault(check, "renew it", "the certificate for %s ended on %s", host, until)
+		return
+	case left < 7*24*time.Hour:
+		k.warn(check, "renew it", "the certificate for %s ends on %s", host, until)
+		return
+	}
+	chain := x509.NewCertPool()
+	for _, der := range pair.Certificate[1:] {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			chain.AddCert(cert)
+		}
+	}
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Intermediates: chain, CurrentTime: k.now()}); err != nil && !config.Loopback(host) {
+		k.warn(check, mend+"; the file must hold the whole chain", "this machine does not trust the certificate for %s: Graph may not either", host)
+		return
+	}
+	k.ok(check, "certificate for %s, valid until %s", host, until)
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// honestSync is the least time that writing to a disk takes. Anything faster is
+// memory, or a disk that says it has written what it has not.
+const honestSync = 20 * time.Microsecond
+
+func (k *checker) data(dir string) {
+	const check = "data"
+	at, missing := dir, ""
+	for {
+		info, err := os.Stat(at)
+		if err == nil && !info.IsDir() {
+			k.fault(check, "set data_dir to a folder", "%s is not a folder", at)
+			return
+		}
+		if err == nil {
+			if missing == "" && info.Mode().Perm()&0o077 != 0 {
+				k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
+			}
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			k.fault(check, "run as the user that serve runs as, and give that user the folder", "%s", err)
+			return
+		}
+		missing, at = " (not there yet: serve makes it)", filepath.Dir(at)
+	}
+	took, err := syncTime(at)
+	if err != nil {
+		k.fault(check, "give the folder to the user that serve runs as, on a disk with room", "writing to %s: %s", at, err)
+		return
+	}
+	k.disk(dir+missing, took)
+}
+
+// checkpoints looks at where signed checkpoints go. It writes nothing to the
+// file itself.
+func (k *checker) checkpoints(path string) {
+	const check = "checkpoints"
+	if path == "" {
+		k.add(isNote, check, "", "set action_log.checkpoint_file to a place on another machine or medium", "signed checkpoints leave this machine by serve's standard output only")
+		return
+	}
+	const mend = "give the file's folder to the user that serve runs as"
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	switch {
+	case err == nil:
+		_ = file.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := syncTime(filepath.Dir(path)); err != nil {
+			k.fault(check, mend, "%s cannot be made: %s", path, err)
+			return
+		}
+	default:
+		k.fault(check, mend, "%s", err)
+		return
+	}
+	k.ok(check, "signed checkpoints are appended to %s", path)
+}
+
+func (k *checker) disk(dir string, took time.Duration) {
+	const check = "data"
+	if took < honestSync {
+		k.warn(check, "put data_dir on a real disk: what is accepted must survive a power cut", "%s: a synced write takes %s, too fast for a disk", dir, took)
+		return
+	}
+	k.ok(check, "%s: a synced write takes %s", dir, took.Round(10*time.Microsecond))
+}
+
+// syncTime is the median time of writing 4 KiB down to the disk.
+func syncTime(dir string) (_ time.Duration, err error) {
+	f, err := os.CreateTemp(dir, ".teamsdlp-check-*")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	var times [15]time.Duration
+	page := make([]byte, 4096)
+	for i := range times {
+		begin := time.Now()
+		if _, err := f.Write(page); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		times[i] = time.Since(begin)
+	}
+	slices.Sort(times[:])
+	return times[len(times)/2], nil
+}
+
+func (k *checker) desk(cfg *config.Config) {
+	signIn := "a one-time link that serve prints"
+	if n := len(cfg.Desk.Users); n > 0 {
+		signIn = "the tokens of " + plural(n, "named user")
+	}
+	k.ok("desk", "on %s, sign-in by %s", cfg.Private.Listen, signIn)
+}
+
+func (k *checker) rules(dir string) {
+	const check = "rules"
+	set, findings, err := rulefile.Load(dir, rulefile.Options{Now: k.now()})
+	if faults, ok := rulefile.AsFaults(err); ok {
+		for _, f := range faults {
+			k.fault(check, "correct it; teamsdlp rules test shows each test, teamsdlp rules lint what is odd", "%s", f)
+		}
+		return
+	}
+	if err != nil {
+		k.fault(check, "make the folder, and give the user that serve runs as the right to read it", "%s", oneLine(err))
+		return
+	}
+	k.ok(check, "%s in %s, generation %.12s", plural(len(set.Rules), "rule"), dir, set.Generation)
+	if len(set.Rules) == 0 {
+		k.warn(check, "write a rule file into "+dir, "no rule: nothing will be found")
+	}
+	for _, f := range findings {
+		k.warn(check, "", "%s", f)
+	}
+}
+
+// oneLine is the text of an error that may be several joined ones.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// netReason is the cause of a failed request, without its URL.
+func netReason(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return "no answer in time"
+		}
+		err = u.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + ": " + cmp.Or(op.Err, error(op)).Error()
+	}
+	return oneLine(err)
+}

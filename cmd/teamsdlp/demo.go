@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/config"
+	"teamsdlp/test/graphtwin"
+)
+
+type demoCmd struct {
+	Once     bool    `help:"Play the script to its end, print what was expected and what happened, and exit."`
+	Speed    float64 `default:"1" help:"How fast people talk: 2 is twice as fast."`
+	Data     string  `type:"path" placeholder:"DIR" help:"Keep data, keys and rules here. Default: a directory that is removed at the end."`
+	LogLevel string  `enum:"debug,info,warn,error" default:"error" help:"Least level of the program log on standard error: debug, info, warn or error."`
+
+	switches `embed:""`
+}
+
+// switches are the positions in which Graph's behaviour is not documented.
+type switches struct {
+	NoEcho             bool   `help:"Twin: Graph sends no notification for our own PATCH."`
+	BlockedBody        string `enum:"kept,empty" default:"kept" help:"Twin: what Graph returns as the body of a blocked message: kept or empty."`
+	PatchMovesLastEdit bool   `name:"patch-moves-last-edited" help:"Twin: our PATCH moves lastEditedDateTime."`
+	OddCasing          bool   `help:"Twin: Graph writes enumerations as its documentation does, not as its metadata does."`
+	TokenVersion       int    `enum:"1,2" default:"2" help:"Twin: version of validation tokens, 1 or 2."`
+}
+
+func (s switches) twin() *graphtwin.Switches {
+	return &graphtwin.Switches{Echo: !s.NoEcho, BlockedBody: s.BlockedBody, PatchMovesLastEdited: s.PatchMovesLastEdit, OddCasing: s.OddCasing}
+}
+
+// Help is printed by --help.
+func (demoCmd) Help() string {
+	return `Runs the whole product on loopback against a simulated Microsoft Graph, with a
+cast of people talking. Nothing leaves this machine, no tenant is needed. What is
+found is shown as it happens, with masked values and how long the text could be
+read. Ctrl-C drains and ends it.
+
+With --once the script is played to its end, and what happened is taken from the
+simulated Teams, never from our own log. Exit code 0 only if all of it was as
+expected, else 1.
+
+Example: teamsdlp demo --once`
+}
+
+func (c *demoCmd) Run(e *env) (err error) {
+	if c.Speed <= 0 {
+		return fmt.Errorf("--speed %g: it must be above 0", c.Speed)
+	}
+	dir := c.Data
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "teamsdlp-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	log, err := newLogger(e.stderr, c.LogLevel)
+	if err != nil {
+		return err
+	}
+	twin := openTwin(c.switches)
+	defer twin.Close()
+	url, err := twin.Start("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	cfg, err := demoConfig(dir, url)
+	if err != nil {
+		return err
+	}
+	s, err := openService(e.ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return c.play(e, s, twin, url)
+}
+
+// openTwin makes the simulated Graph with its cast. Its throttling is Graph's.
+func openTwin(s switches) *graphtwin.Twin {
+	world := graphtwin.Contoso()
+	for i := range world.Apps {
+		world.Apps[i].TokenVersion = s.TokenVersion
+	}
+	return graphtwin.New(graphtwin.Options{World: world, Switches: s.twin()})
+}
+
+// demoConfig writes keys and rules into dir, where they are not there yet, and
+// returns the configuration of a service that watches the twin at url.
+func demoConfig(dir, url string) (*config.Config, error) {
+	file, err := writeTwinConfig(dir, twinConfig{URL: url})
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(file, func(string) string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	// Whatever ports are free: a demo must not fail because something else runs.
+	cfg.Public.Listen, cfg.Public.URL, cfg.Private.Listen = "127.0.0.1:0", "http://127.0.0.1:0", "127.0.0.1:0"
+	return cfg, nil
+}
+
+// play runs service and script side by side until the end or Ctrl-C.
+func (c *demoCmd) play(e *env, s *service, twin *graphtwin.Twin, url string) error {
+	run, stop := context.WithCancel(e.ctx)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- s.run(run) }()
+
+	out := &ticker{w: e.stdout, started: time.Now()}
+	out.say("Simulated Microsoft Graph  %s", url)
+	out.say("Public listener            http://%s", s.public.Addr())
+	out.say("Review desk                %s  (works once)", s.link)
+	out.say("")
+	played := make(chan error, 1)
+	var results []result
+	go func() {
+		var err error
+		results, err = c.script(run, s, twin, out)
+		played <- err
+	}()
+	following, unfollow := context.WithCancel(run)
+	defer unfollow()
+	followed := make(chan struct{})
+	go func() { defer close(followed); out.follow(following, s) }()
+
+	var (
+		err, end error // of the script and of the service
+		over     bool  // the service has ended
+	)
+	select {
+	case err = <-played:
+	case end = <-served:
+		over = true
+		stop()
+		err = <-played
+	}
+	if err == nil && !over && !c.Once {
+		out.say("")
+		out.say("The script is over; the service goes on. Say something yourself:")
+		out.say(`  curl -s %s/twin/messages -d '{"as":"ana","in":"ana-li","text":"my card is 4111 1111 1111 1111"}'`, url)
+		out.say("Ctrl-C ends it.")
+		select {
+		case <-e.ctx.Done():
+		case end = <-served:
+			over = true
+		}
+	}
+	interrupted := e.ctx.Err() != nil
+	unfollow()
+	<-followed
+	if !over {
+		out.say("Draining.")
+		stop()
+		end = <-served
+	}
+	switch {
+	case end != nil:
+		return fmt.Errorf("the service ended by itself: %w", end)
+	case over && !interrupted:
+		return errors.New("the service ended by itself")
+	case err != nil && interrupted && !c.Once:
+		return nil
+	case err != nil && interrupted:
+		return errors.New("interrupted before the script was over")
+	case err != nil || !c.Once:
+		return err
+	}
+	return report(e.stdout, results)
+}
+
+// report prints what was expected and what happened, as the twin saw it.
+func report(w io.Writer, results []result) error {
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "\tWHAT WAS SAID\tEXPECTED\tWHAT TEAMS SHOWS\tREADABLE FOR")
+	bad := 0
+	for _, r := range results {
+		mark := "ok"
+		if !r.ok() {
+			mark = "BAD"
+			bad++
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", mark, r.line.what, r.line.want, r.got, r.readable)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return found{fmt.Sprintf("%d of %d were not as expected", bad, len(results))}
+	}
+	fmt.Fprintf(w, "all %d as expected\n", len(results))
+	return nil
+}
+
+// ticker prints the live timeline, in whole lines. It is safe for concurrent use.
+type ticker struct {
+	started time.Time
+
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (t *ticker) say(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = io.WriteString(t.w, fmt.Sprintf(format, args...)+"\n")
+}
+
+func (t *ticker) event(who, format string, args ...any) {
+	t.say("%7.2fs  %-9s %s", time.Since(t.started).Seconds(), who, fmt.Sprintf(format, args...))
+}
+
+// follow prints each entry of the action log as it is written.
+func (t *ticker) follow(ctx context.Context, s *service) {
+	last := int64(-1)
+	beat := time.NewTicker(50 * time.Millisecond)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+		}
+		entries, err := s.store.Entries(ctx, actions.Filter{After: &last, Limit: 100})
+		if err != nil {
+			continue // ctx ended, or the next beat reads it
+		}
+		for _, e := range entries {
+			last = e.Seq
+			if line := describe(e); line != "" {
+				t.event("teamsdlp", "%s", line)
+			}
+		}
+	}
+}
+
+// describe is one entry in a line of the timeline; empty for those that say
+// nothing to a spectator.
+func describe(e actions.Entry) string {
+	var masked []string
+	var names []string
+	for _, r := range e.Rules {
+		if r.Result != "matched" {
+			continue
+		}
+		names = append(names, r.ID)
+		for _, m := range r.Matched {
+			masked = append(masked, m.Masked...)
+		}
+	}
+	what := strings.Join(names, ", ")
+	if len(masked) > 0 {
+		what += "  " + strings.Join(masked, " ")
+	}
+	switch e.Kind {
+	case actions.KindIntent:
+		return fmt.Sprintf("%-9s %s", e.Action, what)
+	case actions.KindResult:
+		if e.Outcome == actions.OutcomeApplied && e.Exposure != nil && !e.Exposure.Applied.IsZero() {
+			x := e.Exposure
+			return fmt.Sprintf("  applied; readable for %s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+		}
+		if e.Outcome == actions.OutcomeNotEnforceable {
+			if what != "" {
+				return fmt.Sprintf("NOT ENFORCEABLE  %s (%s)", what, e.Reason)
+			}
+			return "  NOT ENFORCEABLE: " + e.Verdict
+		}
+		if e.Outcome == actions.OutcomeFailed {
+			return "  failed: " + e.Verdict
+		}
+		return ""
+	case actions.KindShadow:
+		return "shadow    " + what
+	case actions.KindOverride:
+		return fmt.Sprintf("override  by the sender: %q", e.Reason)
+	case actions.KindReport:
+		return "report    the sender says this is a false positive"
+	case actions.KindEdit, actions.KindDeleted, actions.KindRelease:
+		return fmt.Sprintf("%-9s %s", e.Kind, e.Verdict)
+	case actions.KindRules:
+		return fmt.Sprintf("rules     generation %s, %s", e.Generation, e.Verdict)
+	}
+	return ""
+}
+
+func ms(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	return d.Round(time.Millisecond).String()
+}

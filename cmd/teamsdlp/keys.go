@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"teamsdlp/actions"
+	"teamsdlp/config"
+)
+
+// certificateYears is how long the certificate of a new encryption key is valid.
+// Graph uses nothing of it but the public key.
+const certificateYears = 5
+
+type keysCmd struct {
+	New keysNewCmd `cmd:"" help:"Make an encryption key with its certificate and, where there is none yet, a checkpoint key and a digest key."`
+}
+
+type keysNewCmd struct {
+	KeysDir string `help:"The folder to write to, as keys_dir in the configuration." placeholder:"DIR" default:"keys"`
+	DataDir string `help:"The folder of the data, which the keys must not be in." placeholder:"DIR" default:"data"`
+	Bits    int    `help:"Size of the RSA key: 2048, 3072 or 4096." enum:"2048,3072,4096" default:"3072"`
+	ID      string `help:"Name of the encryption key, sent to Graph as encryptionCertificateId. Default: enc- and the time." name:"id"`
+	Origin  string `help:"Name in the checkpoint key." default:"teamsdlp"`
+}
+
+// Help is printed by --help.
+func (keysNewCmd) Help() string {
+	return `A key of 3072 bits is as strong as AES-128; one of 2048 takes less than half the time for each message.
+Files that are there already are never overwritten. Run it again for a new encryption key; the old one must stay until no notification needs it.
+
+Example: teamsdlp keys new --keys-dir /etc/teamsdlp/keys --data-dir /var/lib/teamsdlp`
+}
+
+func (c *keysNewCmd) Run(e *env) error {
+	made, err := writeKeys(keyOptions{
+		Dir: c.KeysDir, DataDir: c.DataDir, Bits: c.Bits, ID: c.ID, Origin: c.Origin, Now: time.Now(),
+	})
+	for _, f := range made {
+		did := "wrote"
+		if f.Kept {
+			did = "kept "
+		}
+		fmt.Fprintf(e.stdout, "%s %s  %s\n", did, f.Path, f.What)
+	}
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(c.KeysDir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintf(e.stderr, "warning: others than its owner can look into %s; chmod 700 mends that\n", c.KeysDir)
+	}
+	_, err = fmt.Fprintf(e.stdout, `
+Next:
+ 1. Set keys_dir to %s in teamsdlp.yaml.
+ 2. Keep a copy of the folder in a safe place, apart from copies of the data: without the
+    encryption key what Graph sends cannot be read, with it and the data it can.
+ 3. Give %s to whoever verifies the action log: it is not a secret.
+ 4. Run: teamsdlp check
+`, c.KeysDir, actions.CheckpointPublicFile)
+	return err
+}
+
+// keyOptions say what writeKeys makes.
+type keyOptions struct {
+	Dir     string
+	DataDir string // Dir must not be inside it; empty: not looked at
+	Bits    int    // of the RSA key; 0: 3072
+	ID      string // of the encryption key; empty: enc- and the time
+	Origin  string // name in the checkpoint key; empty: teamsdlp
+	Now     time.Time
+}
+
+// keyFile is one file that writeKeys made, or found and kept.
+type keyFile struct {
+	Path, What string
+	Kept       bool
+}
+
+var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// writeKeys makes what is missing in the keys folder, and a new encryption key
+// in any case. What it made is returned even with an error.
+func writeKeys(o keyOptions) (made []keyFile, err error) {
+	o.Bits = cmp.Or(o.Bits, 3072)
+	o.ID = cmp.Or(o.ID, "enc-"+o.Now.UTC().Format("20060102-150405"))
+	o.Origin = cmp.Or(o.Origin, "teamsdlp")
+	switch {
+	case o.Bits != 2048 && o.Bits != 3072 && o.Bits != 4096:
+		return nil, fmt.Errorf("an RSA key of %d bits: it is 2048, 3072 or 4096", o.Bits)
+	case !keyID.MatchString(o.ID):
+		return nil, errors.New("the id must be 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+	case strings.ContainsAny(o.Origin, "+ \t\r\n"):
+		return nil, errors.New("the origin must hold neither a space nor a plus sign")
+	}
+	if o.DataDir != "" {
+		inside, err := config.Inside(o.Dir, o.DataDir)
+		if err != nil {
+			return nil, fmt.Errorf("looking where %s is: %w", o.Dir, err)
+		}
+		if inside {
+			return nil, fmt.Errorf("the keys folder %s is inside the data folder %s: a copy of the data would be a copy of the keys", o.Dir, o.DataDir)
+		}
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	for _, write := range []func(keyOptions) ([]keyFile, error){writeLogKeys, writeEncryptionKey} {
+		files, err := write(o)
+		made = append(made, files...)
+		if err != nil {
+			return made, err
+		}
+	}
+	return made, syncDir(o.Dir)
+}
+
+func writeEncryptionKey(o keyOptions) ([]keyFile, error) {
+	base := filepath.Join(o.Dir, "encryption-"+o.ID)
+	keyPath, certPath := base+".key.pem", base+".cert.pem"
+	for _, path := range []string{keyPath, certPath} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("an encryption key of that id is there already: %s", path)
+		}
+	}
+	key, err := rsa.GenerateKey(rand.Reader, o.Bits)
+	if err != nil {
+		return nil, fmt.Errorf("making an RSA key: %w", err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the RSA key: %w", err)
+	}
+	cert, err := selfSigned(key, o.Now.UTC())
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(keyPath, 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})); err != nil {
+		return nil, err
+	}
+	made := []keyFile{{Path: keyPath, What: fmt.Sprintf("RSA key of %d bits that opens notifications: secret", o.Bits)}}
+	if err := writeNew(certPath, 0o600, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})); err != nil {
+		return nil, errors.Join(err, os.Remove(keyPath)) // half a pair would be a fault
+	}
+	return append(made, keyFile{Path: certPath, What: "its certificate, which Graph gets"}), nil
+}
+
+// selfSigned is the certificate of key, in DER. Graph does not ask who issued
+// it. It begins a little before now, so that no clock finds it too young.
+func selfSigned(key *rsa.PrivateKey, now time.Time) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("making a serial number: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial.Add(serial, big.NewInt(1)),
+		Subject:      pkix.Name{CommonName: "teamsdlp"},
+		NotBefore:    now.Add(-5 * time.Minute),
+		NotAfter:     now.AddDate(certificateYears, 0, 0),
+		KeyUsage:     x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("making the certificate: %w", err)
+	}
+	return der, nil
+}
+
+// writeLogKeys makes the keys of the action log, or keeps them: all or none. One
+// that is missing beside the others is not made anew, because what the old one
+// signed or keyed would never fit it.
+func writeLogKeys(o keyOptions) ([]keyFile, error) {
+	files := []keyFile{
+		{Path: filepath.Join(o.Dir, actions.CheckpointKeyFile), What: "key that signs the action log: secret"},
+		{Path: filepath.Join(o.Dir, actions.CheckpointPublicFile), What: "the key that verifies it: for everybody"},
+		{Path: filepath.Join(o.Dir, actions.DigestKeyFile), What: "key of the digests of matched values: secret"},
+	}
+	var kept []keyFile
+	var missing string
+	for _, f := range files {
+		switch _, err := os.Lstat(f.Path); {
+		case err == nil:
+			f.Kept = true
+			kept = append(kept, f)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		default:
+			missing = f.Path
+		}
+	}
+	switch len(kept) {
+	case len(files):
+		return kept, nil
+	case 0:
+		return files, actions.CreateKeys(o.Dir, o.Origin)
+	}
+	return kept, fmt.Errorf("%s is missing beside the other keys of the action log: put it back from your copy, or move the others away to begin a new log", missing)
+}
+
+// writeNew writes a file that must not be there yet, down to the disk. Half a
+// file is not left behind.
+func writeNew(path string, mode fs.FileMode, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, bytes.NewReader(data))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/subscriptions"
+	"teamsdlp/webhook"
+)
+
+// metrics is every figure that /metrics shows. No label holds the name or id of
+// a person, a message or a conversation.
+type metrics struct {
+	registry *prometheus.Registry
+
+	requests    *prometheus.CounterVec // code
+	ack         prometheus.Histogram
+	stored      prometheus.Counter
+	refused     *prometheus.CounterVec // reason
+	dropped     *prometheus.CounterVec // reason
+	quarantined *prometheus.CounterVec // reason
+	deferred    *prometheus.CounterVec // reason
+	missing     *prometheus.CounterVec // context
+	verdicts    *prometheus.CounterVec // action, matched
+	judge       prometheus.Histogram
+	outcomes    *prometheus.CounterVec // outcome
+	ours        prometheus.Histogram
+	microsoft   prometheus.Histogram
+	generations *prometheus.CounterVec // result
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "teamsdlp", Name: name, Help: help}, labels)
+	}
+	seconds := func(name, help string, buckets ...float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "teamsdlp", Name: name, Help: help, Buckets: buckets})
+	}
+	m := &metrics{
+		registry:    prometheus.NewRegistry(),
+		requests:    counter("webhook_requests_total", "Requests to the public listener by status code.", "code"),
+		ack:         seconds("webhook_ack_seconds", "From a request's arrival to its answer.", .001, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3),
+		stored:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "webhook_items_stored_total", Help: "Items proved and stored before their 202."}),
+		refused:     counter("webhook_items_refused_total", "Items and requests that were not proved, by reason.", "reason"),
+		dropped:     counter("items_dropped_total", "Stored items that led to nothing, by reason.", "reason"),
+		quarantined: counter("items_quarantined_total", "Stored items set aside with their ciphertext, by reason.", "reason"),
+		deferred:    counter("items_deferred_total", "Stored items put back for later, by reason.", "reason"),
+		missing:     counter("context_missing_total", "Context that Graph did not give; the rule stayed in force.", "context"),
+		verdicts:    counter("verdicts_total", "Messages judged, by the action asked for and whether a rule matched.", "action", "matched"),
+		judge:       seconds("judge_seconds", "Judging one message, fetching its context included.", .00001, .0001, .001, .01, .1, 1, 10),
+		outcomes:    counter("outcomes_total", "Enforcing verdicts by outcome.", "outcome"),
+		ours:        seconds("exposure_ours_seconds", "From a notification's receipt to the action applied.", .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+		microsoft:   seconds("exposure_microsoft_seconds", "From a message sent to its notification received.", .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+		generations: counter("rule_generations_total", "Rule sets that came into force or were refused.", "result"),
+	}
+	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "teamsdlp", Name: "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 })
+	m.registry.MustRegister(m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
+		m.verdicts, m.judge, m.outcomes, m.ours, m.microsoft, m.generations, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// gauge adds a figure that is read when it is asked for.
+func (m *metrics) gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "teamsdlp", Name: name, Help: help}, read))
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// What follows is webhook.Observer.
+
+func (m *metrics) Answered(_ string, status int, took time.Duration) {
+	m.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	m.ack.Observe(took.Seconds())
+}
+
+func (m *metrics) Refused(reason webhook.Reason, n int) {
+	m.refused.WithLabelValues(string(reason)).Add(float64(n))
+}
+
+func (m *metrics) Stored(items, _ int) { m.stored.Add(float64(items)) }
+
+// What follows is pipeline.Observer.
+
+func (m *metrics) Dropped(reason string)      { m.dropped.WithLabelValues(reason).Inc() }
+func (m *metrics) Quarantined(reason string)  { m.quarantined.WithLabelValues(reason).Inc() }
+func (m *metrics) Deferred(reason string)     { m.deferred.WithLabelValues(reason).Inc() }
+func (m *metrics) ContextMissing(what string) { m.missing.WithLabelValues(what).Inc() }
+
+func (m *metrics) Judged(action string, matched bool, took time.Duration) {
+	word := "no"
+	if matched {
+		word = "yes"
+	}
+	m.verdicts.WithLabelValues(action, word).Inc()
+	m.judge.Observe(took.Seconds())
+}
+
+func (m *metrics) Acted(outcome string, e actions.Exposure) {
+	m.outcomes.WithLabelValues(outcome).Inc()
+	if e.Applied.IsZero() {
+		return
+	}
+	m.ours.Observe(e.Applied.Sub(e.Received).Seconds())
+	if !e.Sent.IsZero() {
+		m.microsoft.Observe(e.Received.Sub(e.Sent).Seconds())
+	}
+}
+
+// gauges adds the figures that are read when they are asked for.
+func (s *service) gauges() {
+	depth := func(read func(sqlite.Depth) float64) func() float64 {
+		return func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			d, err := s.store.Depth(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return read(d)
+		}
+	}
+	s.metrics.gauge("inbox_items", "Items stored and not ended.", depth(func(d sqlite.Depth) float64 { return float64(d.Items) }))
+	s.metrics.gauge("inbox_bytes", "Bytes of the items stored and not ended.", depth(func(d sqlite.Depth) float64 { return float64(d.Bytes) }))
+	s.metrics.gauge("inbox_unverified_items", "Items whose tokens are not verified yet.", depth(func(d sqlite.Depth) float64 { return float64(d.Unverified) }))
+	s.metrics.gauge("inbox_oldest_age_seconds", "Age of the oldest item; 0 when there is none.", depth(func(d sqlite.Depth) float64 {
+		if d.OldestReceived.IsZero() {
+			return 0
+		}
+		return time.Since(d.OldestReceived).Seconds()
+	}))
+	s.metrics.gauge("quarantine_items", "Items that could not be opened; alarm above 0.", depth(func(d sqlite.Depth) float64 { return float64(d.Quarantined) }))
+	s.metrics.gauge("disk_free_bytes", "Free space of the data directory.", func() float64 { return float64(s.store.Stats().DiskFree) })
+	s.metrics.gauge("wal_bytes", "Size of the store's write-ahead log.", func() float64 { return float64(s.store.Stats().WALBytes) })
+	covered := func(good bool) func() float64 {
+		return func() float64 {
+			n := 0
+			for _, c := range s.coverage() {
+				if (c.Status == string(subscriptions.Active) && c.OpenGap == "") == good {
+					n++
+				}
+			}
+			return float64(n)
+		}
+	}
+	s.metrics.gauge("resources_covered", "Resources with a subscription in force and no open gap.", covered(true))
+	s.metrics.gauge("resources_uncovered", "Resources without; alarm above 0.", covered(false))
+	s.metrics.gauge("subscription_expiry_seconds", "Until the first subscription expires.", func() float64 {
+		least := math.Inf(1)
+		for _, v := range s.manager.Snapshot() {
+			if !v.Expires.IsZero() {
+				least = min(least, time.Until(v.Expires).Seconds())
+			}
+		}
+		return least
+	})
+}

@@ -1,0 +1,442 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"teamsdlp/config"
+	"teamsdlp/policy"
+	"teamsdlp/policy/detect"
+	"teamsdlp/policy/rulefile"
+)
+
+type rulesCmd struct {
+	Test   rulesTestCmd   `cmd:"" help:"Run the tests beside rules and detectors."`
+	Lint   rulesLintCmd   `cmd:"" help:"Remark on rules that load but may not do what their author thinks."`
+	Show   rulesShowCmd   `cmd:"" help:"Show the rules, one rule, the detectors, or one detector."`
+	Schema rulesSchemaCmd `cmd:"" help:"Print the JSON Schema of a rule file, for editors."`
+}
+
+// rulesSource says which rule directory is meant.
+type rulesSource struct {
+	Rules  string `placeholder:"DIR" xor:"source" help:"The rule directory; default rules."`
+	Config string `placeholder:"FILE" xor:"source" help:"Take the rule directory from this configuration."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// dir returns the rule directory. named reports whether the caller asked for it.
+func (s rulesSource) dir(e *env) (dir string, named bool, err error) {
+	switch {
+	case s.Rules != "":
+		return s.Rules, true, nil
+	case s.Config != "":
+		cfg, err := config.Load(s.Config, e.getenv)
+		if err != nil {
+			return "", true, err
+		}
+		return cfg.RulesDir, true, nil
+	}
+	return "rules", false, nil
+}
+
+// open compiles the rule directory without running its tests. Faults of the files
+// come back apart from errors that kept the command from running.
+func (s rulesSource) open(e *env) (*rulefile.Generation, rulefile.Faults, error) {
+	dir, _, err := s.dir(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := rulefile.Open(dir, rulefile.Options{SkipTests: true, Now: time.Now()})
+	if faults, ok := rulefile.AsFaults(err); ok {
+		return nil, faults, nil
+	}
+	return g, nil, err
+}
+
+// jsonFault is a fault as --json prints it.
+type jsonFault struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Col     int    `json:"col"`
+	Rule    string `json:"rule,omitempty"`
+	Message string `json:"message"`
+}
+
+func jsonFaults(faults rulefile.Faults) []jsonFault {
+	list := []jsonFault{}
+	for _, f := range faults {
+		list = append(list, jsonFault{f.File, f.Line, f.Col, f.Rule, f.Msg})
+	}
+	return list
+}
+
+func writeIndented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// unusable prints faults and ends the command with exit code 1.
+func unusable(w io.Writer, faults rulefile.Faults) error {
+	for _, f := range faults {
+		if _, err := fmt.Fprintln(w, f); err != nil {
+			return err
+		}
+	}
+	return found{plural(len(faults), "fault") + ": the rules cannot be loaded"}
+}
+
+type rulesTestCmd struct {
+	rulesSource `embed:""`
+	Verbose     bool `short:"v" help:"Print the tests that pass as well, each with its reason."`
+}
+
+// Help is printed by --help.
+func (rulesTestCmd) Help() string {
+	return `Runs every test beside a rule or a detector and prints those that fail. Exit code 1 if one does, or if the rules cannot be loaded.
+
+Example: teamsdlp rules test --rules rules -v`
+}
+
+// testReport is what rules test --json prints.
+type testReport struct {
+	Generation string                `json:"generation,omitempty"`
+	Passed     int                   `json:"passed"`
+	Failed     int                   `json:"failed"`
+	Tests      []rulefile.TestResult `json:"tests"`
+	Faults     []jsonFault           `json:"faults"`
+}
+
+func (c rulesTestCmd) Run(e *env) error {
+	g, faults, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	report := testReport{Tests: []rulefile.TestResult{}, Faults: jsonFaults(faults)}
+	if g != nil {
+		report.Generation = g.Set.Generation
+		report.Tests = append(report.Tests, g.RunTests()...)
+	}
+	for _, t := range report.Tests {
+		if t.Passed {
+			report.Passed++
+		} else {
+			report.Failed++
+		}
+	}
+	if c.JSON {
+		if err := writeIndented(e.stdout, report); err != nil {
+			return err
+		}
+	} else if faults != nil {
+		return unusable(e.stdout, faults)
+	} else if err := c.print(e.stdout, report); err != nil {
+		return err
+	}
+	switch {
+	case len(faults) > 0:
+		return found{plural(len(faults), "fault") + ": the rules cannot be loaded"}
+	case report.Failed > 0:
+		return found{plural(report.Failed, "test") + " failed"}
+	}
+	return nil
+}
+
+func (c rulesTestCmd) print(w io.Writer, report testReport) error {
+	for _, t := range report.Tests {
+		if t.Passed && !c.Verbose {
+			continue
+		}
+		verdict := "FAIL"
+		if t.Passed {
+			verdict = "ok  "
+		}
+		subject := "rule " + t.Rule
+		if t.Detector != "" {
+			subject = "detector " + t.Detector
+		}
+		if _, err := fmt.Fprintf(w, "%s %s:%d:%d: %s, %s: %s\n", verdict, t.File, t.Line, t.Col, subject, t.Want, t.Reason); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s, %d passed, %d failed; generation %s\n", plural(len(report.Tests), "test"), report.Passed, report.Failed, report.Generation)
+	return err
+}
+
+type rulesLintCmd struct {
+	rulesSource `embed:""`
+}
+
+// Help is printed by --help.
+func (rulesLintCmd) Help() string {
+	return `Prints every fault that keeps the rules from loading, else every finding: a rule that can never fire, one that enforces without tests,
+an expired exception, and the like. Exit code 1 if there is any.
+
+Example: teamsdlp rules lint --rules rules`
+}
+
+func (c rulesLintCmd) Run(e *env) error {
+	g, faults, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	report := struct {
+		Generation string             `json:"generation,omitempty"`
+		Faults     []jsonFault        `json:"faults"`
+		Findings   []rulefile.Finding `json:"findings"`
+	}{Faults: jsonFaults(faults), Findings: []rulefile.Finding{}}
+	if g != nil {
+		report.Generation = g.Set.Generation
+		report.Findings = append(report.Findings, g.Findings...)
+	}
+	if c.JSON {
+		if err := writeIndented(e.stdout, report); err != nil {
+			return err
+		}
+	} else if faults != nil {
+		return unusable(e.stdout, faults)
+	} else {
+		for _, f := range report.Findings {
+			if _, err := fmt.Fprintln(e.stdout, f); err != nil {
+				return err
+			}
+		}
+	}
+	if n := len(faults) + len(report.Findings); n > 0 {
+		return found{plural(n, "finding")}
+	}
+	return nil
+}
+
+type rulesSchemaCmd struct{}
+
+// Help is printed by --help.
+func (rulesSchemaCmd) Help() string {
+	return `Prints the JSON Schema (draft 2020-12) of a rule file. Editors with a YAML language server complete and check by it.
+
+Example: teamsdlp rules schema > rules.schema.json`
+}
+
+func (rulesSchemaCmd) Run(e *env) error {
+	_, err := e.stdout.Write(rulefile.Schema())
+	return err
+}
+
+type rulesShowCmd struct {
+	rulesSource `embed:""`
+	What        string `arg:"" optional:"" help:"detectors, or the id of a rule or a detector; without, every rule on a line."`
+}
+
+// Help is printed by --help.
+func (rulesShowCmd) Help() string {
+	return `Shows the rules as they were understood, and the detectors that rules can name. The detectors need no rule directory.
+
+Examples: teamsdlp rules show
+          teamsdlp rules show card-number
+          teamsdlp rules show detectors
+          teamsdlp rules show credit-card`
+}
+
+func (c rulesShowCmd) Run(e *env) error {
+	_, named, err := c.dir(e)
+	if err != nil {
+		return err
+	}
+	g, faults, err := c.open(e)
+	if err != nil && (named || c.What == "") {
+		return err
+	}
+	if faults != nil {
+		return unusable(e.stdout, faults)
+	}
+	detectors := detect.Builtin()
+	if g != nil {
+		detectors = g.Set.Engine().Detectors()
+	}
+	switch {
+	case c.What == "":
+		return c.rules(e.stdout, g.Set)
+	case c.What == "detectors":
+		return c.detectors(e.stdout, detectors)
+	}
+	if g != nil {
+		at := slices.IndexFunc(g.Set.Rules, func(r *policy.Rule) bool { return r.ID == c.What })
+		if at >= 0 {
+			return c.rule(e.stdout, g.Set.Rules[at])
+		}
+	}
+	at := slices.IndexFunc(detectors, func(d detect.Detector) bool { return d.ID == c.What })
+	if at < 0 {
+		return fmt.Errorf("no rule or detector %q", c.What)
+	}
+	return c.detector(e.stdout, detectors[at])
+}
+
+// shownRule is a rule as rules show prints it.
+type shownRule struct {
+	ID         string           `json:"id"`
+	Title      string           `json:"title"`
+	Owner      string           `json:"owner,omitempty"`
+	Severity   string           `json:"severity"`
+	Mode       string           `json:"mode"`
+	Action     string           `json:"action"`
+	Scope      []string         `json:"scope,omitempty"`
+	When       string           `json:"when"`
+	Tip        string           `json:"tip,omitempty"`
+	URL        string           `json:"url,omitempty"`
+	Override   string           `json:"override"`
+	Report     string           `json:"report_false_positive"`
+	Exceptions []shownException `json:"exceptions,omitempty"`
+	File       string           `json:"file"`
+	Line       int              `json:"line"`
+}
+
+type shownException struct {
+	ID      string    `json:"id"`
+	Reason  string    `json:"reason"`
+	Owner   string    `json:"owner,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+	When    string    `json:"when"`
+}
+
+func showRule(r *policy.Rule) shownRule {
+	s := shownRule{ID: r.ID, Title: r.Title, Owner: r.Owner, Severity: string(r.Severity), Mode: string(r.Mode), Action: string(r.Action),
+		When: rulefile.Describe(r.When()), Tip: r.Tip.Text, URL: r.Tip.URL, Override: string(r.Override), Report: string(r.Report),
+		File: r.File, Line: r.Line}
+	for _, c := range r.Scope().Conditions() {
+		s.Scope = append(s.Scope, rulefile.Describe(c))
+	}
+	for _, x := range r.Exceptions() {
+		s.Exceptions = append(s.Exceptions, shownException{x.ID, x.Reason, x.Owner, x.Expires, rulefile.Describe(x.When)})
+	}
+	return s
+}
+
+func (c rulesShowCmd) rules(w io.Writer, set *policy.Set) error {
+	list := []shownRule{}
+	for _, r := range set.Rules {
+		list = append(list, showRule(r))
+	}
+	if c.JSON {
+		return writeIndented(w, struct {
+			Generation string      `json:"generation"`
+			Rules      []shownRule `json:"rules"`
+		}{set.Generation, list})
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RULE\tMODE\tACTION\tSEVERITY\tTITLE\tFILE")
+	for _, r := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s:%d\n", r.ID, r.Mode, r.Action, r.Severity, r.Title, r.File, r.Line)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s; generation %s\n", plural(len(list), "rule"), set.Generation)
+	return err
+}
+
+func (c rulesShowCmd) rule(w io.Writer, rule *policy.Rule) error {
+	r := showRule(rule)
+	if c.JSON {
+		return writeIndented(w, r)
+	}
+	lines := [][2]string{{"rule", r.ID}, {"title", r.Title}, {"owner", r.Owner}, {"severity", r.Severity}, {"mode", r.Mode}}
+	for _, s := range r.Scope {
+		lines = append(lines, [2]string{"scope", s})
+	}
+	lines = append(lines, [][2]string{{"when", r.When}, {"action", r.Action}, {"tip", r.Tip}, {"url", r.URL}, {"override", r.Override}, {"report_false_positive", r.Report}}...)
+	for _, x := range r.Exceptions {
+		until := "no end"
+		if !x.Expires.IsZero() {
+			until = "until " + x.Expires.AddDate(0, 0, -1).Format(time.DateOnly)
+		}
+		lines = append(lines, [2]string{"exception", fmt.Sprintf("%s (%s, %s): %s", x.ID, x.Reason, until, x.When)})
+	}
+	lines = append(lines, [2]string{"file", fmt.Sprintf("%s:%d", r.File, r.Line)})
+	return writeLines(w, lines)
+}
+
+// writeLines prints names and values in two columns; empty values are left out.
+func writeLines(w io.Writer, lines [][2]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, l := range lines {
+		if l[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", l[0], l[1])
+		}
+	}
+	return t.Flush()
+}
+
+// shownDetector is a detector as rules show prints it.
+type shownDetector struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	Family      string   `json:"family"`
+	Region      string   `json:"region,omitempty"`
+	Alone       string   `json:"alone"`
+	WithContext string   `json:"with_context"`
+	Validate    string   `json:"validate,omitempty"`
+	Patterns    []string `json:"patterns,omitempty"`
+	Words       []string `json:"words,omitempty"`
+	Within      int      `json:"within,omitempty"`
+	Match       []string `json:"match,omitempty"`
+	NoMatch     []string `json:"no_match,omitempty"`
+	Source      string   `json:"source,omitempty"`
+}
+
+func showDetector(d detect.Detector) shownDetector {
+	level := func(l detect.Level) string {
+		if l == 0 {
+			return "none"
+		}
+		return l.String()
+	}
+	return shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Alone: level(d.Alone), WithContext: level(d.WithContext),
+		Validate: d.Validate, Patterns: d.Patterns, Words: d.Words, Within: d.Within, Match: d.Match, NoMatch: d.NoMatch, Source: d.Source}
+}
+
+func (c rulesShowCmd) detectors(w io.Writer, detectors []detect.Detector) error {
+	list := []shownDetector{}
+	for _, d := range detectors {
+		list = append(list, showDetector(d))
+	}
+	slices.SortStableFunc(list, func(a, b shownDetector) int {
+		return cmp.Or(strings.Compare(a.Family, b.Family), strings.Compare(a.ID, b.ID))
+	})
+	if c.JSON {
+		return writeIndented(w, list)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "DETECTOR\tFAMILY\tALONE\tWITH CONTEXT\tNAME")
+	for _, d := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.ID, d.Family, d.Alone, d.WithContext, d.Name)
+	}
+	return t.Flush()
+}
+
+func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
+	d := showDetector(detector)
+	if c.JSON {
+		return writeIndented(w, d)
+	}
+	lines := [][2]string{{"detector", d.ID}, {"name", d.Name}, {"family", d.Family}, {"region", d.Region}, {"alone", d.Alone}, {"with context", d.WithContext},
+		{"validate", d.Validate}}
+	for _, p := range d.Patterns {
+		lines = append(lines, [2]string{"pattern", p})
+	}
+	lines = append(lines, [2]string{"context words", strings.Join(d.Words, ", ")})
+	for _, m := range d.Match {
+		lines = append(lines, [2]string{"matches", m})
+	}
+	for _, m := range d.NoMatch {
+		lines = append(lines, [2]string{"does not match", m})
+	}
+	return writeLines(w, append(lines, [2]string{"source", d.Source}))
+}

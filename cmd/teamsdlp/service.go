@@ -1,0 +1,496 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"teamsdlp/actions"
+	"teamsdlp/actions/review"
+	"teamsdlp/cmd/internal/pipeline"
+	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/config"
+	"teamsdlp/policy"
+	"teamsdlp/policy/rulefile"
+	"teamsdlp/subscriptions"
+	"teamsdlp/webhook"
+)
+
+// service is the whole product in one process: what serve runs, and demo too.
+type service struct {
+	cfg     *config.Config
+	log     *zap.Logger
+	metrics *metrics
+
+	store    *sqlite.Store
+	keys     *actions.Keys
+	keyring  *webhook.Keyring
+	verifier *webhook.Verifier
+	receiver *webhook.Receiver
+	rules    *rulefile.Watcher
+	manager  *subscriptions.Manager
+	pipeline *pipeline.Pipeline
+	sealer   *actions.Sealer
+	desk     *review.Server
+
+	public, private net.Listener
+	admin           net.Listener
+	ready           atomic.Bool // listening and not shutting down
+	link            string      // where to sign in: once, or with a token
+}
+
+// grace is how long open requests and the pipeline are waited for at shutdown.
+const grace = 10 * time.Second
+
+// openService builds the service and takes its addresses, its directory and
+// its lock; nothing is sent or received before run. The caller must call run or
+// close.
+func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, checkpoints ...actions.CheckpointSink) (_ *service, err error) {
+	s := &service{cfg: cfg, log: log, metrics: newMetrics()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err = s.listen(ctx); err != nil {
+		return nil, err
+	}
+	if s.keys, err = actions.LoadKeys(cfg.KeysDir); err != nil {
+		return nil, fmt.Errorf("%w (make keys with: teamsdlp keys new --keys-dir %s)", err, cfg.KeysDir)
+	}
+	if s.keyring, err = webhook.LoadKeyring(cfg.KeysDir); err != nil {
+		return nil, fmt.Errorf("%w (make keys with: teamsdlp keys new --keys-dir %s)", err, cfg.KeysDir)
+	}
+	s.rules, err = rulefile.NewWatcher(rulefile.WatchOptions{Dir: cfg.RulesDir, OnChange: s.rulesChanged, OnFault: s.rulesRefused})
+	if err != nil {
+		return nil, err
+	}
+	s.store, err = sqlite.Open(ctx, sqlite.Options{
+		Dir: cfg.DataDir, Log: log.Named("store"),
+		MaxItems: cfg.Webhook.MaxInbox, MaxUnverified: cfg.Webhook.MaxUnverified,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = s.listenAdmin(ctx); err != nil {
+		return nil, err
+	}
+	endpoints := cfg.Cloud.Resolve()
+	if cfg.Cloud.Name == config.Custom {
+		log.Warn("a custom cloud is in use: nothing of this reaches Microsoft", zap.String("graph_url", endpoints.Graph), zap.String("login_url", endpoints.Login))
+	}
+	s.verifier, err = webhook.NewVerifier(webhook.VerifierConfig{
+		LoginURL: endpoints.Login, IssuerV1: endpoints.IssuerV1, IssuerV2: endpoints.IssuerV2,
+		Tenants: tenantApps(cfg), Publisher: cfg.Cloud.PublisherAppID,
+		CacheDir: filepath.Join(cfg.DataDir, "jwks"), Log: log.Named("tokens"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	graphs, err := openGraphs(cfg, s.keys, log.Named("graph"))
+	if err != nil {
+		return nil, err
+	}
+	s.sealer = s.newSealer(checkpoints)
+	s.pipeline = pipeline.New(pipeline.Config{
+		Inbox: s.store, Ledger: sealed{s.store, s.sealer}, Log: sealed{s.store, s.sealer},
+		Opener: spoilOpener(s.keyring, log), Verifier: s.verifier,
+		Graph:      spoilGraph(graphs.forPipeline),
+		Rules:      s.rules.Current,
+		Lifecycle:  s.lifecycle,
+		Notified:   func(id string, at time.Time) { s.manager.Notified(id, at) },
+		Keys:       s.keys,
+		Mask:       s.mask,
+		CanEnforce: cfg.Cloud.CanEnforce(),
+		Observer:   s.metrics,
+		Program:    log.Named("pipeline"),
+		Drain:      grace,
+	})
+	s.manager, err = subscriptions.New(subscriptions.Options{
+		API: graphs.subscriptions, Store: s.store, Gaps: gapRecorder{s.pipeline.Recorder()}, Targets: targets(cfg),
+		URLs:        subscriptions.URLs{Notification: cfg.Public.NotificationURL(), Lifecycle: cfg.Public.LifecycleURL()},
+		Certificate: s.certificate,
+		Lifetime:    cfg.Subscriptions.Lifetime, Check: cfg.Subscriptions.Check,
+		Observer: subscriptionLog{log.Named("subscriptions")},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = s.manager.Load(ctx); err != nil {
+		return nil, err
+	}
+	s.receiver, err = webhook.New(webhook.Config{
+		Inbox: spoilInbox(s.store), Subscriptions: registry{s.manager}, Verifier: s.verifier,
+		MaxBody: cfg.Webhook.MaxBody, MaxItems: cfg.Webhook.MaxItems, StoreTimeout: cfg.Webhook.StoreTimeout,
+		TrustedProxies: cfg.Public.TrustedProxies, Observer: s.metrics, Log: log.Named("webhook"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = s.openDesk(graphs); err != nil {
+		return nil, err
+	}
+	s.gauges()
+	s.link = s.deskURL() + "/login"
+	if len(cfg.Desk.Users) == 0 {
+		// Where people have names, nobody decides without one.
+		s.link = s.desk.OneTimeLink(s.deskURL())
+	}
+	return s, nil
+}
+
+// listen takes the addresses, so that one in use fails before anything begins.
+// A public URL with port 0 becomes that of the address taken.
+func (s *service) listen(ctx context.Context) (err error) {
+	var l net.ListenConfig
+	if s.public, err = l.Listen(ctx, "tcp", s.cfg.Public.Listen); err != nil {
+		return fmt.Errorf("public listener: %w (public.listen)", err)
+	}
+	if s.private, err = l.Listen(ctx, "tcp", s.cfg.Private.Listen); err != nil {
+		return fmt.Errorf("private listener: %w (private.listen)", err)
+	}
+	if base, ok := strings.CutSuffix(s.cfg.Public.URL, ":0"); ok {
+		s.cfg.Public.URL = fmt.Sprintf("%s:%d", base, s.public.Addr().(*net.TCPAddr).Port)
+	}
+	return nil
+}
+
+// listenAdmin makes the admin socket. The store's lock must be held: then a
+// socket that is there is of a process that was killed.
+func (s *service) listenAdmin(ctx context.Context) (err error) {
+	socket := adminSocket(s.cfg.DataDir)
+	_ = os.Remove(socket)
+	if s.admin, err = (&net.ListenConfig{}).Listen(ctx, "unix", socket); err != nil {
+		if len(socket) > maxSocket {
+			err = fmt.Errorf("%w (its path has %d bytes; name a data_dir with a shorter one)", err, len(socket))
+		}
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	if err = os.Chmod(socket, 0o600); err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	return nil
+}
+
+// maxSocket is how long the path of a unix socket may be on every system.
+const maxSocket = 103
+
+// deskURL is where the desk can be opened on this machine.
+func (s *service) deskURL() string {
+	at := s.private.Addr().(*net.TCPAddr)
+	if at.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", at.Port)
+	}
+	return "http://" + at.String()
+}
+
+// run serves until ctx ends and has then drained: no request is open, the
+// pipeline has finished what it had begun, the log is sealed and the store is
+// closed. It returns an error if anything that must not end did.
+func (s *service) run(ctx context.Context) error {
+	defer s.close()
+	// No record, no action: what judges the first message is on record before it.
+	if err := s.pipeline.Recorder().Rules(ctx, s.rules.Current().Generation, inForce(s.rules.Current())); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop before it began
+		}
+		return err
+	}
+	if err := s.recordKeys(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	// Each part runs under the context of its stage; stages end in the order in
+	// which data flows, so that nothing accepted is left without its follower.
+	receive, stopReceiving := context.WithCancel(context.WithoutCancel(ctx))
+	work, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	show, stopShowing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReceiving()
+	defer stopWorking()
+	defer stopShowing()
+	seal, stopSealing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSealing()
+	var receivers, workers, shows, sealers sync.WaitGroup
+	part := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil {
+				s.log.Error("stopped", zap.String("part", name), zap.Error(err))
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	part(&shows, show, "private listener", func(ctx context.Context) error {
+		return s.serveUntil(ctx, s.privateServer(), s.private, "", "")
+	})
+	part(&shows, show, "admin socket", func(ctx context.Context) error {
+		return s.serveUntil(ctx, s.adminServer(), s.admin, "", "")
+	})
+	part(&receivers, receive, "public listener", func(ctx context.Context) error {
+		return s.serveUntil(ctx, webhook.NewServer(s.cfg.Public.Listen, s.receiver.Handler()), s.public, s.cfg.Public.TLS.Cert, s.cfg.Public.TLS.Key)
+	})
+	part(&workers, work, "pipeline", s.pipeline.Run)
+	part(&workers, work, "rules", func(ctx context.Context) error { s.rules.Run(ctx); return nil })
+	part(&workers, work, "signing keys", func(ctx context.Context) error { s.verifier.Run(ctx); return nil })
+	part(&sealers, seal, "sealer", func(ctx context.Context) error { s.sealer.Run(ctx); return nil })
+	part(&workers, receive, "subscriptions", s.manager.Run)
+	go func() {
+		select {
+		case err := <-s.store.Fatal():
+			if err != nil {
+				cancel(fmt.Errorf("store: %w", err))
+			}
+		case <-show.Done():
+		}
+	}()
+	s.ready.Store(true)
+	s.log.Info("serving", zap.String("public", s.public.Addr().String()), zap.String("private", s.private.Addr().String()), zap.String("generation", s.rules.Current().Generation))
+
+	<-ctx.Done()
+	s.ready.Store(false)
+	s.log.Info("draining")
+	stopReceiving()
+	receivers.Wait()
+	stopWorking()
+	workers.Wait()
+	stopShowing()
+	shows.Wait()
+	stopSealing() // last: the final checkpoint covers every entry
+	sealers.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// close releases what openService took. It may be called more than once.
+func (s *service) close() {
+	for _, l := range []net.Listener{s.public, s.private, s.admin} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Error("closing the store", zap.Error(err))
+		}
+	}
+}
+
+// serveUntil serves until ctx ends, then drains: it returns when every handler
+// has, or grace is over. Empty files mean no TLS.
+func (s *service) serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, cert, key string) error {
+	srv.ErrorLog = zap.NewStdLog(s.log.Named("http")) // handshakes that failed and the like; handlers keep their panics to themselves
+	failed := make(chan error, 1)
+	go func() {
+		if cert != "" {
+			failed <- srv.ServeTLS(ln, cert, key)
+			return
+		}
+		failed <- srv.Serve(ln)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := srv.Shutdown(drain); err != nil {
+		return srv.Close()
+	}
+	return nil
+}
+
+// ---- the private side ----
+
+func (s *service) privateServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.desk.Handler())
+	known := func(h http.Handler) http.Handler { // no figures for a page elsewhere that rebinds its name
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !s.desk.KnownHost(r) {
+				http.Error(w, "this host name is not served: add it to private.hosts", http.StatusMisdirectedRequest)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+	mux.Handle("GET /metrics", known(s.metrics.handler()))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /startupz", s.health(func() error {
+		if !s.ready.Load() {
+			return errors.New("not serving yet, or draining")
+		}
+		return nil
+	}))
+	mux.HandleFunc("GET /readyz", s.health(s.readiness))
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 32 << 10,
+	}
+}
+
+// readiness says why notifications should not be sent here now. That Graph is
+// out of reach is no reason: it would only make Graph try again for nothing.
+func (s *service) readiness() error {
+	if !s.ready.Load() {
+		return errors.New("not serving yet, or draining")
+	}
+	return s.store.Ready()
+}
+
+func (s *service) health(check func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err := check(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// ---- rules ----
+
+func (s *service) rulesChanged(g *rulefile.Generation) {
+	s.metrics.generations.WithLabelValues("in_force").Inc()
+	s.log.Info("rules in force", zap.String("generation", g.Set.Generation), zap.Int("rules", len(g.Set.Rules)))
+	s.record(g.Set.Generation, inForce(g.Set))
+}
+
+func inForce(set *policy.Set) string { return fmt.Sprintf("in force: %d rules", len(set.Rules)) }
+
+// rulesRefused is told nil once the directory holds again what is in force.
+func (s *service) rulesRefused(err error) {
+	current := s.rules.Current().Generation
+	if err == nil {
+		s.record(current, "the directory holds again what is in force")
+		return
+	}
+	s.metrics.generations.WithLabelValues("refused").Inc()
+	s.log.Error("rules refused: the last good set stays in force", zap.String("generation", current), zap.Error(err))
+	s.record(current, fmt.Sprintf("a change was refused with %d faults: this generation stays in force", strings.Count(err.Error(), "\n")+1))
+}
+
+// record writes an entry about a generation. Rules that cannot be recorded are
+// in force all the same, and the program log says so: refusing them would leave
+// messages to the rules that somebody just replaced.
+func (s *service) record(generation, verdict string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.pipeline.Recorder().Rules(ctx, generation, verdict); err != nil {
+		s.log.Error("rule generation not recorded", zap.String("generation", generation), zap.Error(err))
+	}
+}
+
+// recordKeys writes an entry if other keys are in use than at the last start.
+func (s *service) recordKeys(ctx context.Context) error {
+	const meta = "keys_in_use"
+	inUse := fmt.Sprintf("encryption key %s, checkpoint key %s", s.keyring.Current().ID, s.keys.PublicKey())
+	before, _, err := s.store.Meta(ctx, meta)
+	if err != nil || before == inUse {
+		return err
+	}
+	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, "in use: "+inUse); err != nil {
+		return err
+	}
+	return s.store.SetMeta(ctx, meta, inUse)
+}
+
+// mask replaces what the detectors find in people's own words.
+func (s *service) mask(text string) string { return s.rules.Current().Engine().MaskAll(text) }
+
+// ---- joints between packages that do not know one another ----
+
+func (s *service) lifecycle(ctx context.Context, id, event string) error {
+	return s.manager.Lifecycle(ctx, subscriptions.Event{SubscriptionID: id, Kind: event})
+}
+
+func (s *service) certificate() subscriptions.Certificate {
+	c := s.keyring.Current()
+	return subscriptions.Certificate{ID: c.ID, DER: c.DER}
+}
+
+// registry is the manager's subscriptions as the webhook needs them.
+type registry struct{ m *subscriptions.Manager }
+
+func (r registry) Lookup(id string) (webhook.Subscription, bool) {
+	have, ok := r.m.Lookup(id)
+	return webhookSubscription(have), ok
+}
+
+func (r registry) Pending() []webhook.Subscription {
+	var list []webhook.Subscription
+	for _, p := range r.m.PendingOnes() {
+		list = append(list, webhookSubscription(p))
+	}
+	return list
+}
+
+func webhookSubscription(s subscriptions.Subscription) webhook.Subscription {
+	return webhook.Subscription{ID: s.ID, TenantID: s.TenantID, AppID: s.AppID, ClientState: s.ClientState}
+}
+
+// gapRecorder writes the manager's gaps into the action log.
+type gapRecorder struct{ r *actions.Recorder }
+
+func (g gapRecorder) Gap(ctx context.Context, gap subscriptions.Gap) error {
+	return g.r.Gap(ctx, gap.TenantID, actions.Gap{Resource: gap.Resource, From: gap.From, To: gap.To, Cause: gap.Cause})
+}
+
+// subscriptionLog tells the program log what the manager does.
+type subscriptionLog struct{ log *zap.Logger }
+
+func (l subscriptionLog) Stepped(t subscriptions.Target, step subscriptions.Step, err error, retry time.Duration) {
+	fields := []zap.Field{zap.String("tenant", t.TenantID), zap.String("resource", t.Resource), zap.String("step", string(step.Kind)), zap.String("reason", step.Reason)}
+	if err != nil {
+		l.log.Warn("subscription step did not work", append(fields, zap.Duration("retry_in", retry), zap.Error(err))...)
+		return
+	}
+	l.log.Info("subscription step", fields...)
+}
+
+func (l subscriptionLog) Trouble(tenant, operation string, err error) {
+	l.log.Warn("subscription trouble", zap.String("tenant", tenant), zap.String("operation", operation), zap.Error(err))
+}
+
+func (l subscriptionLog) Heard(e subscriptions.Event, known bool) {
+	l.log.Info("lifecycle notification", zap.String("event", e.Kind), zap.String("subscription", e.SubscriptionID), zap.Bool("known", known))
+}
+
+// ---- from configuration ----
+
+func tenantApps(cfg *config.Config) []webhook.TenantApps {
+	var list []webhook.TenantApps
+	for _, t := range cfg.Tenants {
+		list = append(list, webhook.TenantApps{TenantID: t.ID, AppIDs: []string{t.AppID}})
+	}
+	return list
+}
+
+// resourcePaths are the short names of resources in the configuration.
+var resourcePaths = map[string]string{"chats": "chats/getAllMessages", "channels": "teams/getAllMessages"}
+
+func targets(cfg *config.Config) []subscriptions.Target {
+	var list []subscriptions.Target
+	for _, t := range cfg.Tenants {
+		for _, r := range t.Resources {
+			if path, ok := resourcePaths[r]; ok {
+				r = path
+			}
+			list = append(list, subscriptions.Target{TenantID: t.ID, AppID: t.AppID, Resource: strings.TrimPrefix(r, "/"), ChangeTypes: "created,updated,deleted"})
+		}
+	}
+	return list
+}
