@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +19,9 @@ import (
 // anywhere. Keywords is immutable and safe for concurrent use; nil finds nothing.
 type Keywords struct {
 	auto  automaton
-	terms []term // as the automaton numbers them
-	loose bool   // for evidence: digits end a word, '-' and '_' are blanks
+	dict  *dictionary // of most terms, unless loose
+	terms []term      // the others, as the automaton numbers them
+	loose bool        // for evidence: digits end a word, '-' and '_' are blanks
 }
 
 // A term is one folded word or phrase.
@@ -41,9 +43,25 @@ func NewKeywords(terms []string) *Keywords { return newKeywords(terms, false) }
 
 func newKeywords(terms []string, loose bool) *Keywords {
 	k := &Keywords{loose: loose}
+	if loose {
+		k.automate(terms)
+		return k
+	}
+	rest := make([]string, len(terms))
+	var left []int
+	k.dict, left = newDictionary(terms, k.fold)
+	for _, i := range left {
+		rest[i] = terms[i]
+	}
+	k.automate(rest)
+	return k
+}
+
+// automate builds the automaton.
+func (k *Keywords) automate(terms []string) {
 	var folded [][]byte
 	for i, s := range terms {
-		open := loose && strings.HasSuffix(s, "*")
+		open := k.loose && strings.HasSuffix(s, "*")
 		if open {
 			s = strings.TrimSuffix(s, "*")
 		}
@@ -57,7 +75,6 @@ func newKeywords(terms []string, loose bool) *Keywords {
 		folded = append(folded, f)
 	}
 	k.auto.build(folded)
-	return k
 }
 
 // fold returns a term as the automaton sees it.
@@ -98,6 +115,18 @@ func (k *Keywords) Find(t *extract.Text) []Hit {
 
 // find appends to hits.
 func (k *Keywords) find(buf []byte, hits []Hit) []Hit {
+	if k.dict == nil {
+		return k.run(buf, hits)
+	}
+	first := len(hits)
+	hits, _ = k.dict.find(buf, hits)
+	hits = k.run(buf, hits)
+	slices.SortFunc(hits[first:], func(a, b Hit) int { return cmp.Or(a.End-b.End, a.Start-b.Start, a.Term-b.Term) })
+	return hits
+}
+
+// run appends what the automaton finds.
+func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 	if len(k.terms) == 0 {
 		return hits
 	}

@@ -65,13 +65,13 @@ func TestKeywordsTerm(t *testing.T) {
 	}
 }
 
-// A list too large for the table is found the same way.
+// An automaton too large for a table finds the same way.
 func TestKeywordsLarge(t *testing.T) {
 	var terms []string
 	for i := range 60000 {
 		terms = append(terms, fmt.Sprintf("%c%d term %d", 'a'+rune(i%26), i, i*i))
 	}
-	k := NewKeywords(append(terms, "she", "he"))
+	k := automated(append(terms, "she", "he"))
 	if k.auto.table != nil {
 		t.Fatal("the table is dense, so the test is of nothing")
 	}
