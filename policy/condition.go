@@ -65,7 +65,7 @@ type Keywords struct {
 	List  string // name of the list the terms are from; empty: written in the rule
 	Terms []string
 
-	terms []int // of the set's common search; filled by NewSet
+	index int // of the set's lists of terms; filled by NewSet
 }
 
 // Regex holds if a pattern matches the extracted text anywhere.

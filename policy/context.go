@@ -35,7 +35,7 @@ type Judging struct {
 	scanned  bool
 	found    []detect.Match // sorted by detector, then place
 	keyed    bool
-	hits     map[int][]detect.Hit // by term
+	hits     map[int][]detect.Hit // by Keywords.index, by where they end
 	patterns []*patternResult     // by Regex.index
 	lower    []byte               // the text with ASCII letters lower case; nil until needed
 }
@@ -88,32 +88,20 @@ func (j *Judging) search() {
 		if j.hits == nil {
 			j.hits = map[int][]detect.Hit{}
 		}
-		if at := j.hits[h.Term]; len(at) < maxPlaces {
-			j.hits[h.Term] = append(at, h)
+		for _, list := range j.set.terms[h.Term].lists {
+			if at := j.hits[list]; len(at) < maxPlaces {
+				j.hits[list] = append(at, h)
+			}
 		}
 	}
 }
 
-func (j *Judging) occurs(k *Keywords) bool {
-	j.search()
-	if len(j.hits) == 0 {
-		return false
-	}
-	return slices.ContainsFunc(k.terms, func(t int) bool { return len(j.hits[t]) > 0 })
-}
+func (j *Judging) occurs(k *Keywords) bool { return len(j.hitsOf(k)) > 0 }
 
 // hitsOf returns where the terms of k occur.
 func (j *Judging) hitsOf(k *Keywords) []detect.Hit {
 	j.search()
-	if len(j.hits) == 0 {
-		return nil
-	}
-	var all []detect.Hit
-	for _, t := range k.terms {
-		all = append(all, j.hits[t]...)
-	}
-	slices.SortFunc(all, func(a, b detect.Hit) int { return a.Start - b.Start })
-	return all[:min(len(all), maxPlaces)]
+	return j.hits[k.index]
 }
 
 func (j *Judging) regexMatches(r *Regex) bool { return len(j.placesOf(r)) > 0 }

@@ -212,6 +212,12 @@ type Set struct {
 	scanner  scanner // the engine
 	options  detect.Options
 	keywords *detect.Keywords // nil: no rule names a keyword
-	terms    []string         // what keywords looks for
+	terms    []term           // what keywords looks for
 	patterns []*pattern
+}
+
+// A term is one keyword of a set.
+type term struct {
+	text  string
+	lists []int // that it is in, by Keywords.index
 }

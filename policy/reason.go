@@ -145,7 +145,7 @@ func (a *account) keywords(k *Keywords, favours, negated bool) {
 	for _, h := range hits {
 		a.matches = append(a.matches, detect.Match{
 			Detector: "keyword-list", Family: "content", Level: detect.High, Start: h.Start, End: h.End,
-			Value: detect.NewValue(a.j.set.terms[h.Term]), Masked: masked, Why: k.name(),
+			Value: detect.NewValue(a.j.set.terms[h.Term].text), Masked: masked, Why: k.name(),
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -136,17 +137,21 @@ func NewSet(generation string, engine *detect.Engine, rules []*Rule, options det
 func (s *Set) Engine() *detect.Engine { return s.engine }
 
 // compile joins the terms of all rules into one search, and equal patterns into
-// one.
+// one. A list that many rules name is taken once.
 func (s *Set) compile() {
+	lists := map[string]int{}
 	terms := map[string]int{}
 	patterns := map[string]int{}
 	leaf := func(c Condition, _ bool) {
 		switch c := c.(type) {
 		case *Keywords:
-			c.terms = make([]int, len(c.Terms))
-			for i, t := range c.Terms {
-				c.terms[i] = intern(terms, strings.TrimSpace(t), func(t string) { s.terms = append(s.terms, t) })
-			}
+			c.index = intern(lists, c.key(), func(string) {
+				list := len(lists) - 1
+				for _, t := range c.Terms {
+					i := intern(terms, strings.TrimSpace(t), func(t string) { s.terms = append(s.terms, term{text: t}) })
+					s.terms[i].lists = appendOnce(s.terms[i].lists, list)
+				}
+			})
 		case *Regex:
 			c.index = intern(patterns, c.Pattern.String(), func(string) { s.patterns = append(s.patterns, newPattern(c.Pattern)) })
 		}
@@ -158,8 +163,27 @@ func (s *Set) compile() {
 		}
 	}
 	if len(s.terms) > 0 {
-		s.keywords = detect.NewKeywords(s.terms)
+		all := make([]string, len(s.terms))
+		for i := range s.terms {
+			all[i] = s.terms[i].text
+		}
+		s.keywords = detect.NewKeywords(all)
 	}
+}
+
+// key tells lists of terms apart.
+func (k *Keywords) key() string {
+	if k.List != "" && len(k.Terms) > 0 {
+		return fmt.Sprintf("%s %p %d", k.List, &k.Terms[0], len(k.Terms)) // a named list is long, and shared
+	}
+	return strings.Join(k.Terms, "\n")
+}
+
+func appendOnce(list []int, n int) []int {
+	if slices.Contains(list, n) {
+		return list
+	}
+	return append(list, n)
 }
 
 // intern returns the number of key, giving it the next one if it is new.
