@@ -12,6 +12,7 @@ const (
 	MaskPrefix                 // a secret's public prefix
 	MaskEmail                  // the first letter and the domain
 	MaskAll                    // nothing
+	maskForm                   // the value is the form's name and no text of the message
 )
 
 // Detector describes one kind of sensitive data. The built-in ones are listed by
@@ -26,6 +27,10 @@ type Detector struct {
 	// Patterns are for package regexp, and for a company's own detectors only. A
 	// pattern's first group, if it has one, is the value; else the whole match is.
 	Patterns []string
+	// Exact or Fingerprint are instead of Patterns, and for a company's own
+	// detectors only.
+	Exact       *Exact
+	Fingerprint *Fingerprint
 	// Validate names a validator (see [Validators]) that the value must pass
 	// without its separators. Empty: none.
 	Validate string
@@ -50,9 +55,11 @@ type Detector struct {
 // Fault is what [New] finds wrong with one of a company's detectors.
 type Fault struct {
 	Detector string
-	Field    string // id, patterns, validate, context, confidence
-	Index    int    // of the pattern or the word; -1 where there is no list
-	Err      error
+	// Field is id, patterns, validate, context, confidence; exact, columns,
+	// at_least, within; fingerprint or similarity.
+	Field string
+	Index int // of the pattern or the word; -1 where there is no list
+	Err   error
 }
 
 // Error says which detector and which field.

@@ -21,6 +21,10 @@ type Engine struct {
 	sets   [][]uint16 // evidence sets by term; set 0 is of words against
 	labels []string   // by term, for Why
 	pool   sync.Pool  // of *scanner
+
+	exact  []*exactSearch // of own
+	groups []*exactGroup
+	forms  *formIndex // of own; nil: there is none
 }
 
 // Options say what a scan is about. The zero value reports everything of at least
@@ -73,6 +77,8 @@ func New(custom []Detector) (*Engine, []error) {
 		return nil, faults
 	}
 	e.words, e.sets, e.labels = newKeywords(terms.words, true), terms.sets, terms.words
+	e.startExact()
+	e.startForms()
 	return e, nil
 }
 
@@ -153,6 +159,8 @@ func (e *Engine) scan(t *extract.Text, o Options, explain bool) ([]Match, []Reje
 	s.start(e, t, o, explain)
 	s.run()
 	s.custom()
+	s.exactData()
+	s.copies()
 	out := s.resolve()
 	rejected := s.rejected
 	s.end()
@@ -282,6 +290,9 @@ type owned struct {
 	set      int
 	patterns []*regexp.Regexp
 	gates    []gate
+	exact    *exactSearch // or
+	form     *formSearch  // instead of patterns
+	groups   []uint64     // of the form's words
 }
 
 // maxWithin keeps the search for evidence linear.
@@ -297,9 +308,7 @@ func compile(d Detector) (*owned, []error) {
 	if d.ID == "" {
 		fault("id", -1, "is missing")
 	}
-	if len(d.Patterns) == 0 {
-		fault("patterns", -1, "there is none")
-	}
+	checkKinds(&d, fault)
 	for i, p := range d.Patterns {
 		re, g, err := gated(p)
 		if err != nil {
@@ -322,13 +331,19 @@ func compile(d Detector) (*owned, []error) {
 	if d.Within > maxWithin {
 		fault("context", -1, "the distance must not be more than 3000 characters")
 	}
-	if d.Alone == 0 && d.WithContext == 0 {
+	if d.Alone == 0 && d.WithContext == 0 && d.Fingerprint == nil {
 		fault("confidence", -1, "is missing: the detector could never report anything")
 	}
-	if d.WithContext != 0 && len(d.Words) == 0 && d.Alone == 0 {
+	if d.WithContext != 0 && len(d.Words) == 0 && d.Alone == 0 && len(d.Patterns) > 0 {
 		fault("confidence", -1, "there are no context words, and without them there is no confidence")
 	}
 	o.Within = cmp.Or(d.Within, defaultWithin)
 	o.WithContext = max(d.WithContext, d.Alone)
+	if d.Exact != nil {
+		compileExact(o, fault)
+	}
+	if d.Fingerprint != nil {
+		compileForm(o, fault)
+	}
 	return o, faults
 }

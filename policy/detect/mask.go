@@ -25,6 +25,8 @@ func mask(m MaskKind, value, prefix string) string {
 		if at >= first && at > 0 {
 			return value[:first] + strings.Repeat(dot, 3) + value[at:]
 		}
+	case maskForm:
+		return value
 	case MaskAll:
 		return strings.Repeat(dot, 4)
 	}

@@ -30,6 +30,8 @@ type scanner struct {
 	groups   []group
 	digits   []byte // of groups
 	spare    [64]byte
+	exact    exactState
+	form     formState
 
 	work int // steps taken beyond the one pass, for the test of linear time
 }
