@@ -72,6 +72,10 @@ bench: ## Run every benchmark.
 	if [[ -z $$packages ]]; then echo 'no benchmarks'; exit 1; fi; \
 	go test -run '^$$' -bench . -benchmem $$packages
 
+.PHONY: accuracy
+accuracy: ## Measure the detectors on the labelled corpus; fail if they got worse (UPDATE=1 takes it).
+	@go run ./test/corpus/accuracy $(if $(UPDATE),-update)
+
 .PHONY: release
 release: ## Build static binaries of every platform into dist/, with their checksums.
 	@rm -rf dist; mkdir -p dist
