@@ -31,6 +31,9 @@ type Detector struct {
 	// detectors only.
 	Exact       *Exact
 	Fingerprint *Fingerprint
+	// Tokens are forms of secrets with a public prefix, as "ghp_{Aa0:36-255}":
+	// prefix, class of characters, count. For built-in detectors only.
+	Tokens []string
 	// Validate names a validator (see [Validators]) that the value must pass
 	// without its separators. Empty: none.
 	Validate string
@@ -86,11 +89,18 @@ type kind struct {
 // catalogue is every built-in detector, the more specific first.
 var catalogue = func() []*kind {
 	var all []*kind
-	for _, family := range [][]*kind{secrets, financial, person, contact, accounts, european, worldwide, companies, medical, travel, network} {
+	for _, family := range [][]*kind{secrets, namedSecrets, financial, person, contact, accounts, european, worldwide, companies, medical, travel, network} {
 		all = append(all, family...)
 	}
 	for i, k := range all {
 		k.rank, k.set = i, i+1
+		if len(k.Tokens) > 0 || k.Family == "secret" {
+			for _, examples := range [][]string{k.Match, k.NoMatch} {
+				for i := range examples {
+					examples[i] = Fill(examples[i])
+				}
+			}
+		}
 		if k.Within == 0 {
 			k.Within = defaultWithin
 		}

@@ -25,6 +25,7 @@ var secrets = []*kind{
 	}},
 	{Detector: Detector{
 		ID: "secret-aws-access-key", Name: "AWS access key id", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"AKIA{A0:16}", "ASIA{A0:16}", "ABIA{A0:16}", "ACCA{A0:16}"},
 		Source:  "docs.aws.amazon.com/IAM: unique identifiers",
 		Match:   []string{"AKIAZ7QW4NTPL2XKVB5M", "key=ASIAQX3YTR6MZ2LBW7JN", "aws AKIA2OGYBAH6UNBZPCVK."},
 		NoMatch: []string{"AKIAIOSFODNN7EXAMPLE", "AKIAZ7QW4NTPL2XKVB5", "AKIAAAAAAAAAAAAAAAAA", "akiaz7qw4ntpl2xkvb5m", "XAKIAZ7QW4NTPL2XKVB5M"},
@@ -39,18 +40,21 @@ var secrets = []*kind{
 	}},
 	{Detector: Detector{
 		ID: "secret-github-token", Name: "GitHub token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"ghp_{Aa0:36-255}", "gho_{Aa0:36-255}", "ghu_{Aa0:36-255}", "ghs_{Aa0:36-255}", "ghr_{Aa0:36-255}", "github_pat_{Aa0_:60-255}"},
 		Source:  "docs.github.com: about authentication, token formats",
 		Match:   []string{"ghp_k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0W", "token: gho_P9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo0V", "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"},
 		NoMatch: []string{"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ghp_short", "ghp_your_token_here", "the ghp_ prefix"},
 	}},
 	{Detector: Detector{
 		ID: "secret-gitlab-token", Name: "GitLab token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"glpat-{w.:20-300}", "gldt-{w:20-64}", "glrt-{w.:20-300}", "glptt-{h:40}", "glcbt-{w:20-64}", "glft-{w:20-64}", "glimt-{w:25-64}", "glagent-{w:50-64}", "gloas-{w:64}", "glsoat-{w:20-64}", "glffct-{w:20-64}", "GR1348941{w:20}", "gitlab_session={h:32}"},
 		Source:  "docs.gitlab.com: token overview, prefixes",
 		Match:   []string{"glpat-k7Rm2XvQ9pLw4TzBn8Yh", "use glrt-P9d3kLmQz7WvX2rT5yB8 here", "TOKEN=gldt-a1B2c3D4e5F6g7H8i9J0"},
 		NoMatch: []string{"glpat-xxxxxxxxxxxxxxxxxxxx", "glpat-", "glpat-your-token-goes-here1"},
 	}},
 	{Detector: Detector{
 		ID: "secret-azure-storage-key", Name: "Azure storage account key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens: []string{"(?i)accountkey={b:86}==", "(?i)accountkey = {b:86}=="},
 		Source: "learn.microsoft.com: configure Azure Storage connection strings; 64 bytes of base64",
 		Match: []string{
 			"AccountKey=pTyGJMuHbEL31IeL2HPcHyGcFRl1SPnXNYvMIHa/2o76umfXfKm/r5kJP1VrT+1FJors/6ILi8IHn5kxsC7tVO==",
@@ -67,24 +71,28 @@ var secrets = []*kind{
 	}},
 	{Detector: Detector{
 		ID: "secret-slack-token", Name: "Slack token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"xoxb-{Aa0-:24-120}", "xoxp-{Aa0-:24-160}", "xoxa-{Aa0-:24-160}", "xoxr-{Aa0-:24-160}", "xoxs-{Aa0-:24-160}", "xoxo-{Aa0-:24-160}", "xoxc-{Aa0-:24-160}", "xoxd-{Aa0%:24-300}", "xoxe-{Aa0-:24-200}", "xoxe.xoxp-{Aa0-:24-200}", "xoxe.xoxb-{Aa0-:24-200}", "xapp-{Aa0-:24-160}"},
 		Source:  "api.slack.com: token types",
 		Match:   []string{"xoxb-" + "731948265037-7319482650371-kR7mX2vQ9pLw4TzBn8YhJ3cF", "xoxp-" + "731948265037-731948265037-731948265037-a1b2c3d4e5f60718293a4b5c6d7e8f90", "xapp-" + "1-A02BCD3EF4G-7319482650371-9f8e7d6c5b4a39281706f5e4d3c2b1a0"},
 		NoMatch: []string{"xoxb-your-token-here", "xoxb-" + "xxxxxxxxxxxx-xxxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx", "xoxb-123"},
 	}},
 	{Detector: Detector{
 		ID: "secret-slack-webhook", Name: "Slack incoming webhook", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"hooks.slack.com/services/{w/:36-100}", "hooks.slack.com/workflows/{w/:36-120}", "hooks.slack.com/triggers/{w/:36-120}"},
 		Source:  "api.slack.com: incoming webhooks",
 		Match:   []string{"https://hooks.slack.com/services/" + "T02BCD3EF/B02GHJ4KL/kR7mX2vQ9pLw4TzBn8YhJ3cF", "hooks.slack.com/services/" + "T7R2XVQ9P/B4TZN8YHJ/P9d3kLmQz7WvX2rT5yB8nHc4", "post to https://hooks.slack.com/workflows/" + "T02BCD3EF/A02GHJ4KL/731948265037/kR7mX2vQ9pLw4TzBn8YhJ3cF"},
 		NoMatch: []string{"https://hooks.slack.com/services/" + "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX", "https://hooks.slack.com/services/", "https://api.slack.com/docs"},
 	}},
 	{Detector: Detector{
 		ID: "secret-stripe-key", Name: "Stripe key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"sk_live_{Aa0:20-247}", "rk_live_{Aa0:20-247}", "sk_test_{Aa0:20-247}", "rk_test_{Aa0:20-247}", "sk_prod_{Aa0:20-247}", "whsec_{Aa0+/=:32-100}"},
 		Source:  "docs.stripe.com: API keys",
 		Match:   []string{"sk_live_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cF", "rk_live_" + "P9d3kLmQz7WvX2rT5yB8nHc4", "whsec_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5"},
 		NoMatch: []string{"sk_live_" + "xxxxxxxxxxxxxxxxxxxxxxxx", "pk_live_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cF", "sk_live_short"},
 	}},
 	{Detector: Detector{
 		ID: "secret-google-api-key", Name: "Google API key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
+		Tokens:  []string{"AIza{w:35}"},
 		Source:  "cloud.google.com: API keys; AIza and 35 characters",
 		Match:   []string{"AIzaSyK7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5U", "key=AIzaP9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo-", "AIzaSyB_a9K3kLmQz7WvX2rT5yB8nHc4JfGs1Ae."},
 		NoMatch: []string{"AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "AIzaShort", "AIzaSyK7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Uabc"},
@@ -120,56 +128,16 @@ var secrets = []*kind{
 	}, weak: true},
 }
 
-// A prefixed is a secret that starts with its public prefix.
-type prefixed struct {
-	id, prefix string
-	anyCase    bool
-	chars      string // byte classes: A upper, a lower, 0 digits; any other stands for itself
-	min, max   int    // of what follows the prefix
-	suffix     string // that must follow
-}
-
-const hexAndMore, wide = "Aa0", "Aa0-_"
-
-var prefixes = []prefixed{
-	{id: "secret-aws-access-key", prefix: "AKIA", chars: "A0", min: 16, max: 16},
-	{id: "secret-aws-access-key", prefix: "ASIA", chars: "A0", min: 16, max: 16},
-	{id: "secret-aws-access-key", prefix: "ABIA", chars: "A0", min: 16, max: 16},
-	{id: "secret-aws-access-key", prefix: "ACCA", chars: "A0", min: 16, max: 16},
-	{id: "secret-github-token", prefix: "ghp_", chars: hexAndMore, min: 36, max: 255},
-	{id: "secret-github-token", prefix: "gho_", chars: hexAndMore, min: 36, max: 255},
-	{id: "secret-github-token", prefix: "ghu_", chars: hexAndMore, min: 36, max: 255},
-	{id: "secret-github-token", prefix: "ghs_", chars: hexAndMore, min: 36, max: 255},
-	{id: "secret-github-token", prefix: "ghr_", chars: hexAndMore, min: 36, max: 255},
-	{id: "secret-github-token", prefix: "github_pat_", chars: "Aa0_", min: 60, max: 255},
-	{id: "secret-gitlab-token", prefix: "glpat-", chars: wide + ".", min: 20, max: 300},
-	{id: "secret-gitlab-token", prefix: "gldt-", chars: wide, min: 20, max: 64},
-	{id: "secret-gitlab-token", prefix: "glrt-", chars: wide + ".", min: 20, max: 300},
-	{id: "secret-gitlab-token", prefix: "glptt-", chars: wide, min: 40, max: 64},
-	{id: "secret-gitlab-token", prefix: "glcbt-", chars: wide, min: 20, max: 64},
-	{id: "secret-slack-token", prefix: "xoxb-", chars: "Aa0-", min: 24, max: 120},
-	{id: "secret-slack-token", prefix: "xoxp-", chars: "Aa0-", min: 24, max: 160},
-	{id: "secret-slack-token", prefix: "xoxa-", chars: "Aa0-", min: 24, max: 160},
-	{id: "secret-slack-token", prefix: "xoxr-", chars: "Aa0-", min: 24, max: 160},
-	{id: "secret-slack-token", prefix: "xoxs-", chars: "Aa0-", min: 24, max: 160},
-	{id: "secret-slack-token", prefix: "xoxe-", chars: "Aa0-", min: 24, max: 200},
-	{id: "secret-slack-token", prefix: "xoxe.xoxp-", chars: "Aa0-", min: 24, max: 200},
-	{id: "secret-slack-token", prefix: "xapp-", chars: "Aa0-", min: 24, max: 160},
-	{id: "secret-slack-webhook", prefix: "hooks.slack.com/services/", chars: "Aa0/_-", min: 36, max: 100},
-	{id: "secret-slack-webhook", prefix: "hooks.slack.com/workflows/", chars: "Aa0/_-", min: 36, max: 120},
-	{id: "secret-stripe-key", prefix: "sk_live_", chars: hexAndMore, min: 20, max: 247},
-	{id: "secret-stripe-key", prefix: "rk_live_", chars: hexAndMore, min: 20, max: 247},
-	{id: "secret-stripe-key", prefix: "sk_test_", chars: hexAndMore, min: 20, max: 247},
-	{id: "secret-stripe-key", prefix: "whsec_", chars: "Aa0+/=", min: 32, max: 100},
-	{id: "secret-google-api-key", prefix: "AIza", chars: wide, min: 35, max: 35},
-	{id: "secret-azure-storage-key", prefix: "accountkey=", anyCase: true, chars: "Aa0+/", min: 86, max: 86, suffix: "=="},
-	{id: "secret-azure-storage-key", prefix: "accountkey = ", anyCase: true, chars: "Aa0+/", min: 86, max: 86, suffix: "=="},
-}
-
 func init() {
-	for _, p := range prefixes {
-		allowed := alphabet(p.chars)
-		on(p.prefix, p.anyCase, func(s *scanner, start, end int) { s.prefixed(&p, &allowed, start, end) })
+	for _, k := range catalogue {
+		for _, form := range k.Tokens {
+			t, err := parseToken(form)
+			if err != nil {
+				panic(k.ID + ": " + err.Error()) // the catalogue is part of the program
+			}
+			t.kind, t.test = k, strings.HasPrefix(t.prefix, "sk_test_") || strings.HasPrefix(t.prefix, "rk_test_")
+			on(t.prefix, t.anyCase, func(s *scanner, start, end int) { s.token(t, start, end) })
+		}
 	}
 	on("eyJ", false, (*scanner).jwt)
 	for _, w := range []string{"aws", "amazon", "secretaccesskey", "secret_access_key", "secret access key"} {
@@ -188,50 +156,6 @@ func init() {
 		"access_token", "accesstoken", "auth_token", "authtoken", "private_key", "token", "secret"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, false) })
 	}
-}
-
-// alphabet makes a table of the bytes that chars stands for.
-func alphabet(chars string) (t [256]bool) {
-	for i := range t {
-		c := byte(i)
-		t[i] = isUpper(c) && strings.Contains(chars, "A") || isLower(c) && strings.Contains(chars, "a") ||
-			isDigit(c) && strings.Contains(chars, "0") || !isAlnum(c) && strings.IndexByte(chars, c) >= 0
-	}
-	return t
-}
-
-// prefixed judges what follows a secret's prefix, which is buf[start:end].
-func (s *scanner) prefixed(p *prefixed, allowed *[256]bool, start, end int) {
-	buf, k := s.buf, kinds[p.id]
-	if start > 0 && isWordByte(buf[start-1]) {
-		return
-	}
-	to := end
-	for to < len(buf) && to-end <= p.max && allowed[buf[to]] {
-		to++
-	}
-	s.work += to - end
-	for to > end && strings.IndexByte("-_.=/+", buf[to-1]) >= 0 && to-end > p.min {
-		to-- // the end of a sentence or a rule
-	}
-	if to-end < p.min || to-end > p.max || to < len(buf) && isAlnum(buf[to]) {
-		s.reject(k.ID, start, to, "length")
-		return
-	}
-	v := string(buf[end:to])
-	if !bytes.HasPrefix(buf[to:], []byte(p.suffix)) {
-		s.reject(k.ID, start, to, "ending")
-		return
-	}
-	if placeholder(v) || entropy(v) < 3 {
-		s.reject(k.ID, start, to, "placeholder")
-		return
-	}
-	prefix := string(buf[start:end])
-	s.add(candidate{
-		kind: k, start: start, end: to + len(p.suffix), level: k.Alone, value: prefix + v + p.suffix, prefix: prefix,
-		why: "prefix, length and randomness", known: p.prefix == "sk_test_",
-	})
 }
 
 // placeholders are what stands in for a secret in examples.
@@ -373,7 +297,7 @@ func (s *scanner) jwt(start, _ int) {
 	s.add(c)
 }
 
-var azureAlphabet = alphabet("Aa0~._-")
+var azureAlphabet = alphabet("w~.")
 
 // azureSecret reads a client secret whose '~' after the Q is at i.
 func (s *scanner) azureSecret(i int) {
