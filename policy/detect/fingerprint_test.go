@@ -81,7 +81,7 @@ func TestFingerprint(t *testing.T) {
 		"prose about it":             {prose, false, 0},
 		"its lines far apart":        {strings.Join(lines, strings.Repeat(" lorem ipsum dolor sit", 400)+"\n"), false, 0},
 		"other prose":                {talk, true, 0},
-		"its words in another order": {strings.Join(reversed(strings.Fields(filledIn)), " "), false, 0},
+		"its words in another order": {strings.Join(wordsReversed(strings.Fields(filledIn)), " "), false, 0},
 		"nothing":                    {"", false, 0},
 	} {
 		text := extract.Message(extract.Source{Body: tc.in, HTML: tc.html})
@@ -102,7 +102,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func reversed(words []string) []string {
+func wordsReversed(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
 		out[len(words)-1-i] = w

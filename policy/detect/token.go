@@ -32,12 +32,12 @@ func (k ColumnKind) String() string {
 
 // The bounds of a value. They bound how many tokens a text has.
 const (
-	maxDigits = 32 // of a number
-	maxGroups = 8  // of digits, in one number
-	maxWords  = 8  // of a text; a character of Chinese and its like is a word
-	maxChunks = 3  // of a verbatim value, between blanks
-	maxChunk  = 128
-	maxGap    = 3 // bytes between two words or groups of one value
+	maxDigits   = 32 // of a number
+	maxGroups   = 8  // of digits, in one number
+	maxWords    = 8  // of a text; a character of Chinese and its like is a word
+	maxChunks   = 3  // of a verbatim value, between blanks
+	maxChunk    = 128
+	maxTokenGap = 3 // bytes between two words or groups of one value
 )
 
 // A token is a stretch of a text that may be a value of a column.
@@ -81,7 +81,7 @@ func (t *tokenizer) add(buf []byte, start, end, from int) {
 	joined := false
 	if n := len(t.words); n > 0 {
 		gap := buf[t.words[n-1].end:start]
-		joined = len(gap) <= maxGap
+		joined = len(gap) <= maxTokenGap
 		for _, c := range gap {
 			joined = joined && c != '\f' && c != '\t'
 		}
