@@ -157,6 +157,8 @@ type spelling struct {
 	end     int
 	printed bool // with separators
 	lower   bool // with small letters
+	odd     bool // with separators that nobody prints
+	lines   int  // how many line ends it reaches over; two end a paragraph
 }
 
 // read matches pattern p at i. The value is good until the next candidate.
@@ -170,9 +172,8 @@ func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
 		}
 		switch f := p[n]; {
 		case f == '_':
-			for g := 0; g < 2 && i < len(buf) && (buf[i] == ' ' || buf[i] == '-' || buf[i] == '.' || buf[i] == '/'); g++ {
-				i++
-				w.printed = true
+			if i < len(buf) && !isAlnum(c) {
+				i = w.gap(buf, i)
 			}
 			continue
 		case f == '<' && c == '(', f == '>' && c == ')':
@@ -192,6 +193,37 @@ func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
 	}
 	w.end = i
 	return v, w, i == len(buf) || !isWordByte(buf[i])
+}
+
+// maxGap is the most that stands between two groups of a code.
+const maxGap = 4
+
+// gap reads what parts two groups of a code at i, and returns what follows.
+func (w *spelling) gap(buf []byte, i int) int {
+	signs, lines := 0, 0
+	from := i
+	for ; i < len(buf) && i-from < maxGap; i++ {
+		switch buf[i] {
+		case ' ':
+		case '-', '.', '/':
+			signs++
+		case '_':
+			signs++
+			w.odd = true
+		case '\n':
+			if lines++; lines > 2 {
+				return from
+			}
+		default:
+			if i > from {
+				w.printed = true
+				w.odd = w.odd || signs > 1 || i-from > 2 || lines > 0
+				w.lines = max(w.lines, lines)
+			}
+			return i
+		}
+	}
+	return i
 }
 
 // code judges what matches a pattern at i.
@@ -248,6 +280,13 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 		}
 		level = max(level, with)
 		why += "; " + s.tell(ev)
+		if w.lines > 1 {
+			level = level.lower()
+			why += "; it reaches over a paragraph's end"
+		}
+	case w.odd:
+		level = min(level, Internal)
+		why += "; no keyword nearby, and it is oddly written"
 	case s.partOf(start, end):
 		level = min(level, Internal)
 		why += "; no keyword nearby, and it is part of a longer code"

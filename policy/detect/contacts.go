@@ -28,34 +28,11 @@ func (s *scanner) email(i int) {
 		to++
 	}
 	s.work += to - from
-	s.address(from, i, i+1, to, false)
-}
-
-// spelledEmail reads an address like jane [at] contoso.com whose bracket is at i.
-func (s *scanner) spelledEmail(i int) {
-	buf := s.buf
-	localEnd := i
-	if localEnd > 0 && buf[localEnd-1] == ' ' {
-		localEnd--
-	}
-	from := localEnd
-	for from > 0 && localEnd-from < maxLocal && isLocal(buf[from-1]) {
-		from--
-	}
-	domain := i + 4
-	if domain < len(buf) && buf[domain] == ' ' {
-		domain++
-	}
-	to := domain
-	for to < len(buf) && to-domain < maxDomain && isDomain(buf[to]) {
-		to++
-	}
-	s.work += to - from
-	s.address(from, localEnd, domain, to, true)
+	s.address(from, i, i+1, to)
 }
 
 // address judges the local part buf[from:localEnd] and the domain buf[domain:to].
-func (s *scanner) address(from, localEnd, domain, to int, spelled bool) {
+func (s *scanner) address(from, localEnd, domain, to int) {
 	buf, k := s.buf, kinds["email"]
 	// The limits of length may have cut a rune in two.
 	for from < localEnd && !utf8.RuneStart(buf[from]) {
@@ -88,7 +65,13 @@ func (s *scanner) address(from, localEnd, domain, to int, spelled bool) {
 			return
 		}
 	}
-	value := strings.ToLower(string(buf[from:localEnd]) + "@" + string(host))
+	s.judgeAddress(from, to, strings.ToLower(string(buf[from:localEnd])+"@"+string(host)), false)
+}
+
+// judgeAddress weighs the address value at buf[from:to] and adds it. spelled: its
+// signs are written in words.
+func (s *scanner) judgeAddress(from, to int, value string, spelled bool) {
+	buf, k := s.buf, kinds["email"]
 	top := value[strings.LastIndexByte(value, '.')+1:]
 	switch {
 	case fileTypes[top]:
@@ -113,8 +96,13 @@ func (s *scanner) address(from, localEnd, domain, to int, spelled bool) {
 		c.why += "; in code"
 	}
 	if spelled {
+		local := value[:strings.LastIndexByte(value, '@')]
+		if !c.evidence && strings.IndexByte(string(buf[from:to]), ' ') >= 0 && strings.IndexAny(string(buf[from:to]), "[({<") < 0 && strings.IndexAny(local, "._0123456789") < 0 {
+			s.reject(k.ID, from, to, "words of a sentence")
+			return
+		}
 		c.level = Low
-		c.why += "; spelled with [at]"
+		c.why += "; its signs are spelled out"
 	}
 	s.add(c)
 }
@@ -160,7 +148,7 @@ func (s *scanner) international(i, j int) {
 			j += 3
 			continue
 		}
-		if strings.IndexByte(" .-()/", buf[j]) < 0 || !digitWithin(buf, j, 3) {
+		if strings.IndexByte(" .-()/_\n", buf[j]) < 0 || !digitWithin(buf, j, 4) {
 			break
 		}
 		j++
@@ -189,12 +177,20 @@ func (s *scanner) international(i, j int) {
 			}
 		}
 		ev := s.evidence(k.set, k.Within, i, end)
+		lines := bytes.Count(buf[i:end], []byte("\n"))
+		if lines > 0 && !ev.found() {
+			continue // the next line's number is its own
+		}
 		if ev.found() && ev.full && (buf[i] != '0' || g > 0 || ev.dist <= beside) {
 			c.level, c.evidence = k.WithContext, true
 			c.why += "; " + s.tell(ev)
 		} else if ev.label {
 			c.level = c.level.lower()
 			c.why += "; a label right before it says it is something else"
+		}
+		if lines > 1 {
+			c.level = c.level.lower()
+			c.why += "; it reaches over a paragraph's end"
 		}
 		if code == 1 && fictional(d[:counts[g]]) {
 			c.level, c.known = c.level.lower(), true
@@ -210,7 +206,7 @@ func digitWithin(buf []byte, i, n int) bool {
 		if isDigit(c) {
 			return true
 		}
-		if strings.IndexByte(" .-()/", c) < 0 {
+		if strings.IndexByte(" .-()/_\n", c) < 0 {
 			return false
 		}
 	}

@@ -179,6 +179,9 @@ type candidate struct {
 	evidence   bool
 	dist       int // how far the evidence is, for comparison
 	known      bool
+	hidden     bool // written so that nobody reads it
+	decoded    bool // the span is that of what it was decoded from
+	dropped    bool // something better overlaps
 }
 
 // better reports whether a is the one to report where a and b overlap.
@@ -202,42 +205,49 @@ func (c *candidate) near() int {
 	return c.dist
 }
 
-// resolve drops what overlaps with something better and what is below the least
-// level, and makes matches of the rest.
+// settle drops what overlaps with something better.
+func (s *scanner) settle() {
+	slices.SortStableFunc(s.found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
+	})
+	last := -1 // best built-in candidate so far that later ones may overlap
+	for i := range s.found {
+		c := &s.found[i]
+		if c.own != nil {
+			continue
+		}
+		if last < 0 || s.found[last].end <= c.start {
+			last = i
+			continue
+		}
+		l := &s.found[last]
+		switch {
+		case c.decoded && l.decoded && c.start == l.start && c.end == l.end && c.kind != l.kind:
+			// Two things in one blob.
+		case c.better(l):
+			c.dropped, l.dropped = false, true
+			s.reject(l.kind.ID, l.start, l.end, "overlaps with "+c.kind.ID)
+			last = i
+		default:
+			c.dropped = true
+			s.reject(c.kind.ID, c.start, c.end, "overlaps with "+l.kind.ID)
+		}
+	}
+}
+
+// resolve settles what overlaps, drops what is below the least level, and makes
+// matches of the rest.
 func (s *scanner) resolve() []Match {
 	if len(s.found) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(s.found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
-	})
+	s.settle()
 	var out []Match
-	last := -1 // best built-in candidate so far that later ones may overlap
-	keep := make([]bool, len(s.found))
-	for i := range s.found {
-		c := &s.found[i]
-		if c.own != nil {
-			keep[i] = true
-			continue
-		}
-		if last < 0 || s.found[last].end <= c.start {
-			keep[i], last = true, i
-			continue
-		}
-		l := &s.found[last]
-		if c.better(l) {
-			keep[i], keep[last] = true, false
-			s.reject(l.kind.ID, l.start, l.end, "overlaps with "+c.kind.ID)
-			last = i
-		} else {
-			s.reject(c.kind.ID, c.start, c.end, "overlaps with "+l.kind.ID)
-		}
-	}
 	least := cmp.Or(s.o.Min, Low)
 	for i := range s.found {
 		c := &s.found[i]
 		switch d := c.detector(); {
-		case !keep[i]:
+		case c.dropped:
 		case s.o.Only != nil && !s.o.Only[d.ID]:
 		case c.level < least:
 			s.reject(d.ID, c.start, c.end, "below the least level: "+c.level.String()+"; "+c.why)
@@ -247,7 +257,7 @@ func (s *scanner) resolve() []Match {
 			out = append(out, Match{
 				Detector: d.ID, Family: d.Family, Level: c.level, Start: c.start, End: c.end,
 				Value: NewValue(c.value), Masked: mask(d.Mask, c.value, c.prefix), Why: c.why,
-				KnownTest: c.known, Obfuscated: s.t.Obfuscated(c.start, c.end),
+				KnownTest: c.known, Obfuscated: c.hidden || s.t.Obfuscated(c.start, c.end),
 			})
 		}
 	}

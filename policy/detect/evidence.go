@@ -27,6 +27,7 @@ type evidence struct {
 	full   bool // near, on the same line or the column's heading
 	header bool
 	label  bool // a word against stands right before the value, and nothing between
+	in     *scanner
 }
 
 func (ev evidence) found() bool { return ev.term >= 0 }
@@ -46,7 +47,7 @@ func (s *scanner) look() {
 // evidence weighs the words of a set around buf[start:end].
 func (s *scanner) evidence(set, within, start, end int) evidence {
 	s.look()
-	ev := evidence{term: -1, dist: 1 << 30}
+	ev := evidence{term: -1, dist: 1 << 30, in: s}
 	lo, hi := s.window(start, end, within)
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
 	labelEnd, labelled := -1, false
@@ -87,6 +88,9 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		return ev
 	}
 	ev.label = labelled
+	if s.outer != nil {
+		return s.outer.evidence(set, within, s.inFrom, s.inTo)
+	}
 	return ev
 }
 
@@ -152,6 +156,7 @@ func (s *scanner) sameLine(h Hit, start, end int) bool {
 
 // tell says what the evidence is.
 func (s *scanner) tell(ev evidence) string {
+	s = ev.in
 	w := `keyword "` + s.e.labels[ev.term] + `" `
 	if ev.header {
 		return w + "heads the column"

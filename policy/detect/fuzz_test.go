@@ -28,6 +28,8 @@ var hostile = []string{
 	"-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nabcdefghijklmnopqrstuvwxyz", "eyJ", "eyJa.", "AKIA", "ghp_", "xoxb-", "xoxe.xoxp-", "hooks.slack.com/services/",
 	"password", "password:", "password: a ", "pw:", "token=", "secret", "aws ", "aws k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wo+/i ", "Q~", "a.b1Q~", "[at]", "a [at] ", "GB82", "GB82 ", "DE75512108001245126199 ",
 	"DE 7 5 ", "RSSMRA85T10A562S ", "AB123456C ", "X1234567L ", "12345678Z ", "a", "A", "aB", "é", "密码", "カード 4539578763621486 ", "accountkey=", "(212) 736-5000 ", "(", "ssn 536221234 ", "9434765919 ",
+	"%", "%41", "%41 ", "%4", "\\u0041", "\\x41", "QUtJQVo3UVc0TlRQTDJYS1ZCNU0=", "QUtJQVo3UVc0TlRQTDJYS1ZCNU0= ", "UVV0SlFWbzNVVmMwVGxSUVREY", "41414141", "a b ", "1 a ", "1 2 ", "A 1 2 3 4 5 6 7 8 9 , ",
+	"4l", "l", "4S39 S787 6362 l486 ", "card 4S39 S787 6362 l486 ", "l1 ", "1*", "1*2,", "123,456*", "123*456*789 ", " at ", " dot ", "a at b dot ", "[at]a[dot]", "a@b[.]", "a @ b", " @ ", "(", "{ a", "\u202e1", "\u202e12345\u202c", "<at>",
 	"{\"", "\f", "\n", " ", "\x00", "\xff", "41111111-1111-1111-1111-111111111111 ", "https://x/4539578763621486 ", "order 4539578763621486 ",
 }
 

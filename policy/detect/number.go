@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -170,6 +171,8 @@ type stretch struct {
 	layout     layout
 	mixed      bool // separators of several kinds
 	lines      int  // 1: over a line's end, 2: over a block's
+	sized      bool // its groups are as long as in print
+	far        bool // its letters stand apart
 	glued      bool // letters touch it
 	loose      bool // a part of a longer chain, which only a word nearby makes a value
 }
@@ -195,7 +198,7 @@ func (s *scanner) try(k *kind, a, b, n int) {
 	if x.layout == irregular && (f.paren || f.solid || !whole && !roomy(g) || dated(x.digits, g)) {
 		return
 	}
-	if x.layout == irregular && (x.lines > 0 && !roomy(g) || len(g) == 2 && g[1].sep == '.') {
+	if x.layout == irregular && (x.lines > 0 && !roomy(g) || len(g) == 2 && g[1].sep == '.' && !x.sized) {
 		return // lines that happen to end and start with digits, a decimal number
 	}
 	value, detail, ok := s.confirm(&x)
@@ -241,9 +244,12 @@ func (x *stretch) group(g []group, home bool) bool {
 			continue
 		}
 		same := true
+		sized := true
 		for i := range g {
+			sized = sized && int(l[i]) == g[i].n
 			same = same && int(l[i]) == g[i].n && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
 		}
+		x.sized = x.sized || sized
 		if same {
 			x.layout = printed
 			return true
@@ -286,8 +292,8 @@ func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
 		}
 		return x.digits, detail, true
 	}
-	head, from := s.lettersBefore(x.start, f.before)
-	tail, to := s.lettersAfter(x.end, f.after)
+	head, from := s.lettersBefore(x, f.before)
+	tail, to := s.lettersAfter(x, f.after)
 	if len(head) != f.before || len(tail) != f.after {
 		return nil, "", false
 	}
@@ -305,17 +311,18 @@ func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
 	return v, "", true
 }
 
-// lettersBefore returns the n letters right before i, which one separator may
-// part from it, and where they start. None, if they are part of a word.
-func (s *scanner) lettersBefore(i, n int) ([]byte, int) {
+// lettersBefore returns the n letters right before i, which separators may part
+// from it, and where they start. None, if they are part of a word.
+func (s *scanner) lettersBefore(x *stretch, n int) ([]byte, int) {
+	i := x.start
 	if n == 0 {
 		return nil, i
 	}
 	j := i
-	if j > 0 && (s.buf[j-1] == ' ' || s.buf[j-1] == '-') {
+	for j > 0 && i-j < maxGap && codeGap(s.buf[j-1]) {
 		j--
 	}
-	if j < n || j > n && isWordByte(s.buf[j-n-1]) {
+	if j < n || j > n && isWordByte(s.buf[j-n-1]) || !x.apart(s.buf[j:i]) {
 		return nil, i
 	}
 	for _, c := range s.buf[j-n : j] {
@@ -326,15 +333,16 @@ func (s *scanner) lettersBefore(i, n int) ([]byte, int) {
 	return s.buf[j-n : j], j - n
 }
 
-func (s *scanner) lettersAfter(i, n int) ([]byte, int) {
+func (s *scanner) lettersAfter(x *stretch, n int) ([]byte, int) {
+	i := x.end
 	if n == 0 {
 		return nil, i
 	}
 	j := i
-	if j < len(s.buf) && (s.buf[j] == ' ' || s.buf[j] == '-') {
+	for j < len(s.buf) && j-i < maxGap && codeGap(s.buf[j]) {
 		j++
 	}
-	if j+n > len(s.buf) || j+n < len(s.buf) && isWordByte(s.buf[j+n]) {
+	if j+n > len(s.buf) || j+n < len(s.buf) && isWordByte(s.buf[j+n]) || !x.apart(s.buf[i:j]) {
 		return nil, i
 	}
 	for _, c := range s.buf[j : j+n] {
@@ -343,6 +351,22 @@ func (s *scanner) lettersAfter(i, n int) ([]byte, int) {
 		}
 	}
 	return s.buf[j : j+n], j + n
+}
+
+func codeGap(c byte) bool {
+	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
+}
+
+// apart takes note of what stands between the digits and their letters; false if
+// that is too much.
+func (x *stretch) apart(gap []byte) bool {
+	if len(gap) == 0 || len(gap) == 1 && (gap[0] == ' ' || gap[0] == '-') {
+		return true
+	}
+	x.far = true
+	lines := bytes.Count(gap, []byte("\n"))
+	x.lines = max(x.lines, lines)
+	return lines <= 2
 }
 
 // isWordByte reports whether c is part of a word or number.
@@ -464,6 +488,8 @@ func (s *scanner) weigh(x *stretch, ev evidence) weight {
 		w.lacks = "letters touch it"
 	case x.lines > 0:
 		w.lacks = "it reaches over a line's end"
+	case x.far:
+		w.lacks = "its letters stand apart"
 	case x.loose:
 		w.lacks = "it is part of a row of numbers"
 	case x.layout == irregular:
@@ -576,7 +602,7 @@ func (s *scanner) ibanBefore(i int) {
 }
 
 func ibanSep(c byte) bool {
-	return c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
+	return oddSep(c) || c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
 }
 
 // iban reads an IBAN that starts at i. It ends where its country's length is

@@ -33,6 +33,18 @@ type scanner struct {
 	exact    exactState
 	form     formState
 
+	// What a stretch says is scanned by inner, which knows the stretch of outer
+	// that it reads.
+	inner     *child
+	outer     *scanner
+	inFrom    int
+	inTo      int
+	depth     int
+	spelledTo int // up to where stretches of each kind have been read
+	alikeTo   int
+	oddTo     int
+	escapesTo int
+
 	work int // steps taken beyond the one pass, for the test of linear time
 }
 
@@ -43,6 +55,7 @@ func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
 	s.looked, s.digit, s.aws, s.work = false, false, false, 0
+	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home = strings.ToUpper(o.RegionHint)
 	if o.Regions != nil {
@@ -58,7 +71,11 @@ func (s *scanner) end() {
 	clear(s.found)
 	clear(s.digits[:cap(s.digits)])
 	s.spare = [64]byte{}
-	s.t, s.buf, s.said, s.rejected = nil, nil, nil, nil
+	s.t, s.buf, s.said, s.rejected, s.outer = nil, nil, nil, nil, nil
+	if c := s.inner; c != nil {
+		clear(c.raw[:cap(c.raw)])
+		c.own.Load(extract.Source{})
+	}
 	if cap(s.hits) > 1<<14 {
 		s.hits = nil
 	}
@@ -100,6 +117,7 @@ const (
 	bracket
 	tilde
 	angle
+	escaped
 )
 
 var classes = func() (t [256]class) {
@@ -111,7 +129,8 @@ var classes = func() (t [256]class) {
 			t[i] = digit
 		}
 	}
-	t['@'], t['+'], t[':'], t['-'], t['['], t['('], t['~'], t['<'] = at, plus, colon, dash, bracket, bracket, tilde, angle
+	t['@'], t['+'], t[':'], t['-'], t['['], t['('], t['{'], t['~'], t['<'] = at, plus, colon, dash, bracket, bracket, bracket, tilde, angle
+	t['%'], t['\\'] = escaped, escaped
 	return t
 }()
 
@@ -135,6 +154,7 @@ func (s *scanner) run() {
 					s.international(i, i+2)
 				}
 				numbers = s.chain(i)
+				s.disguised(i, numbers)
 			}
 			for i < len(buf) && isDigit(buf[i]) {
 				i++
@@ -142,6 +162,9 @@ func (s *scanner) run() {
 			continue
 		case at:
 			s.email(i)
+			if i > 0 && i+1 < len(buf) && (buf[i-1] == ' ' || buf[i+1] == ' ' || buf[i-1] == '(' || buf[i-1] == '[') || s.dotAhead(i) {
+				s.spelledEmail(i)
+			}
 		case plus:
 			s.international(i, i+1)
 		case colon:
@@ -156,15 +179,22 @@ func (s *scanner) run() {
 				s.dashedMAC(i)
 			}
 		case bracket:
-			if i+3 < len(buf) && buf[i+1]|0x20 == 'a' && buf[i+2]|0x20 == 't' && (buf[i+3] == ']' || buf[i+3] == ')') {
+			if i+2 < len(buf) && (buf[i+1]|0x20 == 'a' || buf[i+1] == ' ' || buf[i+1] == '@') {
 				s.spelledEmail(i)
 			}
 		case tilde:
 			s.azureSecret(i)
+		case escaped:
+			if i >= s.escapesTo && s.depth < maxDepth {
+				s.escapesTo = s.escapes(i)
+			}
 		case angle:
 			if i+1 < len(buf) && buf[i+1] == '<' {
 				i = s.mrz(i)
 				continue
+			}
+			if i+2 < len(buf) && (buf[i+1]|0x20 == 'a') {
+				s.spelledEmail(i)
 			}
 		}
 		i++
@@ -173,6 +203,7 @@ func (s *scanner) run() {
 		s.awsSecrets()
 	}
 	s.cardCodes()
+	s.blobs()
 }
 
 // word reads the letters from i on and returns what follows. The start of a word,
@@ -183,6 +214,9 @@ func (s *scanner) word(i int) int {
 		s.trigger(i)
 	}
 	start := i
+	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !isWordByte(buf[i-1])) {
+		s.spelled(i)
+	}
 	lowerBefore := isLower(buf[i])
 	for i++; i < len(buf) && classes[buf[i]] == letter; i++ {
 		c := buf[i]
@@ -191,14 +225,30 @@ func (s *scanner) word(i int) int {
 		}
 		lowerBefore = isLower(c)
 	}
+	if i-start == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
+		s.spelledEmail(start)
+	}
 	if i < len(buf) && isDigit(buf[i]) {
 		s.fiscal(i)
 		s.wordCodes(start, i)
-	} else if n := i - start; n < 8 && i+1 < len(buf) && isDigit(buf[i+1]) && (buf[i] == ' ' || buf[i] == '-' || buf[i] == '.' || buf[i] == '/') ||
+	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !isWordByte(buf[i+1])) && digitAfter(buf, i) ||
 		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
 		s.wordCodes(start, i)
 	}
 	return i
+}
+
+// digitAfter reports whether a digit follows the separators at i.
+func digitAfter(buf []byte, i int) bool {
+	for n := 0; i < len(buf) && n <= maxGap; i, n = i+1, n+1 {
+		switch c := buf[i]; {
+		case isDigit(c):
+			return n > 0
+		case c != ' ' && c != '-' && c != '.' && c != '/' && c != '_' && c != '\n':
+			return false
+		}
+	}
+	return false
 }
 
 // trigger looks for what starts with the three bytes at i.

@@ -31,14 +31,21 @@ func fold(r rune) (byte, folded) {
 		if invisible(r) {
 			return 0, removed
 		}
-		if r == 0x1680 {
+		switch r {
+		case 0x1680:
 			return ' ', replaced
+		case 0x58A: // Armenian hyphen
+			return '-', replaced
 		}
 		return foldDigit(r)
 	case r < 0x2100:
 		return foldPunctuation(r)
-	case r == 0x2212: // minus sign
+	case r == 0x2212 || r == 0x2E3A || r == 0x2E3B: // minus sign, long dashes
 		return '-', replaced
+	case r == 0x2215 || r == 0x29F8: // division and big slash
+		return '/', replaced
+	case r == 0x3002 || r == 0x30FB: // ideographic full stop and middle dot
+		return '.', replaced
 	case r >= 0x2460 && r <= 0x2468: // circled digits
 		return byte('1' + r - 0x2460), disguised
 	case r == 0x24EA:

@@ -46,6 +46,7 @@ func (w *writer) html() {
 		}
 	}
 	p.closeCell()
+	p.turn()
 	p.attributes()
 }
 
@@ -498,6 +499,7 @@ func (p *page) closeCell() {
 	if p.open < 0 {
 		return
 	}
+	p.turn()
 	c := &p.t.cells[p.open]
 	c.end = int32(len(p.t.buf))
 	if c.start < 0 {

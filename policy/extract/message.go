@@ -10,7 +10,7 @@ import (
 // message: once warm, it allocates nothing for a message without JSON escapes.
 func (t *Text) Load(src Source) {
 	t.buf, t.segs, t.parts, t.spans = t.buf[:0], t.segs[:0], t.parts[:0], t.spans[:0]
-	t.marks, t.cells, t.links = t.marks[:0], t.cells[:0], t.links[:0]
+	t.marks, t.cells, t.links, t.turned = t.marks[:0], t.cells[:0], t.links[:0], t.turned[:0]
 	t.add(PartSubject, 0, src.Subject, Prose, false)
 	t.add(PartSummary, 0, src.Summary, Prose, false)
 	t.add(PartBody, 0, src.Body, Prose, src.HTML)
@@ -48,7 +48,7 @@ func (t *Text) writer(part int16, s string, base Zone) writer {
 	if len(s) > maxSource {
 		s = s[:maxSource]
 	}
-	w := writer{t: t, src: s, part: part, base: base, zone: base, open: -1}
+	w := writer{t: t, src: s, part: part, base: base, zone: base, open: -1, turned: len(t.turned)}
 	if len(t.buf) > 0 {
 		w.separate(0, "\f\n")
 	}
@@ -56,6 +56,7 @@ func (t *Text) writer(part int16, s string, base Zone) writer {
 }
 
 func (w *writer) write(markup bool) {
+	defer w.turn()
 	switch {
 	case markup:
 		w.html()
@@ -173,7 +174,7 @@ func (c *card) value(from, to int, escaped bool, first *bool) {
 	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
 		base = Link
 	}
-	w := writer{t: t, src: s, part: c.part, base: base, zone: base, open: -1, shift: from}
+	w := writer{t: t, src: s, part: c.part, base: base, zone: base, open: -1, turned: len(t.turned), shift: from}
 	if escaped {
 		w.src = c.unescape(s)
 		w.jmap = t.jmap

@@ -53,15 +53,16 @@ type Attachment struct {
 // Text is an extracted message. The zero value is empty and ready for
 // [Text.Load]. Its methods may be called concurrently, but for Load.
 type Text struct {
-	buf   []byte
-	segs  []seg
-	parts []Part
-	spans []span
-	marks []int32 // where something invisible stood; ascending
-	cells []cell
-	links []attr // attributes that wait for the end of their part
-	raw   []byte // an unescaped JSON string
-	jmap  []seg  // and where it came from
+	buf    []byte
+	segs   []seg
+	parts  []Part
+	spans  []span
+	marks  []int32 // where something invisible stood; ascending
+	turned []turn  // shown from right to left; ascending
+	cells  []cell
+	links  []attr // attributes that wait for the end of their part
+	raw    []byte // an unescaped JSON string
+	jmap   []seg  // and where it came from
 }
 
 // A seg maps a stretch of the buffer to its source. A plain seg is byte for
@@ -77,6 +78,9 @@ type span struct {
 	off  int32
 	zone Zone
 }
+
+// A turn is a stretch of the buffer that is shown from right to left.
+type turn struct{ from, to int32 }
 
 // A cell is one table cell.
 type cell struct {
@@ -149,6 +153,9 @@ func (t *Text) Origin(start, end int) (part Part, srcStart, srcEnd int) {
 		}
 		srcEnd = int(last.src) + lastOut - int(last.out)
 	}
+	if first.atom && last.atom && last.src < first.src { // turned round
+		srcStart, srcEnd = int(last.src), int(first.src+first.n)
+	}
 	return t.parts[first.part], srcStart, max(srcStart, srcEnd)
 }
 
@@ -158,8 +165,12 @@ func (t *Text) segAt(off int) int {
 }
 
 // Obfuscated reports whether something invisible was removed between start and
-// end, or a digit there was written in characters that only look like one.
+// end, a digit there was written in characters that only look like one, or it is
+// shown from right to left.
 func (t *Text) Obfuscated(start, end int) bool {
+	if i := sort.Search(len(t.turned), func(i int) bool { return int(t.turned[i].to) > start }); i < len(t.turned) && int(t.turned[i].from) < end {
+		return true
+	}
 	i := sort.Search(len(t.marks), func(i int) bool { return int(t.marks[i]) > start })
 	return i < len(t.marks) && int(t.marks[i]) < end
 }

@@ -30,6 +30,10 @@ type writer struct {
 	pre   bool  // line breaks and tabs of the source count
 
 	open int // cell being written, as index in t.cells; else -1
+
+	override bool // text is shown from right to left from here on
+	from     int  // where the stretch that is shown so starts; -1 before it does
+	turned   int  // how many of t.turned are written
 }
 
 // source translates an offset in src.
@@ -65,6 +69,9 @@ func (w *writer) sourceEnd(off int) int {
 // begin does what must come before visible text: the pause and the zone.
 func (w *writer) begin(off int) {
 	t := w.t
+	if w.wait >= linePause && (w.override || w.turned < len(t.turned)) {
+		w.turn()
+	}
 	if n := len(t.spans); n == 0 || t.spans[n-1].zone != w.zone {
 		t.spans = append(t.spans, span{int32(len(t.buf)), w.zone})
 	}
@@ -75,6 +82,9 @@ func (w *writer) begin(off int) {
 		w.wait = noPause
 	}
 	w.begun = true
+	if w.override && w.from < 0 {
+		w.from = len(t.buf)
+	}
 	if w.open >= 0 && t.cells[w.open].start < 0 {
 		t.cells[w.open].start = int32(len(t.buf))
 	}
@@ -220,6 +230,7 @@ func (w *writer) rune(i, to int) int {
 func (w *writer) control(c byte, i int) {
 	switch {
 	case c == '\n' && w.pre:
+		w.turn()
 		w.begin(i)
 		w.put('\n', i, i+1)
 	case c == '\r' && w.pre && i+1 < len(w.src) && w.src[i+1] == '\n':
@@ -241,6 +252,12 @@ func (w *writer) foldRune(r rune, from, to int, literal bool) {
 	}
 	switch what {
 	case removed:
+		switch {
+		case r == rightToLeft && !w.override:
+			w.override, w.from = true, -1
+		case r == popDirection:
+			w.endOverride()
+		}
 		w.mark()
 	case disguised:
 		w.begin(from)
@@ -264,6 +281,50 @@ func (w *writer) foldRune(r rune, from, to int, literal bool) {
 		w.begin(from)
 		w.atom(from, to)
 		t.buf = utf8.AppendRune(t.buf, r)
+	}
+}
+
+// The controls between which everything is shown from right to left.
+const rightToLeft, popDirection = 0x202E, 0x202C
+
+// shortestTurn is the least length of a stretch that is worth turning round.
+const shortestTurn = 4
+
+// endOverride ends a stretch that is shown from right to left.
+func (w *writer) endOverride() {
+	if from, to := w.from, len(w.t.buf); w.override && from >= 0 && to-from >= shortestTurn {
+		w.t.turned = append(w.t.turned, turn{int32(from), int32(to)})
+	}
+	w.override = false
+}
+
+// turn ends a line: what is shown from right to left in it is written once more,
+// as it is read. It may have been typed in either order.
+func (w *writer) turn() {
+	w.endOverride()
+	for t := w.t; w.turned < len(t.turned); w.turned++ {
+		from, to := int(t.turned[w.turned].from), int(t.turned[w.turned].to)
+		k := t.segAt(to - 1)
+		t.segs = append(t.segs, seg{int32(len(t.buf)), t.segs[k].src, t.segs[k].n, w.part, true})
+		t.buf = append(t.buf, "\f\n"...)
+		for i := to; i > from; {
+			r, n := utf8.DecodeLastRune(t.buf[from:i])
+			i -= n
+			for int(t.segs[k].out) > i {
+				k--
+			}
+			s := seg{int32(len(t.buf)), t.segs[k].src, t.segs[k].n, w.part, true}
+			if !t.segs[k].atom {
+				s.src, s.n = s.src+int32(i)-t.segs[k].out, int32(n)
+			}
+			w.mark()
+			t.segs = append(t.segs, s)
+			if r == '\n' || r == '\t' || r == '\f' {
+				r = ' '
+			}
+			t.buf = utf8.AppendRune(t.buf, r)
+		}
+		w.wait = blockPause
 	}
 }
 

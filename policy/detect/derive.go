@@ -1,0 +1,449 @@
+package detect
+
+import (
+	"encoding/base64"
+	"unicode/utf8"
+
+	"teamsdlp/policy/extract"
+)
+
+// Some stretches of a text say something else than they show: base64 and its
+// kind, escapes, characters parted one by one, letters that stand for digits. What
+// they say is scanned as a text of its own, with the evidence that surrounds the
+// stretch.
+
+// maxBlob bounds what is decoded of one stretch, maxDepth how often a decoded
+// text is decoded again.
+const maxBlob, maxDepth = 4 << 10, 2
+
+// A reading is how a stretch of the text is to be understood.
+type reading struct {
+	why     string
+	most    Level // no match is worth more
+	needs   bool  // a keyword
+	hidden  bool  // whoever wrote it like this hides it
+	beside  bool  // the keyword must be near
+	digits  bool  // only numbers are looked for
+	decoded bool  // the span is the whole stretch
+}
+
+// A child scans what a stretch of another text says.
+type child struct {
+	scanner
+	own extract.Text
+	raw []byte  // what the stretch says
+	at  []int32 // where each byte of raw stands in the outer text, and its end
+}
+
+// within scans c.raw, which buf[from:to] says, and takes over what is found.
+func (s *scanner) within(c *child, from, to int, r reading) {
+	c.own.Load(extract.Source{Body: string(c.raw)})
+	if c.own.Len() != len(c.raw) {
+		r.decoded = true // something in it was folded: c.at no longer fits
+	}
+	c.start(s.e, &c.own, Options{Min: Low, Regions: s.o.Regions, RegionHint: s.o.RegionHint}, false)
+	c.outer, c.inFrom, c.inTo, c.depth = s, from, to, s.depth+1
+	c.aws = s.aws
+	c.run()
+	c.settle()
+	s.work += c.work + len(c.raw)
+	for i := range c.found {
+		f := c.found[i]
+		switch {
+		case f.dropped || f.level < Low || r.digits && f.kind.number == nil:
+			continue
+		case r.needs && !f.evidence, r.beside && f.dist > near:
+			s.reject(f.kind.ID, from, to, "no keyword nearby, and it is "+r.why)
+			continue
+		}
+		if r.decoded {
+			f.start, f.end = from, to
+			f.decoded = true
+		} else {
+			f.start, f.end = int(c.at[f.start]), int(c.at[f.end-1])+1
+		}
+		f.hidden = f.hidden || r.hidden
+		f.level = min(f.level, r.most)
+		f.why += "; " + r.why
+		s.found = append(s.found, f)
+	}
+	c.end()
+}
+
+// child returns the scanner for what is decoded here, with nothing in it.
+func (s *scanner) child() *child {
+	if s.inner == nil {
+		s.inner = new(child)
+	}
+	s.inner.raw, s.inner.at = s.inner.raw[:0], s.inner.at[:0]
+	return s.inner
+}
+
+// put adds a character that stands at off in the outer text.
+func (c *child) put(b byte, off int) {
+	c.raw = append(c.raw, b)
+	c.at = append(c.at, int32(off))
+}
+
+// shortestBlob is the least length of a run that is taken for encoded: 15 bytes
+// in base64.
+const shortestBlob = 20
+
+var blobByte = alphabet("Aa0+/-_")
+
+// blobs decodes runs of base64 and hexadecimal digits that are text underneath. A
+// run of that length holds one in so many bytes, so most are never looked at.
+func (s *scanner) blobs() {
+	if s.depth >= maxDepth {
+		return
+	}
+	buf := s.buf
+	for i, past := shortestBlob-1, 0; i < len(buf); {
+		if !blobByte[buf[i]] {
+			i += shortestBlob
+			continue
+		}
+		from, to := i, i+1
+		for from > past && blobByte[buf[from-1]] {
+			from--
+		}
+		for to < len(buf) && blobByte[buf[to]] {
+			to++
+		}
+		s.work += to - from
+		if to-from >= shortestBlob {
+			s.blob(from, to)
+		}
+		past, i = to, to+shortestBlob
+	}
+}
+
+// blob decodes buf[from:to], if it is text underneath.
+func (s *scanner) blob(from, to int) {
+	src := s.buf[from:min(to, from+maxBlob)]
+	var head [16]byte
+	switch {
+	case hexText(src):
+		c := s.child()
+		for i := 0; i+1 < len(src); i += 2 {
+			c.raw = append(c.raw, unhex(src[i])<<4|unhex(src[i+1]))
+		}
+		s.within(c, from, to, reading{why: "decoded from hexadecimal", most: High, hidden: true, decoded: true})
+	case base64Text(src[:20], head[:]):
+		c := s.child()
+		enc := base64.RawStdEncoding
+		for _, b := range src {
+			if b == '-' || b == '_' {
+				enc = base64.RawURLEncoding
+			}
+		}
+		c.raw = append(c.raw, make([]byte, enc.DecodedLen(len(src)))...)
+		n, _ := enc.Decode(c.raw, src) // as far as it goes
+		c.raw = c.raw[:n]
+		for to < len(s.buf) && s.buf[to] == '=' && to-from < len(src)+2 {
+			to++
+		}
+		s.within(c, from, to, reading{why: "decoded from base64", most: High, hidden: true, decoded: true})
+	}
+}
+
+// hexText reports whether b is hexadecimal and its first bytes are text.
+func hexText(b []byte) bool {
+	for _, c := range b[:20] {
+		if !isHex(c) {
+			return false
+		}
+	}
+	for i := 0; i < 20; i += 2 {
+		if !printable(unhex(b[i])<<4 | unhex(b[i+1])) {
+			return false
+		}
+	}
+	for _, c := range b[20:] {
+		if !isHex(c) {
+			return false
+		}
+	}
+	return len(b)%2 == 0
+}
+
+// base64Text reports whether b, the first of a run, decodes to text.
+func base64Text(b, space []byte) bool {
+	for i := 0; i < len(b); i += 4 {
+		n := uint32(0)
+		for _, c := range b[i : i+4] {
+			v := base64Value(c)
+			n = n<<6 | v
+		}
+		space[0], space[1], space[2] = byte(n>>16), byte(n>>8), byte(n)
+		if !printable(space[0]) || !printable(space[1]) || !printable(space[2]) {
+			return false
+		}
+	}
+	return true
+}
+
+func base64Value(c byte) uint32 {
+	switch {
+	case isUpper(c):
+		return uint32(c - 'A')
+	case isLower(c):
+		return uint32(c-'a') + 26
+	case isDigit(c):
+		return uint32(c-'0') + 52
+	case c == '+' || c == '-':
+		return 62
+	}
+	return 63
+}
+
+func printable(c byte) bool { return c >= ' ' && c < 0x7F || c == '\n' || c == '\r' || c == '\t' }
+
+func unhex(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return (c | 0x20) - 'a' + 10
+}
+
+// fewestEscapes is how many make a stretch worth decoding.
+const fewestEscapes = 3
+
+// escapes decodes the percent and \u escapes of the token that holds the one at i,
+// and returns where that ends.
+func (s *scanner) escapes(i int) int {
+	buf, from := s.buf, i
+	for from > 0 && i-from < maxToken && !blankByte(buf[from-1]) {
+		from--
+	}
+	for from < i && !utf8.RuneStart(buf[from]) {
+		from++ // cut in two by the limit
+	}
+	c, n, j := s.child(), 0, from
+	for j < len(buf) && len(c.raw) < maxBlob && !blankByte(buf[j]) {
+		b, size := escape(buf[j:])
+		if size > 1 {
+			n++
+		}
+		c.put(b, j)
+		j += size
+		if j > i && n == 0 {
+			return i + 1
+		}
+	}
+	s.work += j - from
+	if n < fewestEscapes {
+		return j
+	}
+	// The match ends where its last escape does.
+	c.at = append(c.at, int32(j))
+	s.within(c, from, j, reading{why: "decoded from escapes", most: High, hidden: true, decoded: true})
+	return j
+}
+
+// escape reads the character at the start of b: escaped, if its size is more than
+// one byte.
+func escape(b []byte) (c byte, size int) {
+	switch {
+	case b[0] == '%' && len(b) >= 3 && isHex(b[1]) && isHex(b[2]):
+		if c := unhex(b[1])<<4 | unhex(b[2]); c < utf8.RuneSelf && printable(c) {
+			return c, 3
+		}
+	case b[0] == '\\' && len(b) >= 6 && b[1]|0x20 == 'u' && b[2] == '0' && b[3] == '0' && isHex(b[4]) && isHex(b[5]):
+		if c := unhex(b[4])<<4 | unhex(b[5]); c < utf8.RuneSelf && printable(c) {
+			return c, 6
+		}
+	case b[0] == '\\' && len(b) >= 4 && b[1]|0x20 == 'x' && isHex(b[2]) && isHex(b[3]):
+		if c := unhex(b[2])<<4 | unhex(b[3]); c < utf8.RuneSelf && printable(c) {
+			return c, 4
+		}
+	}
+	return b[0], 1
+}
+
+// fewestSpelled and mostSpelled bound how many characters a value that is parted
+// character by character has.
+const fewestSpelled, mostSpelled = 7, 64
+
+// spelled reads a value whose characters are parted one by one, of which that at i
+// is one.
+func (s *scanner) spelled(i int) {
+	if i < s.spelledTo {
+		return
+	}
+	buf, from := s.buf, i
+	single := func(j int) bool {
+		return isAlnum(buf[j]) && (j == 0 || !isWordByte(buf[j-1])) && (j+1 == len(buf) || !isWordByte(buf[j+1]))
+	}
+	for n := 0; n < mostSpelled; n++ {
+		j := from - 1
+		for j >= 0 && from-j < 4 && spelledSep(buf[j]) {
+			j--
+		}
+		if j == from-1 || j < s.spelledTo || !single(j) {
+			break
+		}
+		from = j
+	}
+	c, end := s.child(), from
+	for j := from; j < len(buf) && len(c.raw) < mostSpelled && single(j); {
+		c.put(buf[j], j)
+		end = j + 1
+		gap := 0
+		for j++; j < len(buf) && gap < 4 && spelledSep(buf[j]); j++ {
+			gap++
+		}
+		if gap == 0 {
+			break
+		}
+	}
+	s.work += end - from
+	s.spelledTo = end
+	if len(c.raw) >= fewestSpelled {
+		s.within(c, from, end, reading{why: "its characters are parted one by one", most: Medium, needs: true})
+	}
+}
+
+func spelledSep(c byte) bool { return c == ' ' || c == '-' || c == '.' || c == '_' || c == '/' }
+
+// alike maps letters to the digits that they are taken for; 0 for others.
+var alike = func() (t [256]byte) {
+	for i, c := range "OoQDIlLi|SsBZz" {
+		t[c] = "00001111155822"[i]
+	}
+	for c := byte('0'); c <= '9'; c++ {
+		t[c] = c
+	}
+	return t
+}()
+
+// fewestAlike is how many characters a number has in which letters stand for
+// digits.
+const fewestAlike = 9
+
+// letterDigits reads a number around buf[from:to], which is digits, in which some
+// are written as letters.
+func (s *scanner) letterDigits(from, to int) {
+	if from < s.alikeTo {
+		return
+	}
+	buf := s.buf
+	gap := func(c byte) bool { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' }
+	lo, hi := from, to
+	for j := lo; j > s.alikeTo && from-j < 32; j-- {
+		if alike[buf[j-1]] != 0 {
+			lo = j - 1
+		} else if !gap(buf[j-1]) || j < lo {
+			break
+		}
+	}
+	for j := hi; j < len(buf) && j-from < 48; j++ {
+		if alike[buf[j]] != 0 {
+			hi = j + 1
+		} else if !gap(buf[j]) || j > hi {
+			break
+		}
+	}
+	s.work += hi - lo
+	s.alikeTo = hi
+	if hi-lo < fewestAlike {
+		return
+	}
+	// Words at the ends are no part of it.
+	lo, hi = s.wholeWords(lo, hi)
+	c, letters := s.child(), 0
+	for j := lo; j < hi; j++ {
+		b := buf[j]
+		if d := alike[b]; d != 0 {
+			if !isDigit(b) {
+				letters++
+			}
+			b = d
+		}
+		c.put(b, j)
+	}
+	if letters > 0 && len(c.raw) >= fewestAlike {
+		s.within(c, lo, hi, reading{why: "letters stand for digits", most: Low, needs: true, beside: true, hidden: true, digits: true})
+	}
+}
+
+// wholeWords moves lo and hi to where words start and end, and drops those at the
+// ends that hold no digit.
+func (s *scanner) wholeWords(lo, hi int) (int, int) {
+	buf := s.buf
+	for lo < hi && lo > 0 && isWordByte(buf[lo-1]) && isWordByte(buf[lo]) {
+		lo++
+	}
+	for hi > lo && hi < len(buf) && isWordByte(buf[hi]) && isWordByte(buf[hi-1]) {
+		hi--
+	}
+	for lo < hi && alike[buf[lo]] == 0 {
+		lo++
+	}
+	for hi > lo && alike[buf[hi-1]] == 0 {
+		hi--
+	}
+	return lo, hi
+}
+
+// disguised looks for numbers that the chain of digits buf[from:to] is only a part
+// of.
+func (s *scanner) disguised(from, to int) {
+	buf, first := s.buf, s.groups[0]
+	if len(s.groups) >= fewestSpelled && first.n == 1 && s.groups[1].n == 1 {
+		s.spelled(from)
+	}
+	if from > 0 && alike[buf[from-1]] > 0 || from > 1 && alike[buf[from-2]] > 0 || to < len(buf) && alike[buf[to]] > 0 || to+1 < len(buf) && alike[buf[to+1]] > 0 {
+		s.letterDigits(from, to)
+	}
+	if first.n == to-from && to+1 < len(buf) && (oddSep(buf[to]) || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSep(buf[to+1])) {
+		s.oddly(from, to)
+	}
+}
+
+// oddSep are separators that nobody prints numbers with.
+func oddSep(c byte) bool {
+	switch c {
+	case '*', '|', '~', ':', ',', '+', '=', '\\', '#', ';':
+		return true
+	}
+	return false
+}
+
+// oddly reads a number whose first group is buf[from:to] and whose groups are
+// parted by an odd separator, the same everywhere.
+func (s *scanner) oddly(from, to int) {
+	buf := s.buf
+	if from < s.oddTo || from > 0 && (isWordByte(buf[from-1]) || oddSep(buf[from-1])) {
+		return
+	}
+	c, sep, groups, threes := s.child(), []byte(nil), 0, true
+	j := from
+	for {
+		at := j
+		for j < len(buf) && isDigit(buf[j]) {
+			c.put(buf[j], j)
+			j++
+		}
+		if groups > 0 {
+			threes = threes && j-at == 3
+		}
+		groups++
+		k := j
+		for k < len(buf) && k-j < 6 && (buf[k] == ' ' || oddSep(buf[k]) || buf[k] >= utf8.RuneSelf) {
+			k++
+		}
+		if k == j || k >= len(buf) || !isDigit(buf[k]) || len(c.raw) > most+8 || sep != nil && string(sep) != string(buf[j:k]) {
+			break
+		}
+		sep = buf[j:k]
+		c.put(' ', j)
+		j = k
+	}
+	s.work += j - from
+	s.oddTo = j
+	if groups < 3 || len(c.raw) < 9+groups-1 || j < len(buf) && isWordByte(buf[j]) || sep[0] == ',' && threes {
+		return
+	}
+	s.within(c, from, j, reading{why: "parted by odd signs", most: Medium, needs: true, beside: true, digits: true})
+}
