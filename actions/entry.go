@@ -21,6 +21,7 @@ const (
 	KindGap      Kind = "gap"      // a span in which messages may have been missed
 	KindRules    Kind = "rules"    // a rule generation came into force, or was refused
 	KindKeys     Kind = "keys"     // a key came into use or was retired
+	KindForget   Kind = "forget"   // retention deleted what old entries said; their hashes stay
 )
 
 // Action is what is done to a message, in the words of rule files.
@@ -82,6 +83,8 @@ type Entry struct {
 	Graph    *GraphCall `json:"graph,omitempty"`
 	Exposure *Exposure  `json:"exposure,omitempty"`
 	Gap      *Gap       `json:"gap,omitempty"`
+	Keys     *KeysInUse `json:"keys,omitempty"`
+	Forgot   *Forgot    `json:"forgot,omitempty"`
 	// Label is "true-positive" or "false-positive", for KindLabel.
 	Label string `json:"label,omitempty"`
 
@@ -166,4 +169,18 @@ type Gap struct {
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to,omitzero"` // zero: still open
 	Cause    string    `json:"cause"`
+}
+
+// KeysInUse names the keys of a server by what is public of them.
+type KeysInUse struct {
+	Encryption string `json:"encryption"` // id of the key that Graph encrypts for
+	Checkpoint string `json:"checkpoint"` // public key of the checkpoints from here on
+	Digest     string `json:"digest"`     // epoch of the digests
+}
+
+// Forgot says what retention deleted: the bodies of every entry before Before,
+// none of which was younger than Until.
+type Forgot struct {
+	Before int64     `json:"before"`
+	Until  time.Time `json:"until"`
 }

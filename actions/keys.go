@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -37,11 +38,19 @@ const (
 // digests by which equal values and equal texts are recognised without being
 // kept. It cannot be printed or encoded, and is safe for concurrent use.
 type Keys struct {
-	signer   note.Signer
-	verifier note.Verifier
-	public   string
-	epoch    string
-	digest   []byte
+	signer      note.Signer
+	verifier    note.Verifier // of signer
+	predecessor note.Signer   // nil: there is none
+	private     string        // of signer
+	public      string        // of signer
+	publics     []string      // all there ever were, the one in use last
+	epochs      []epoch       // of the digest key, the one in use last; never empty
+}
+
+// An epoch is a span of time in which one key made the digests of values.
+type epoch struct {
+	name string
+	key  []byte
 }
 
 // NewKeys makes keys that live in memory. The name is the log's origin: it
@@ -53,7 +62,7 @@ func NewKeys(name string) (*Keys, error) {
 	}
 	digest := make([]byte, digestKeySize)
 	_, _ = rand.Read(digest)
-	return keys(private, public, "e1", digest)
+	return keys([]string{private}, []string{public}, []epoch{{"e1", digest}})
 }
 
 // CreateKeys makes new keys and writes their three files into dir, which must
@@ -93,6 +102,8 @@ func writeNew(path, text string, mode os.FileMode) error {
 // LoadKeys reads the keys in dir. It refuses a private file that others than its
 // owner can read, a public key that others can change, and a pair that does not
 // belong together.
+//
+// The checkpoint files hold a key a line, the one in use last; see [RotateKeys].
 func LoadKeys(dir string) (*Keys, error) {
 	private, err := readKey(filepath.Join(dir, CheckpointKeyFile), 0o077)
 	if err != nil {
@@ -106,29 +117,91 @@ func LoadKeys(dir string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	epoch, digest, err := parseDigestKey(text)
+	epochs, err := parseDigestKeys(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, DigestKeyFile), err)
 	}
-	k, err := keys(strings.TrimSpace(private), strings.TrimSpace(public), epoch, digest)
+	k, err := keys(strings.Fields(private), strings.Fields(public), epochs)
 	if err != nil {
 		return nil, fmt.Errorf("reading the checkpoint key in %s: %w", dir, err)
 	}
 	return k, nil
 }
 
-// LoadVerifier reads the public checkpoint key at path, for verifying a log away
-// from the machine that wrote it.
-func LoadVerifier(path string) (note.Verifier, error) {
+// LoadVerifiers reads the public checkpoint keys at path, one a line, for
+// verifying a log away from the machine that wrote it.
+func LoadVerifiers(path string) (note.Verifiers, error) {
 	text, err := readKey(path, 0o022)
 	if err != nil {
 		return nil, err
 	}
-	v, err := note.NewVerifier(strings.TrimSpace(text))
-	if err != nil {
+	var list []note.Verifier
+	for _, line := range strings.Fields(text) {
+		v, err := note.NewVerifier(line)
+		if err != nil {
+			list = nil
+			break
+		}
+		list = append(list, v)
+	}
+	if len(list) == 0 {
 		return nil, fmt.Errorf("reading %s: %w: not a public checkpoint key", path, ErrKeys)
 	}
-	return v, nil
+	return note.VerifierList(list...), nil
+}
+
+// The keys of the log that can be rotated.
+const (
+	RotateCheckpoint = "checkpoint"
+	RotateDigest     = "digest"
+)
+
+// RotateKeys adds a new key to those in dir, in use from the next start on.
+//
+// A new checkpoint key stands after the one before it, which a server needs once
+// more: it signs that the new one follows. Older private keys are dropped; every
+// public key stays, for old checkpoints. A new digest key begins an epoch; the keys
+// of all epochs stay, or what was recorded under them could not be searched for.
+// Each file is replaced whole. A kill between two files leaves keys that load.
+func RotateKeys(dir, which string) error {
+	k, err := LoadKeys(dir)
+	if err != nil {
+		return err
+	}
+	switch which {
+	case RotateCheckpoint:
+		private, public, err := note.GenerateKey(rand.Reader, k.signer.Name())
+		if err != nil {
+			return fmt.Errorf("making a checkpoint key: %w", err)
+		}
+		// The public one first: a private key whose public one is missing does not load.
+		if err := replace(filepath.Join(dir, CheckpointPublicFile), strings.Join(append(k.publics, public), "\n")+"\n", 0o644); err != nil {
+			return err
+		}
+		return replace(filepath.Join(dir, CheckpointKeyFile), k.private+"\n"+private+"\n", 0o600)
+	case RotateDigest:
+		key := make([]byte, digestKeySize)
+		_, _ = rand.Read(key)
+		var text strings.Builder
+		for _, e := range append(k.epochs, epoch{fmt.Sprintf("e%d", len(k.epochs)+1), key}) {
+			fmt.Fprintf(&text, "epoch: %s\nkey: %s\n", e.name, hex.EncodeToString(e.key))
+		}
+		return replace(filepath.Join(dir, DigestKeyFile), text.String(), 0o600)
+	}
+	return fmt.Errorf("there is no key %q: it is %s or %s", which, RotateCheckpoint, RotateDigest)
+}
+
+// replace writes a file beside the old one and puts it in its place.
+func replace(path, text string, mode os.FileMode) error {
+	next := path + ".new"
+	_ = os.Remove(next) // of an attempt that was killed
+	if err := writeNew(next, text, mode); err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("replacing a key file: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // readKey reads a small regular file that has none of the mode bits in forbidden.
@@ -158,9 +231,10 @@ func readKey(path string, forbidden os.FileMode) (string, error) {
 	return string(b), nil
 }
 
-// parseDigestKey reads the two lines "epoch: e1" and "key: <64 hex digits>".
-// Its errors do not quote them.
-func parseDigestKey(text string) (epoch string, key []byte, err error) {
+// parseDigestKeys reads pairs of lines "epoch: e1" and "key: <64 hex digits>", the
+// key in use last. Its errors do not quote them.
+func parseDigestKeys(text string) ([]epoch, error) {
+	var list []epoch
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" {
@@ -168,68 +242,115 @@ func parseDigestKey(text string) (epoch string, key []byte, err error) {
 		}
 		name, value, _ := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
+		last := len(list) - 1
 		switch {
-		case name == "epoch" && epoch == "" && value != "" && len(value) <= 16 && !strings.ContainsAny(value, ": \t"):
-			epoch = value
-		case name == "key" && key == nil:
-			if key, err = hex.DecodeString(value); err != nil {
-				return "", nil, fmt.Errorf("%w: the key is not in hex", ErrKeys)
+		case name == "epoch" && (last < 0 || list[last].key != nil) && value != "" && len(value) <= 16 && !strings.ContainsAny(value, ": \t"):
+			for _, e := range list {
+				if e.name == value {
+					return nil, fmt.Errorf("%w: an epoch is there twice", ErrKeys)
+				}
 			}
+			list = append(list, epoch{name: value})
+		case name == "key" && last >= 0 && list[last].key == nil:
+			key, err := hex.DecodeString(value)
+			if err != nil {
+				return nil, fmt.Errorf("%w: the key is not in hex", ErrKeys)
+			}
+			if len(key) != digestKeySize {
+				return nil, fmt.Errorf("%w: want a key of %d bytes", ErrKeys, digestKeySize)
+			}
+			list[last].key = key
 		default:
-			return "", nil, fmt.Errorf(`%w: want the lines "epoch: NAME" and "key: HEX"`, ErrKeys)
+			return nil, fmt.Errorf(`%w: want the lines "epoch: NAME" and "key: HEX", in turn`, ErrKeys)
 		}
 	}
-	if epoch == "" || len(key) != digestKeySize {
-		return "", nil, fmt.Errorf("%w: want an epoch and a key of %d bytes", ErrKeys, digestKeySize)
+	if len(list) == 0 || list[len(list)-1].key == nil {
+		return nil, fmt.Errorf("%w: want an epoch and a key of %d bytes", ErrKeys, digestKeySize)
 	}
-	return epoch, key, nil
+	return list, nil
 }
 
-func keys(private, public, epoch string, digest []byte) (*Keys, error) {
-	signer, err := note.NewSigner(private)
+// keys puts them together. Of the private keys the last is in use and the one
+// before it, if there is one, its predecessor.
+func keys(private, public []string, epochs []epoch) (*Keys, error) {
+	if len(private) == 0 || len(private) > 2 {
+		return nil, fmt.Errorf("%w: not a private checkpoint key", ErrKeys)
+	}
+	var signers []note.Signer
+	for _, line := range private {
+		signer, err := note.NewSigner(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: not a private checkpoint key", ErrKeys)
+		}
+		signers = append(signers, signer)
+	}
+	k := &Keys{signer: signers[len(signers)-1], private: private[len(private)-1], publics: public, epochs: epochs}
+	if len(signers) == 2 {
+		k.predecessor = signers[0]
+	}
+	sample := []byte("do these two belong together?\n")
+	signature, err := k.signer.Sign(sample)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a private checkpoint key", ErrKeys)
 	}
-	verifier, err := note.NewVerifier(public)
-	if err != nil {
-		return nil, fmt.Errorf("%w: not a public checkpoint key", ErrKeys)
+	for _, line := range public {
+		v, err := note.NewVerifier(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: not a public checkpoint key", ErrKeys)
+		}
+		if k.signer.Name() == v.Name() && k.signer.KeyHash() == v.KeyHash() && v.Verify(sample, signature) {
+			k.verifier, k.public = v, line
+		}
 	}
-	sample := []byte("do these two belong together?\n")
-	signature, err := signer.Sign(sample)
-	if err != nil || signer.Name() != verifier.Name() || signer.KeyHash() != verifier.KeyHash() || !verifier.Verify(sample, signature) {
+	if k.verifier == nil {
 		return nil, fmt.Errorf("%w: %s is not the public key of %s", ErrKeys, CheckpointPublicFile, CheckpointKeyFile)
 	}
-	return &Keys{signer: signer, verifier: verifier, public: public, epoch: epoch, digest: digest}, nil
+	return k, nil
 }
 
 // Digest is the keyed digest of a value that a detector found, as
 // "e1:" and 32 hex digits; e1 names the key. Equal values of one detector have
 // equal digests, and without the key a digest tells nothing of its value.
 func (k *Keys) Digest(detector, value string) string {
-	return k.sum([]byte(detector), []byte{0}, []byte(value))
+	return k.epochs[len(k.epochs)-1].sum([]byte(detector), []byte{0}, []byte(value))
 }
 
+// Digests are what Digest is, and was in every epoch before, the newest first: to
+// look for a value that is known.
+func (k *Keys) Digests(detector, value string) []string {
+	var list []string
+	for _, e := range slices.Backward(k.epochs) {
+		list = append(list, e.sum([]byte(detector), []byte{0}, []byte(value)))
+	}
+	return list
+}
+
+// Epoch names the digest key in use.
+func (k *Keys) Epoch() string { return k.epochs[len(k.epochs)-1].name }
+
 // Fingerprint is the keyed digest of a text made of parts. Where one part ends
-// counts: ("ab", "c") and ("a", "bc") differ.
+// counts: ("ab", "c") and ("a", "bc") differ. It stays the same over all epochs:
+// a new one must not make an edit of every text.
 func (k *Keys) Fingerprint(parts ...string) string {
 	input := [][]byte{[]byte("fingerprint\x00")}
 	for _, p := range parts {
 		input = append(input, binary.BigEndian.AppendUint64(nil, uint64(len(p))), []byte(p))
 	}
-	return k.sum(input...)
+	return k.epochs[0].sum(input...)
 }
 
-// CaseID names the case of a message: 16 hex digits that tell nothing of it.
+// CaseID names the case of a message: 16 hex digits that tell nothing of it, the
+// same over all epochs.
 func (k *Keys) CaseID(messageKey string) string {
-	return hex.EncodeToString(k.mac([]byte("case"), []byte(messageKey))[:8])
+	return hex.EncodeToString(k.epochs[0].mac([]byte("case"), []byte(messageKey))[:8])
 }
 
-func (k *Keys) sum(parts ...[]byte) string {
-	return k.epoch + ":" + hex.EncodeToString(k.mac(parts...)[:digestSize])
+func (e epoch) sum(parts ...[]byte) string {
+	return e.name + ":" + hex.EncodeToString(e.mac(parts...)[:digestSize])
 }
 
-func (k *Keys) mac(parts ...[]byte) []byte {
-	m := hmac.New(sha256.New, k.digest)
+func (e epoch) mac(parts ...[]byte) []byte {
+	m := hmac.New(sha256.New, e.key)
 	for _, p := range parts {
 		m.Write(p)
 	}
@@ -238,6 +359,10 @@ func (k *Keys) mac(parts ...[]byte) []byte {
 
 // Signer signs checkpoints.
 func (k *Keys) Signer() note.Signer { return k.signer }
+
+// Predecessor is the checkpoint key before the one in use, while it is needed to
+// sign that the new one follows; nil if there is none.
+func (k *Keys) Predecessor() note.Signer { return k.predecessor }
 
 // Verifier verifies checkpoints.
 func (k *Keys) Verifier() note.Verifier { return k.verifier }

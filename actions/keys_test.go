@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 func TestKeysOnDisk(t *testing.T) {
@@ -30,7 +33,7 @@ func TestKeysOnDisk(t *testing.T) {
 	if err != nil || again.Digest("d", "v") != k.Digest("d", "v") || again.PublicKey() != k.PublicKey() {
 		t.Errorf("read twice, it differs: %v", err)
 	}
-	if v, err := LoadVerifier(filepath.Join(dir, CheckpointPublicFile)); err != nil || v.Name() != "teamsdlp/test" || v.KeyHash() != k.Verifier().KeyHash() {
+	if v, err := LoadVerifiers(filepath.Join(dir, CheckpointPublicFile)); err != nil || !knows(v, k) {
 		t.Errorf("verifier %v, %v", v, err)
 	}
 	if err := CreateKeys(dir, "teamsdlp/test"); !errors.Is(err, fs.ErrExist) {
@@ -104,8 +107,8 @@ func TestLoadVerifierRefusesAPrivateKey(t *testing.T) {
 	if err := CreateKeys(dir, "teamsdlp/test"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadVerifier(filepath.Join(dir, CheckpointKeyFile)); !errors.Is(err, ErrKeys) {
-		t.Errorf("LoadVerifier = %v", err)
+	if _, err := LoadVerifiers(filepath.Join(dir, CheckpointKeyFile)); !errors.Is(err, ErrKeys) {
+		t.Errorf("LoadVerifiers = %v", err)
 	}
 }
 
@@ -151,5 +154,108 @@ func TestTargetKey(t *testing.T) {
 		if got := tt.t.Key(); got != tt.want {
 			t.Errorf("Key(%+v) = %q, want %q", tt.t, got, tt.want)
 		}
+	}
+}
+
+func knows(v note.Verifiers, k *Keys) bool {
+	_, err := v.Verifier(k.Verifier().Name(), k.Verifier().KeyHash())
+	return err == nil
+}
+
+// New keys are in use, old ones where they are still needed, and what must not
+// change with them does not.
+func TestRotateKeys(t *testing.T) {
+	dir := t.TempDir()
+	load := func() *Keys {
+		t.Helper()
+		k, err := LoadKeys(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	rotate := func(which string) {
+		t.Helper()
+		if err := RotateKeys(dir, which); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := CreateKeys(dir, "log.example"); err != nil {
+		t.Fatal(err)
+	}
+	first := load()
+	rotate(RotateCheckpoint)
+	second := load()
+	if first.Predecessor() != nil || second.Predecessor() == nil || second.Predecessor().KeyHash() != first.Signer().KeyHash() {
+		t.Error("the key before is not at hand")
+	}
+	rotate(RotateCheckpoint)
+	third := load()
+	if third.Predecessor().KeyHash() != second.Signer().KeyHash() || third.PublicKey() == second.PublicKey() {
+		t.Error("the second rotation did not move on")
+	}
+	private, err := os.ReadFile(filepath.Join(dir, CheckpointKeyFile))
+	if err != nil || len(strings.Fields(string(private))) != 2 {
+		t.Errorf("%d private keys; want 2 (%v)", len(strings.Fields(string(private))), err)
+	}
+	verifiers, err := LoadVerifiers(filepath.Join(dir, CheckpointPublicFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []*Keys{first, second, third} {
+		if !knows(verifiers, k) {
+			t.Errorf("%s is not verified any more", k.PublicKey())
+		}
+	}
+
+	rotate(RotateDigest)
+	fourth := load()
+	if fourth.Epoch() != "e2" || fourth.Digest("d", "v") == first.Digest("d", "v") {
+		t.Errorf("epoch %s: the digest did not change", fourth.Epoch())
+	}
+	if want := []string{fourth.Digest("d", "v"), first.Digest("d", "v")}; !slices.Equal(fourth.Digests("d", "v"), want) {
+		t.Errorf("Digests = %q; want %q", fourth.Digests("d", "v"), want)
+	}
+	if fourth.Fingerprint("text") != first.Fingerprint("text") || fourth.CaseID("m") != first.CaseID("m") {
+		t.Error("a new epoch would make an edit, or another case, of every message")
+	}
+	if err := RotateKeys(dir, "encryption"); err == nil {
+		t.Error("a key that there is not was rotated")
+	}
+	for _, name := range []string{CheckpointKeyFile, DigestKeyFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// A kill between the two files of a rotation leaves keys that load, with the key
+// that was in use.
+func TestHalfRotated(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	if err := errors.Join(CreateKeys(dir, "log.example"), CreateKeys(other, "log.example")); err != nil {
+		t.Fatal(err)
+	}
+	before, err := LoadKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := os.ReadFile(filepath.Join(other, CheckpointPublicFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, CheckpointPublicFile)
+	if err := os.WriteFile(path, []byte(before.PublicKey()+"\n"+string(stranger)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := LoadKeys(dir); err != nil || k.PublicKey() != before.PublicKey() {
+		t.Errorf("LoadKeys = %v, %v", k, err)
+	}
+	// The other way round it must not load: nobody could verify what it signs.
+	if err := os.WriteFile(path, stranger, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := LoadKeys(dir); !errors.Is(err, ErrKeys) {
+		t.Errorf("LoadKeys = %v, %v; want %v", k, err, ErrKeys)
 	}
 }

@@ -70,6 +70,9 @@ func SignCheckpoint(c Checkpoint, signer note.Signer) ([]byte, error) {
 // trusted.
 var ErrCheckpoint = errors.New("untrusted checkpoint")
 
+// errUnknownKey is of a checkpoint that no known key signed.
+var errUnknownKey = errors.New("not signed by a known key")
+
 // errMalformed is of bytes that are not a signed note at all.
 var errMalformed = errors.New("not a signed note")
 
@@ -86,7 +89,7 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		case errors.As(err, &bad):
 			return Checkpoint{}, fmt.Errorf("%w: its signature is wrong", ErrCheckpoint)
 		case errors.As(err, &unknown):
-			return Checkpoint{}, fmt.Errorf("%w: not signed by a known key", ErrCheckpoint)
+			return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, errUnknownKey)
 		}
 		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, errMalformed)
 	}

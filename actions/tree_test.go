@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -500,4 +501,242 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*5000)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// What retention deleted is no fault where an entry of the log says so, and only
+// there; the proof of the rest does not suffer.
+func TestVerifyForgotten(t *testing.T) {
+	k := testKeys(t)
+	forgetful := func(before int64, gone ...int64) *stored {
+		s := newLog(t, 40)
+		body := fmt.Appendf(nil, `{"seq":40,"id":"x","time":"2026-11-25T00:00:00Z","kind":"forget","forgot":{"before":%d,"until":"2026-01-01T00:00:00Z"}}`, before)
+		s.bodies[40], s.size = body, 41
+		s.rebuild()
+		for _, n := range gone {
+			delete(s.bodies, n)
+		}
+		return s
+	}
+	to := func(n int64) (list []int64) {
+		for i := range n {
+			list = append(list, i)
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		name   string
+		log    *stored
+		spoil  func(*stored)
+		faults []string
+		gone   int64
+	}{
+		{"as recorded", forgetful(20, to(20)...), nil, nil, 20},
+		{"not all of it yet", forgetful(20, to(7)...), nil, nil, 7},
+		{"more than recorded", forgetful(20, to(25)...), nil, []string{"missing 20-24"}, 20},
+		{"one more", forgetful(20, to(21)...), nil, []string{"missing 20-20"}, 20},
+		{"not recorded at all", forgetful(0, to(3)...), nil, []string{"missing 0-2"}, 0},
+		{"from the middle", forgetful(20, 3, 4), nil, []string{"missing 3-3", "missing 4-4"}, 0},
+		{"a record that forgets itself", forgetful(41, to(20)...), nil, []string{"missing 0-19"}, 0},
+		{"a hash of what is gone was changed", forgetful(20, to(20)...), func(s *stored) { s.hashes[tlog.StoredHashIndex(0, 5)] = tlog.Hash{1} },
+			[]string{"rewritten 0-40"}, 20},
+		{"a hash of what is gone is gone too", forgetful(20, to(20)...), func(s *stored) { delete(s.hashes, tlog.StoredHashIndex(0, 5)) }, []string{"missing 5-5"}, 5},
+	} {
+		point := tt.log.checkpoint(t, k, 41)
+		if tt.spoil != nil {
+			tt.spoil(tt.log)
+		}
+		got, err := Verify(t.Context(), tt.log, point, note.VerifierList(k.Verifier()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var faults []string
+		for _, f := range got.Faults {
+			faults = append(faults, fmt.Sprintf("%s %d-%d", f.Kind, f.From, f.To))
+		}
+		if tt.spoil == nil && !slices.Equal(faults, tt.faults) || tt.spoil != nil && len(faults) == 0 || got.Forgotten != tt.gone {
+			t.Errorf("%s: faults %q, %d forgotten; want %q, %d", tt.name, faults, got.Forgotten, tt.faults, tt.gone)
+		}
+	}
+}
+
+// A key is believed that an entry names, if that entry is covered by a key that is
+// believed already; no other is.
+func TestVerifyFollowsKeys(t *testing.T) {
+	old, next, third, thief := testKeys(t), testKeys(t), testKeys(t), testKeys(t)
+	s := newLog(t, 10)
+	announce := func(n int64, key string) {
+		s.bodies[n] = fmt.Appendf(nil, `{"seq":%d,"id":"x","time":"2026-11-25T00:00:00Z","kind":"keys","keys":{"encryption":"e","checkpoint":%q,"digest":"e1"}}`, n, key)
+		s.size = n + 1
+		s.rebuild()
+	}
+	announce(10, next.PublicKey())
+	first := s.checkpoint(t, old, 11)
+	announce(11, third.PublicKey())
+	second := s.checkpoint(t, next, 12)
+	last := s.checkpoint(t, third, 12)
+	stolen := s.checkpoint(t, thief, 12)
+	announce(12, thief.PublicKey())
+	uncovered := s.checkpoint(t, thief, 13)
+	for _, tt := range []struct {
+		name   string
+		points [][]byte
+		given  *Keys
+		ok     bool
+	}{
+		{"one after the other", [][]byte{first, second, last}, old, true},
+		{"from the second on", [][]byte{second, last}, next, true},
+		{"the link is missing", [][]byte{second, last}, old, false},
+		{"a key that nobody named", [][]byte{first, second, stolen}, old, false},
+		{"a key named after the last checkpoint", [][]byte{first, second, last, uncovered}, old, false},
+	} {
+		got, err := Verify(t.Context(), s, bytes.Join(tt.points, []byte("\n")), note.VerifierList(tt.given.Verifier()))
+		if err != nil || got.OK() != tt.ok {
+			t.Errorf("%s: %v, %+v; want ok %v", tt.name, err, got, tt.ok)
+		}
+	}
+}
+
+// A proof stands for its entry and for no other, whatever is changed in it.
+func TestProve(t *testing.T) {
+	k, stranger := testKeys(t), testKeys(t)
+	known := note.VerifierList(k.Verifier())
+	s := newLog(t, 700)
+	points := slices.Concat(framed(s.checkpoint(t, k, 300)), framed(s.checkpoint(t, k, 650)), framed(s.checkpoint(t, stranger, 700)))
+	for _, n := range []int64{0, 1, 255, 299, 300, 511, 649} {
+		proof, err := Prove(t.Context(), s, n, points, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := CheckProof(proof, known)
+		if err != nil || got.Seq != n || !bytes.Equal(got.Body, s.bodies[n]) {
+			t.Fatalf("entry %d: %+v, %v", n, got, err)
+		}
+		if want := int64(300); n < 300 && got.Checkpoint.Size != want {
+			t.Errorf("entry %d: checkpoint of size %d; want the smallest, %d", n, got.Checkpoint.Size, want)
+		}
+		if _, err := CheckProof(proof, note.VerifierList(stranger.Verifier())); !errors.Is(err, ErrProof) {
+			t.Errorf("entry %d: passed with another key: %v", n, err)
+		}
+		lines := bytes.IndexByte(proof, '\n') + 1
+		for i := lines; i < len(proof); i += 1 + len(proof)/211 {
+			bad := bytes.Clone(proof)
+			bad[i] ^= 1
+			if got, err := CheckProof(bad, known); err == nil && (got.Seq != n || !bytes.Equal(got.Body, s.bodies[n])) || err != nil && !errors.Is(err, ErrProof) {
+				t.Fatalf("entry %d, byte %d changed: %+v, %v", n, i, got, err)
+			}
+			if _, err := CheckProof(proof[:i], known); !errors.Is(err, ErrProof) {
+				t.Fatalf("entry %d cut off at %d: %v", n, i, err)
+			}
+		}
+	}
+	gone := s.clone()
+	delete(gone.bodies, 5)
+	edited := s.clone()
+	edited.bodies[7] = bytes.Replace(edited.bodies[7], []byte(`"seq":7`), []byte(`"seq": 7`), 1)
+	for _, tt := range []struct {
+		name   string
+		log    *stored
+		seq    int64
+		points []byte
+		want   error
+	}{
+		{"past the end", s, 700, points, ErrNotFound},
+		{"before the start", s, -1, points, ErrNotFound},
+		{"not covered", s, 660, points, ErrNotCovered},
+		{"no checkpoint", s, 3, nil, ErrNotCovered},
+		{"deleted by retention", gone, 5, points, ErrForgotten},
+		{"edited", edited, 7, points, ErrProof},
+	} {
+		if got, err := Prove(t.Context(), tt.log, tt.seq, tt.points, known); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %q, %v; want %v", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// Every kind of tampering with a log of 10,000 entries is found against
+// checkpoints that were kept elsewhere, at places that a seed chooses.
+func TestTamperingIsFound(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	const size = 10_000
+	k := testKeys(t)
+	whole := newLog(t, size)
+	var points []byte
+	for n := int64(1000); n <= size; n += 1000 {
+		points = append(points, framed(whole.checkpoint(t, k, n))...)
+	}
+	at := func() int64 { return r.Int64N(size - 1) }
+	one := func(s *stored, n int64) { // one byte
+		b := bytes.Clone(s.bodies[n])
+		b[r.IntN(len(b))] ^= byte(1 + r.IntN(255))
+		s.bodies[n] = b
+	}
+	drop := func(s *stored, n int64) { // an entry, and the rest moves up
+		for i := n; i < s.size-1; i++ {
+			s.bodies[i] = s.bodies[i+1]
+		}
+		s.truncate(s.size - 1)
+	}
+	swap := func(s *stored, n int64) {
+		s.bodies[n], s.bodies[n+1] = s.bodies[n+1], s.bodies[n]
+	}
+	for i, tamper := range []struct {
+		name    string
+		do      func(s *stored, n int64)
+		rebuild bool // and the tree is made good
+		rounds  int
+		named   bool // the very entry is named
+	}{
+		{"a byte of an entry", one, false, 12, true},
+		{"an entry deleted", func(s *stored, n int64) { delete(s.bodies, n) }, false, 6, true},
+		{"two entries swapped", swap, false, 6, true},
+		{"a byte, and the tree", one, true, 3, false},
+		{"an entry dropped, and the tree", drop, true, 3, false},
+		{"two entries swapped, and the tree", swap, true, 3, false},
+		{"the end cut off", func(s *stored, n int64) { s.truncate(n) }, false, 4, false},
+		{"rolled back and gone on", func(s *stored, n int64) {
+			s.truncate(n)
+			for ; n < size; n++ {
+				s.bodies[n] = fmt.Appendf(nil, `{"seq":%d,"id":"new","time":"2026-11-25T00:00:00Z"}`, n)
+			}
+			s.size = size
+		}, true, 2, false},
+	} {
+		for range tamper.rounds {
+			s, n := whole.clone(), at()
+			tamper.do(s, n)
+			if tamper.rebuild {
+				s.rebuild()
+			}
+			got, err := Verify(t.Context(), s, points, note.VerifierList(k.Verifier()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.OK() {
+				t.Errorf("%d: %s at %d was not found", i, tamper.name, n)
+			}
+			if tamper.named && !slices.ContainsFunc(got.Faults, func(f Fault) bool { return f.From == n && f.To == n }) {
+				t.Errorf("%d: %s at %d: named %v", i, tamper.name, n, got.Faults)
+			}
+		}
+	}
+}
+
+func FuzzCheckProof(f *testing.F) {
+	k := testKeys(f)
+	known := note.VerifierList(k.Verifier())
+	s := newLog(f, 9)
+	proof, err := Prove(context.Background(), s, 4, s.checkpoint(f, k, 9), known)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(proof)
+	f.Add([]byte(proofHeader + "\nextra \nindex 0\n\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := CheckProof(b, known)
+		if err == nil && !bytes.Equal(got.Body, s.bodies[got.Seq]) {
+			t.Fatalf("proved what is not in the log: %q", got.Body)
+		}
+	})
 }

@@ -56,7 +56,10 @@ type Report struct {
 	// among those that hold. What is after it is not covered by any.
 	Checkpoints int
 	Covered     int64
-	Faults      []Fault
+	// Forgotten counts the entries at the start of the log that retention deleted,
+	// as an entry of the log says; their hashes were checked.
+	Forgotten int64
+	Faults    []Fault
 	// Notes are not faults: clocks that went back, pieces of the checkpoint file
 	// that a crash left half written.
 	Notes []string
@@ -79,16 +82,69 @@ const (
 // good in the tree is found through the checkpoints, and so are cut-offs and
 // roll-backs. The error is for a source that cannot be read; what is wrong with
 // the log is in the Report.
+//
+// A checkpoint key that an entry names as the one to follow is believed if a
+// checkpoint by a key that is known already covers that entry.
 func Verify(ctx context.Context, src VerifySource, checkpoints []byte, verifiers note.Verifiers) (Report, error) {
-	v := &verification{src: src}
-	points := v.open(checkpoints, verifiers)
-	v.report.Checkpoints = len(points)
-	slices.SortStableFunc(points, func(a, b Checkpoint) int { return int(min(1, max(-1, a.Size-b.Size))) })
-	v.points = points
-	if err := v.walk(ctx); err != nil {
-		return Report{}, err
+	known := &keyChain{Verifiers: verifiers}
+	for {
+		v := &verification{src: src}
+		points := v.open(checkpoints, known)
+		v.report.Checkpoints = len(points)
+		slices.SortStableFunc(points, func(a, b Checkpoint) int { return int(min(1, max(-1, a.Size-b.Size))) })
+		v.points = points
+		if err := v.walk(ctx); err != nil {
+			return Report{}, err
+		}
+		if !v.strange || !known.follow(v) {
+			v.report.Notes = append(known.notes, v.report.Notes...)
+			return v.report, nil
+		}
 	}
-	return v.report, nil
+}
+
+// A keyChain is the keys that were given and those that follow them.
+type keyChain struct {
+	note.Verifiers
+	more  []note.Verifier
+	notes []string
+}
+
+// Verifier implements note.Verifiers.
+func (c *keyChain) Verifier(name string, hash uint32) (note.Verifier, error) {
+	for _, v := range c.more {
+		if v.Name() == name && v.KeyHash() == hash {
+			return v, nil
+		}
+	}
+	return c.Verifiers.Verifier(name, hash)
+}
+
+// follow takes the keys that covered entries name, and reports whether there was a
+// new one.
+func (c *keyChain) follow(v *verification) bool {
+	grew := false
+	for _, a := range v.announced {
+		if a.seq >= v.report.Covered {
+			continue
+		}
+		key, err := note.NewVerifier(a.key)
+		if err != nil {
+			continue
+		}
+		if _, err := c.Verifier(key.Name(), key.KeyHash()); err == nil {
+			continue
+		}
+		c.more, grew = append(c.more, key), true
+		c.notes = append(c.notes, fmt.Sprintf("the checkpoint key %s is believed for entry %d, which a checkpoint by the key before it covers", a.key, a.seq))
+	}
+	return grew
+}
+
+// An announcement is an entry that names a checkpoint key.
+type announcement struct {
+	seq int64
+	key string
 }
 
 // verification is the state of one Verify.
@@ -104,6 +160,11 @@ type verification struct {
 	absent []bool      // of hashes, those that could not be read
 	first  int64
 	last   time.Time
+
+	headless  int64 // entries missing at the start
+	kept      int64 // from here on entries must be there, by what the log says
+	strange   bool  // a checkpoint is by a key that is not known
+	announced []announcement
 }
 
 // open reads the external checkpoints in the order in which they were written.
@@ -117,6 +178,7 @@ func (v *verification) open(file []byte, verifiers note.Verifiers) []Checkpoint 
 			torn++
 			continue
 		case err != nil:
+			v.strange = v.strange || errors.Is(err, errUnknownKey)
 			v.fault(FaultCheckpoint, 0, 0, fmt.Sprintf("checkpoint %d of the file: %v", i+1, err))
 			continue
 		}
@@ -171,6 +233,7 @@ func (v *verification) walk(ctx context.Context) error {
 		return fmt.Errorf("reading entries from %d: %w", v.report.Size, err)
 	}
 	v.report.Root = v.actual.root()
+	v.head()
 	v.surplus(ctx)
 	for _, c := range v.points { // longer than the log
 		v.fault(FaultCutOff, v.report.Size, c.Size-1,
@@ -193,6 +256,8 @@ func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
 		v.content(n, body)
 	}
 	switch {
+	case body == nil && known && n == v.headless:
+		v.headless++ // retention, perhaps; see head
 	case body == nil:
 		v.fault(FaultMissing, n, n, fmt.Sprintf("entry %d is missing", n))
 	case !known:
@@ -221,8 +286,10 @@ func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
 // content checks what an entry says of itself.
 func (v *verification) content(n int64, body []byte) {
 	var e struct {
-		Seq  *int64    `json:"seq"`
-		Time time.Time `json:"time"`
+		Seq    *int64     `json:"seq"`
+		Time   time.Time  `json:"time"`
+		Keys   *KeysInUse `json:"keys"`
+		Forgot *Forgot    `json:"forgot"`
 	}
 	if json.Unmarshal(body, &e) != nil || e.Seq == nil {
 		v.fault(FaultEdited, n, n, fmt.Sprintf("entry %d is no entry", n))
@@ -237,6 +304,31 @@ func (v *verification) content(n int64, body []byte) {
 	if e.Time.After(v.last) {
 		v.last = e.Time
 	}
+	if e.Keys != nil {
+		v.announced = append(v.announced, announcement{n, e.Keys.Checkpoint})
+	}
+	if e.Forgot != nil && e.Forgot.Before <= n { // nothing forgets itself
+		v.kept = max(v.kept, e.Forgot.Before)
+	}
+}
+
+// head judges the entries that are missing at the start: an entry of the log must
+// say that retention deleted them.
+func (v *verification) head() {
+	v.report.Forgotten = min(v.headless, v.kept)
+	if v.report.Forgotten > 0 {
+		v.note(fmt.Sprintf("entries 0 to %d were deleted by retention, as the log records; their hashes hold", v.report.Forgotten-1))
+	}
+	var list []Fault
+	switch from := v.report.Forgotten; {
+	case v.headless == from:
+		return
+	case v.headless == from+1:
+		list = []Fault{{FaultMissing, from, from, fmt.Sprintf("entry %d is missing", from)}}
+	default:
+		list = []Fault{{FaultMissing, from, v.headless - 1, fmt.Sprintf("entries %d to %d are missing, and no entry says that retention deleted them", from, v.headless-1)}}
+	}
+	v.report.Faults = append(list, v.report.Faults...)
 }
 
 // check compares the checkpoints of the present size.

@@ -296,7 +296,7 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 		}
 		c.Key = filepath.Join(keys, actions.CheckpointPublicFile)
 	}
-	verifier, err := actions.LoadVerifier(c.Key)
+	verifier, err := actions.LoadVerifiers(c.Key)
 	if err != nil {
 		return err
 	}
