@@ -59,12 +59,14 @@ type Filter struct {
 	Label        string
 	// State is a word of: overridden, reported, released, edited, deleted, open
 	// (none of them and not labelled). Cases only.
-	State  string
-	Since  time.Time
-	Until  time.Time
-	Before int64  // sequence number; 0 starts at the newest
-	After  *int64 // entries only: oldest first, those after this sequence number (-1: from the start); nil: newest first
-	Limit  int    // default 50, at most 5000
+	State string
+	// Digests are of values, any of which must have been found. Entries only.
+	Digests []string
+	Since   time.Time
+	Until   time.Time
+	Before  int64  // sequence number; 0 starts at the newest
+	After   *int64 // entries only: oldest first, those after this sequence number (-1: from the start); nil: newest first
+	Limit   int    // default 50, at most 5000
 }
 
 // Reader is the read side of the log. It is safe for concurrent use.

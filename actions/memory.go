@@ -279,7 +279,15 @@ func (f Filter) MatchesEntry(e Entry) bool {
 	rules := matchedRules(e.Rules)
 	return is(f.Tenant, e.Tenant) && is(f.Case, e.Case) && is(f.Label, e.Label) && is(f.Severity, highestSeverity(rules)) &&
 		is(f.Action, e.Action) && is(f.Outcome, e.Outcome) && is(f.Kind, e.Kind) &&
-		f.conversation(e.Conversation) && f.sender(e.Sender) && f.rules(rules) && f.span(e.Time)
+		f.conversation(e.Conversation) && f.sender(e.Sender) && f.rules(rules) && f.span(e.Time) && f.digests(e.Rules)
+}
+
+func (f Filter) digests(rules []RuleResult) bool {
+	return len(f.Digests) == 0 || slices.ContainsFunc(rules, func(r RuleResult) bool {
+		return slices.ContainsFunc(r.Matched, func(m Match) bool {
+			return slices.ContainsFunc(m.Digest, func(d string) bool { return slices.Contains(f.Digests, d) })
+		})
+	})
 }
 
 func is[T ~string](want, have T) bool { return want == "" || want == have }

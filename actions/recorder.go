@@ -318,9 +318,9 @@ func (r *Recorder) Rules(ctx context.Context, generation, verdict string) error 
 }
 
 // KeyUse records that a key came into use or was retired; verdict names it by
-// its public name, never by its value.
-func (r *Recorder) KeyUse(ctx context.Context, actor, verdict string) error {
-	return r.append(ctx, Entry{Time: r.now(), Kind: KindKeys, Verdict: verdict, Actor: actor})
+// its public name, never by its value. inUse are those in use from here on.
+func (r *Recorder) KeyUse(ctx context.Context, actor, verdict string, inUse KeysInUse) error {
+	return r.append(ctx, Entry{Time: r.now(), Kind: KindKeys, Verdict: verdict, Actor: actor, Keys: &inUse})
 }
 
 func (r *Recorder) append(ctx context.Context, e Entry) error {

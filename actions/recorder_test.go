@@ -504,7 +504,7 @@ func TestEntriesThatEndNoEffect(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
 	gap := Gap{Resource: "/chats/getAllMessages", From: time.Unix(1, 0).UTC(), Cause: "no subscription"}
-	err := errors.Join(d.Gap(ctx, "t", gap), d.Rules(ctx, "g2", "in force"), d.KeyUse(ctx, "jo", "e2 came into use"),
+	err := errors.Join(d.Gap(ctx, "t", gap), d.Rules(ctx, "g2", "in force"), d.KeyUse(ctx, "jo", "e2 came into use", KeysInUse{Digest: "e2"}),
 		d.View(ctx, Case{ID: "c", Tenant: "t"}, "jo", "to review"), d.Label(ctx, Case{ID: "c"}, "jo", "true-positive", ""))
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ var FilterKeys = []string{
 var kinds = []string{
 	string(actions.KindIntent), string(actions.KindResult), string(actions.KindShadow), string(actions.KindOverride),
 	string(actions.KindReport), string(actions.KindEdit), string(actions.KindDeleted), string(actions.KindRelease),
-	string(actions.KindLabel), string(actions.KindView), string(actions.KindGap), string(actions.KindRules), string(actions.KindKeys),
+	string(actions.KindLabel), string(actions.KindView), string(actions.KindGap), string(actions.KindRules), string(actions.KindKeys), string(actions.KindForget),
 }
 
 // ParseFilter reads a filter of cases from a query. Unknown names, bad values and

@@ -25,13 +25,17 @@ import (
 	"teamsdlp/actions/review"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
+	"teamsdlp/policy/detect"
+	"teamsdlp/policy/extract"
 )
 
 // actionsCmd is the action log on the command line.
 type actionsCmd struct {
 	List    actionsListCmd    `cmd:"" help:"List cases or, with --entries, the log itself."`
 	Show    actionsShowCmd    `cmd:"" help:"Show one case with its timeline."`
+	Find    actionsFindCmd    `cmd:"" help:"Look for cases in which a value was found that you know."`
 	Verify  actionsVerifyCmd  `cmd:"" help:"Verify that nobody edited, dropped, moved or cut off an entry."`
+	Prove   actionsProveCmd   `cmd:"" help:"Print a proof that one entry is in the log, for somebody who has not the log."`
 	Release actionsReleaseCmd `cmd:"" help:"Lift what stands on a message."`
 	Label   actionsLabelCmd   `cmd:"" help:"Label a case as a true or a false positive."`
 }
@@ -269,6 +273,7 @@ type actionsVerifyCmd struct {
 	where
 	Checkpoints string `type:"existingfile" placeholder:"FILE" help:"Signed checkpoints that were kept elsewhere, one after the other."`
 	Key         string `type:"existingfile" placeholder:"FILE" help:"Public checkpoint key. Default: checkpoint.pub in the configured key directory."`
+	Proof       string `type:"existingfile" placeholder:"FILE" help:"Verify this proof of one entry instead, as prove printed it; needs no data."`
 	JSON        bool   `name:"json" help:"One JSON object."`
 }
 
@@ -280,23 +285,37 @@ configured checkpoint_file, or serve's standard output) and a copy of the public
 key: whoever can write this machine's disk can write the checkpoints on it too.
 Without --checkpoints those of the store are used, and the answer says so.
 
+A checkpoint key that followed another is believed if a checkpoint by the one
+before it covers the entry that names it. What retention deleted is no fault where
+an entry says so; its hashes are verified all the same.
+
 Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be read.
 
-Example: teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub`
+Example: teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub
+         teamsdlp actions verify --proof entry-1204.proof --key checkpoint.pub`
+}
+
+// verifiers reads the public checkpoint key that was named, or the configured one.
+func (w where) verifiers(e *env, key string) (data string, known note.Verifiers, err error) {
+	data, keys, err := w.dirs(e)
+	if err != nil {
+		return "", nil, err
+	}
+	if key == "" {
+		if keys == "" {
+			return "", nil, errors.New("name the public checkpoint key with --key")
+		}
+		key = filepath.Join(keys, actions.CheckpointPublicFile)
+	}
+	known, err = actions.LoadVerifiers(key)
+	return data, known, err
 }
 
 func (c *actionsVerifyCmd) Run(e *env) error {
-	data, keys, err := c.dirs(e)
-	if err != nil {
-		return err
+	if c.Proof != "" {
+		return c.proof(e)
 	}
-	if c.Key == "" {
-		if keys == "" {
-			return errors.New("name the public checkpoint key with --key")
-		}
-		c.Key = filepath.Join(keys, actions.CheckpointPublicFile)
-	}
-	verifier, err := actions.LoadVerifiers(c.Key)
+	data, known, err := c.verifiers(e, c.Key)
 	if err != nil {
 		return err
 	}
@@ -305,18 +324,18 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 		return err
 	}
 	defer r.Close()
-	checkpoints, err := c.read(e.ctx, r)
+	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints)
 	if err != nil {
 		return err
 	}
-	report, err := actions.Verify(e.ctx, r, checkpoints, note.VerifierList(verifier))
+	report, err := actions.Verify(e.ctx, r, checkpoints, known)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		err = json.NewEncoder(e.stdout).Encode(map[string]any{
 			"ok": report.OK(), "size": report.Size, "root": report.Root.String(), "checkpoints": report.Checkpoints,
-			"covered": report.Covered, "external": c.Checkpoints != "", "faults": report.Faults, "notes": report.Notes,
+			"covered": report.Covered, "forgotten": report.Forgotten, "external": c.Checkpoints != "", "faults": report.Faults, "notes": report.Notes,
 		})
 	} else {
 		c.print(e.stdout, report)
@@ -327,11 +346,39 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 	return err
 }
 
-func (c *actionsVerifyCmd) read(ctx context.Context, r *sqlite.Reader) ([]byte, error) {
-	if c.Checkpoints != "" {
-		all, err := os.ReadFile(c.Checkpoints)
+// proof verifies one proof, on a machine that may have nothing else.
+func (c *actionsVerifyCmd) proof(e *env) error {
+	if c.Key == "" {
+		return errors.New("name the public checkpoint key with --key")
+	}
+	known, err := actions.LoadVerifiers(c.Key)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(c.Proof)
+	if err != nil {
+		return err
+	}
+	proven, err := actions.CheckProof(b, known)
+	if err != nil {
+		return found{plain(err.Error())}
+	}
+	if c.JSON {
+		return json.NewEncoder(e.stdout).Encode(map[string]any{
+			"ok": true, "seq": proven.Seq, "origin": proven.Checkpoint.Origin, "size": proven.Checkpoint.Size, "entry": json.RawMessage(proven.Body),
+		})
+	}
+	fmt.Fprintf(e.stdout, "ok: entry %d is in the log of %s, by its checkpoint of size %d\n%s\n",
+		proven.Seq, plain(proven.Checkpoint.Origin), proven.Checkpoint.Size, plain(string(proven.Body)))
+	return nil
+}
+
+// readCheckpoints reads those of a file or, if none is named, of the store.
+func readCheckpoints(ctx context.Context, r *sqlite.Reader, path string) ([]byte, error) {
+	if path != "" {
+		all, err := os.ReadFile(path)
 		if err == nil && len(bytes.TrimSpace(all)) == 0 {
-			err = fmt.Errorf("%s is empty: it holds no checkpoint to compare with", c.Checkpoints)
+			err = fmt.Errorf("%s is empty: it holds no checkpoint to compare with", path)
 		}
 		return all, err
 	}
@@ -373,6 +420,165 @@ func (c *actionsVerifyCmd) print(w io.Writer, report actions.Report) {
 	if report.OK() {
 		fmt.Fprintln(w, "ok")
 	}
+}
+
+// ---- prove ----
+
+type actionsProveCmd struct {
+	where
+	Seq         int64  `arg:"" name:"entry" help:"Number of the entry, as show prints it after #."`
+	Checkpoints string `type:"existingfile" placeholder:"FILE" help:"Signed checkpoints that were kept elsewhere. Default: those of the store."`
+	Key         string `type:"existingfile" placeholder:"FILE" help:"Public checkpoint key. Default: checkpoint.pub in the configured key directory."`
+}
+
+// Help is printed by --help.
+func (actionsProveCmd) Help() string {
+	return `Prints one entry with a signed checkpoint and the hashes that lead from one to the
+other (the form of c2sp.org/tlog-proof). Whoever has the public key can verify it,
+without the log, with: teamsdlp actions verify --proof FILE --key checkpoint.pub
+
+Exit code 1 if the entry cannot be proved: no checkpoint covers it yet, retention
+deleted it, or the log was tampered with.
+
+Example: teamsdlp actions prove 1204 > entry-1204.proof`
+}
+
+func (c *actionsProveCmd) Run(e *env) error {
+	data, known, err := c.verifiers(e, c.Key)
+	if err != nil {
+		return err
+	}
+	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints)
+	if err != nil {
+		return err
+	}
+	proof, err := actions.Prove(e.ctx, r, c.Seq, checkpoints, known)
+	switch {
+	case errors.Is(err, actions.ErrNotCovered):
+		return found{err.Error() + ": one is made at least every checkpoint_every"}
+	case errors.Is(err, actions.ErrNotFound), errors.Is(err, actions.ErrForgotten), errors.Is(err, actions.ErrProof):
+		return found{plain(err.Error())}
+	case err != nil:
+		return err
+	}
+	_, err = e.stdout.Write(proof)
+	return err
+}
+
+// ---- find ----
+
+type actionsFindCmd struct {
+	where
+	KeysDir  string `type:"path" placeholder:"DIR" help:"Key directory, instead of the configured one."`
+	File     string `arg:"" optional:"" type:"existingfile" help:"File that holds the value. Default: standard input."`
+	Detector string `placeholder:"ID" help:"Take the whole text as a value of this detector, as it was typed; a company's own, say."`
+	Since    string `placeholder:"TIME" help:"Only what was found since then: 2026-11-24, or a span back: 30d."`
+	JSON     bool   `name:"json" help:"One JSON object for each entry."`
+}
+
+// Help is printed by --help.
+func (actionsFindCmd) Help() string {
+	return `The log holds no values, only keyed digests of them. This command finds what the
+built-in detectors see in your text, makes the digests under the keys of every
+epoch, and prints the entries that hold one. The value is read from standard input
+or a file, never from the command line, where others could see it; it is not logged.
+
+An entry keeps the digests of the first five different values of a detector.
+Exit code 1 if it was not found.
+
+Example: teamsdlp actions find < number.txt`
+}
+
+// maxValue bounds the text of find.
+const maxValue = 64 << 10
+
+func (c *actionsFindCmd) Run(e *env) error {
+	data, keysDir, err := c.dirs(e)
+	if err != nil {
+		return err
+	}
+	if c.KeysDir != "" {
+		keysDir = c.KeysDir
+	}
+	if keysDir == "" {
+		return errors.New("name the key directory with --keys-dir")
+	}
+	keys, err := actions.LoadKeys(keysDir)
+	if err != nil {
+		return err
+	}
+	text, err := c.text(e)
+	if err != nil {
+		return err
+	}
+	filter := actions.Filter{Limit: 500, Digests: c.digests(keys, text)}
+	if len(filter.Digests) == 0 {
+		return found{"no detector finds anything in this text, so no entry can hold it; for a detector of your own name it with --detector"}
+	}
+	if c.Since != "" {
+		f, err := review.ParseEntryFilter(url.Values{"since": {c.Since}})
+		if err != nil {
+			return err
+		}
+		filter.Since = f.Since
+	}
+	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	list := &actionsListCmd{JSON: c.JSON, All: true}
+	n, err := listAll(e, list, filter, r.Entries, func(x actions.Entry, f *actions.Filter) { f.Before = x.Seq }, entryLine)
+	if err == nil && n == 0 {
+		return found{"not found"}
+	}
+	return err
+}
+
+// text is the value, without the line's end.
+func (c *actionsFindCmd) text(e *env) (string, error) {
+	in := e.stdin
+	if c.File != "" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxValue+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxValue {
+		return "", fmt.Errorf("the text is longer than %d KiB", maxValue>>10)
+	}
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return "", errors.New("there is no text to look for")
+	}
+	return text, nil
+}
+
+// digests are those that an entry would hold if the text had been said.
+func (c *actionsFindCmd) digests(keys *actions.Keys, text string) []string {
+	if c.Detector != "" {
+		return keys.Digests(c.Detector, text)
+	}
+	engine, faults := detect.New(nil)
+	if len(faults) > 0 {
+		panic(faults[0]) // of the built-in detectors
+	}
+	var list []string
+	for _, m := range engine.Scan(extract.Plain(text), detect.Options{Min: detect.Internal}) {
+		list = append(list, keys.Digests(m.Detector, m.Value.Reveal())...)
+	}
+	return list
 }
 
 // ---- decisions ----

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +246,141 @@ func TestActionsDecide(t *testing.T) {
 		if code != tc.code || !strings.Contains(out+errs, tc.want) || tc.asked != "" && asked != tc.asked {
 			t.Errorf("%v: exit code %d, asked %s; want %d and %q\n%s%s", tc.args, code, asked, tc.code, tc.want, out, errs)
 		}
+	}
+}
+
+// One entry is proved to somebody who has neither the log nor a configuration.
+func TestActionsProve(t *testing.T) {
+	dir := logSite(t, 3)
+	key := filepath.Join(dir, "keys", actions.CheckpointPublicFile)
+	write := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	code, proof, errs := actionsAt(t, dir, "prove", "4", "--key", key)
+	if code != 0 || !strings.HasPrefix(proof, "c2sp.org/tlog-proof@v1\n") {
+		t.Fatalf("prove: exit code %d\n%s%s", code, proof, errs)
+	}
+	verify := func(proof string, more ...string) (int, string) {
+		code, out, errs := commandEnv(t, nil, append([]string{"actions", "verify", "--proof", write("proof", proof)}, more...)...)
+		return code, out + errs
+	}
+	if code, out := verify(proof, "--key", key); code != 0 || !strings.Contains(out, "ok: entry 4 is in the log of teamsdlp") || strings.Contains(out, "\x1b") {
+		t.Errorf("verify --proof: exit code %d\n%s", code, out)
+	}
+	if code, out := verify(proof, "--key", key, "--json"); code != 0 || !strings.Contains(out, `"seq":4`) || !strings.Contains(out, `"kind":"intent"`) {
+		t.Errorf("verify --proof --json: exit code %d\n%s", code, out)
+	}
+	if code, out := verify(proof); code != 2 || !strings.Contains(out, "--key") {
+		t.Errorf("without a key: exit code %d\n%s", code, out)
+	}
+	if code, out := verify(strings.Replace(proof, "index 4", "index 2", 1), "--key", key); code != 1 || !strings.Contains(out, "does not hold") {
+		t.Errorf("moved: exit code %d\n%s", code, out)
+	}
+	for _, tc := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"prove 7 --key " + key, 1, "7 entries"},
+		{"prove four --key " + key, 2, "four"},
+		{"prove", 2, "entry"},
+		{"prove 4", 2, "--key"},
+		{"prove 4 --key " + key + " --checkpoints " + write("empty", "\n"), 2, "is empty"},
+		{"prove 4 --key " + key + " --checkpoints " + write("other", "nothing\n\n— here YWJj\n"), 1, "no checkpoint covers"},
+	} {
+		args := strings.Fields(tc.args)
+		if code, out, errs := actionsAt(t, dir, args...); code != tc.code || !strings.Contains(out+errs, tc.want) {
+			t.Errorf("%s: exit code %d; want %d and %q\n%s%s", tc.args, code, tc.code, tc.want, out, errs)
+		}
+	}
+}
+
+// A value that is known is found by its digest, under the key of the epoch in which
+// it was recorded, and never stands on a command line.
+func TestActionsFind(t *testing.T) {
+	dir := site(t, "data_dir: data\n")
+	keysDir := filepath.Join(dir, "keys")
+	load := func() *actions.Keys {
+		k, err := actions.LoadKeys(keysDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(dir, "data"), MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number, other, third = "4539578763621486", "5412750123450987", "371449635398431"
+	record := func(id, detector, value string) {
+		t.Helper()
+		err := store.Append(t.Context(), actions.Entry{
+			Case: id, Kind: actions.KindShadow, Time: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), Tenant: checkTenant,
+			Rules: []actions.RuleResult{{ID: "r", Result: "matched", Matched: []actions.Match{{Detector: detector, Count: 1, Digest: []string{load().Digest(detector, value)}}}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rotate := func() {
+		t.Helper()
+		if code, out, errs := commandEnv(t, nil, "keys", "rotate", "digest", "--keys-dir", keysDir); code != 0 {
+			t.Fatalf("keys rotate: exit code %d\n%s%s", code, out, errs)
+		}
+	}
+	record("old", "credit-card", number)
+	rotate()
+	record("new", "credit-card", number)
+	record("other", "credit-card", other)
+	record("own", "employee-number", "CE-123455")
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	find := func(text string, args ...string) (int, string) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "value")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := actionsAt(t, dir, append([]string{"find", path, "--keys-dir", keysDir}, args...)...)
+		return code, out + errs
+	}
+	for _, tc := range []struct {
+		text string
+		args []string
+		code int
+		want []string // cases
+	}{
+		{number, nil, 0, []string{"old", "new"}},
+		{" 4539 5787 6362 1486\n", nil, 0, []string{"old", "new"}},
+		{"the card " + number + " of the customer", nil, 0, []string{"old", "new"}},
+		{third, nil, 1, nil},
+		{"CE-123455", []string{"--detector", "employee-number"}, 0, []string{"own"}},
+		{"CE-123456", []string{"--detector", "employee-number"}, 1, nil},
+		{number, []string{"--since", "2026-11-25"}, 1, nil},
+		{"nothing to see", nil, 1, nil},
+		{"", nil, 2, nil},
+		{strings.Repeat("x", maxValue+1), nil, 2, nil},
+	} {
+		code, out := find(tc.text, tc.args...)
+		var got []string
+		for _, id := range []string{"old", "new", "other", "own"} {
+			if strings.Contains(out, "  "+id+"  ") {
+				got = append(got, id)
+			}
+		}
+		if code != tc.code || !slices.Equal(got, tc.want) {
+			t.Errorf("find %.40q %v: exit code %d, cases %v; want %d, %v\n%.400s", tc.text, tc.args, code, got, tc.code, tc.want, out)
+		}
+		if strings.Contains(out, number) {
+			t.Errorf("find prints the value:\n%s", out)
+		}
+	}
+	if code, out, errs := actionsAt(t, dir, "find"); code != 2 || !strings.Contains(out+errs, "--keys-dir") {
+		t.Errorf("without keys: exit code %d\n%s%s", code, out, errs)
 	}
 }

@@ -28,7 +28,35 @@ import (
 const certificateYears = 5
 
 type keysCmd struct {
-	New keysNewCmd `cmd:"" help:"Make an encryption key with its certificate and, where there is none yet, a checkpoint key and a digest key."`
+	New    keysNewCmd    `cmd:"" help:"Make an encryption key with its certificate and, where there is none yet, a checkpoint key and a digest key."`
+	Rotate keysRotateCmd `cmd:"" help:"Make a new key of the action log, in use from the next start on."`
+}
+
+type keysRotateCmd struct {
+	Key     string `arg:"" enum:"checkpoint,digest" help:"checkpoint, which signs the log, or digest, which keys the digests of values."`
+	KeysDir string `help:"The folder of the keys, as keys_dir in the configuration." placeholder:"DIR" default:"keys"`
+}
+
+// Help is printed by --help.
+func (keysRotateCmd) Help() string {
+	return `checkpoint: at its next start serve records the new key in the log and has the old
+one sign that record; from then on the new one signs. checkpoint.pub keeps every
+public key, for old checkpoints: give it to whoever verifies the log.
+
+digest: begins an epoch. The keys of all epochs stay, so that "actions find" still
+finds what was recorded under them.
+
+For a new encryption key run: teamsdlp keys new
+
+Example: teamsdlp keys rotate checkpoint --keys-dir /etc/teamsdlp/keys`
+}
+
+func (c *keysRotateCmd) Run(e *env) error {
+	if err := actions.RotateKeys(c.KeysDir, c.Key); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it\n", c.Key, c.KeysDir)
+	return err
 }
 
 type keysNewCmd struct {

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/note"
 
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/sqlite"
@@ -23,6 +27,66 @@ func (s *service) newSealer(further []actions.CheckpointSink) *actions.Sealer {
 		Sinks:  append(sinks, further...),
 		Fault:  func(err error) { s.log.Error("checkpoint", zap.Error(err)) },
 	}
+}
+
+// retain deletes what the configuration says is too old, now and every hour, until
+// ctx ends.
+func (s *service) retain(ctx context.Context) error {
+	days := s.cfg.ActionLog.RetentionDays
+	if days == 0 {
+		return nil
+	}
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		n, err := s.store.Forget(ctx, time.Now().AddDate(0, 0, -days))
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // told to stop; the next start goes on
+		case err != nil:
+			s.log.Error("retention", zap.Error(err)) // nothing is lost by deleting later
+		case n > 0:
+			s.sealer.Appended()
+			s.log.Info("retention deleted what old entries said", zap.Int64("entries", n), zap.Int("days", days))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// recordKeys writes an entry if other keys are in use than at the last start. A new
+// checkpoint key is vouched for: the key before it signs that entry, and only then
+// the new one signs anything.
+func (s *service) recordKeys(ctx context.Context) error {
+	const meta = "keys_in_use"
+	now := actions.KeysInUse{Encryption: s.keyring.Current().ID, Checkpoint: s.keys.PublicKey(), Digest: s.keys.Epoch()}
+	inUse := fmt.Sprintf("encryption key %s, checkpoint key %s, digest epoch %s", now.Encryption, now.Checkpoint, now.Digest)
+	before, _, err := s.store.Meta(ctx, meta)
+	if err != nil || before == inUse {
+		return err
+	}
+	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, "in use: "+inUse, now); err != nil {
+		return err
+	}
+	if before != "" && !strings.Contains(before, now.Checkpoint) {
+		old := s.keys.Predecessor()
+		if old == nil {
+			s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
+		} else if err := s.vouch(ctx, old); err != nil {
+			return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)
+		}
+	}
+	return s.store.SetMeta(ctx, meta, inUse)
+}
+
+// vouch seals the log once with the checkpoint key before the one in use.
+func (s *service) vouch(ctx context.Context, old note.Signer) error {
+	last := &actions.Sealer{Tree: s.sealer.Tree, Signer: old, Sinks: s.sealer.Sinks}
+	_, err := last.Seal(ctx)
+	return err
 }
 
 // sealed is the store, telling the sealer of what was appended.

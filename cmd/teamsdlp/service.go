@@ -244,6 +244,7 @@ func (s *service) run(ctx context.Context) error {
 	part(&workers, work, "rules", func(ctx context.Context) error { s.rules.Run(ctx); return nil })
 	part(&workers, work, "signing keys", func(ctx context.Context) error { s.verifier.Run(ctx); return nil })
 	part(&sealers, seal, "sealer", func(ctx context.Context) error { s.sealer.Run(ctx); return nil })
+	part(&workers, receive, "retention", s.retain)
 	part(&workers, receive, "subscriptions", s.manager.Run)
 	go func() {
 		select {
@@ -392,20 +393,6 @@ func (s *service) record(generation, verdict string) {
 	if err := s.pipeline.Recorder().Rules(ctx, generation, verdict); err != nil {
 		s.log.Error("rule generation not recorded", zap.String("generation", generation), zap.Error(err))
 	}
-}
-
-// recordKeys writes an entry if other keys are in use than at the last start.
-func (s *service) recordKeys(ctx context.Context) error {
-	const meta = "keys_in_use"
-	inUse := fmt.Sprintf("encryption key %s, checkpoint key %s", s.keyring.Current().ID, s.keys.PublicKey())
-	before, _, err := s.store.Meta(ctx, meta)
-	if err != nil || before == inUse {
-		return err
-	}
-	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, "in use: "+inUse); err != nil {
-		return err
-	}
-	return s.store.SetMeta(ctx, meta, inUse)
 }
 
 // mask replaces what the detectors find in people's own words.

@@ -26,7 +26,7 @@ type migration string
 
 // migrations is the history of the schema: the element at index i leads from
 // version i to version i+1. Elements are only ever added at the end.
-var migrations = []migration{schema1}
+var migrations = []migration{schema1, schema2}
 
 // schema1 is the first schema. Times are milliseconds (_ms) or nanoseconds (_ns)
 // since 1970. The inbox has no secondary index: it is on the
@@ -156,6 +156,12 @@ CREATE TABLE alive (
 	target TEXT    NOT NULL PRIMARY KEY,
 	at_ns  INTEGER NOT NULL
 ) WITHOUT ROWID;
+`
+
+// schema2 finds the effects of a case, for retention.
+const schema2 migration = `
+CREATE INDEX effect_case ON effect (case_id) WHERE case_id <> '';
+CREATE INDEX standing_case ON standing (case_id) WHERE case_id <> '';
 `
 
 // keySchema is the meta key of the schema's version.

@@ -1,0 +1,73 @@
+package test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestKeyRotation: a new checkpoint key is vouched for by the one before it, so
+// that whoever has only the old public key can still verify the log; and a value is
+// found under the digest keys of every epoch.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	checkpoints := filepath.Join(t.TempDir(), "checkpoints")
+	s := newSite(t, twin.URL(), oftenSealed(checkpoints))
+	keys, old := s.file("keys"), filepath.Join(t.TempDir(), "old.pub")
+	writeFile(t, old, readFile(t, filepath.Join(keys, "checkpoint.pub")))
+	rotate := func(which string) {
+		t.Helper()
+		if code, out, errs := run(t, "keys", "rotate", which, "--keys-dir", keys); code != 0 {
+			t.Fatalf("keys rotate %s: exit code %d\n%s%s", which, code, out, errs)
+		}
+	}
+	block := func() {
+		t.Helper()
+		await(t, twin, say(t, twin, "ana", "ana-li", "card "+card), "blocked", blocked)
+		s.settle(twin)
+	}
+	s.up()
+	block()
+	s.stop(t)
+	rotate("checkpoint")
+	rotate("digest")
+	s.up()
+	block()
+	s.stop(t)
+
+	verify := func(points string) (int, string) {
+		code, out, errs := run(t, "actions", "verify", "--data", s.data(), "--checkpoints", points, "--key", old)
+		return code, out + errs
+	}
+	if code, out := verify(checkpoints); code != 0 || !strings.Contains(out, "is believed for entry") {
+		t.Errorf("verify with the old key: exit code %d\n%s", code, out)
+	}
+	// Without the checkpoint that vouches for it, the new key is a stranger's.
+	var rest []string
+	pieces := strings.Split(readFile(t, checkpoints), "\n\n\n")
+	signedBy := func(piece string) string { return piece[strings.LastIndex(piece, " ")+1:][:5] } // of the key hash in front of the signature
+	for _, p := range pieces {
+		if signedBy(p) != signedBy(pieces[0]) {
+			rest = append(rest, p)
+		}
+	}
+	if len(rest) == 0 || len(rest) == len(pieces) {
+		t.Fatalf("%d of %d checkpoints are by the new key", len(rest), len(pieces))
+	}
+	alone := filepath.Join(t.TempDir(), "rest")
+	writeFile(t, alone, strings.Join(rest, "\n\n\n"))
+	if code, out := verify(alone); code != 1 || !strings.Contains(out, "not signed by a known key") {
+		t.Errorf("verify without the link: exit code %d\n%s", code, out)
+	}
+
+	value := filepath.Join(t.TempDir(), "value")
+	writeFile(t, value, card)
+	code, out, errs := run(t, "actions", "find", value, "--config", s.config())
+	if code != 0 || strings.Count(out, "intent") != 2 {
+		t.Errorf("find: exit code %d; want two intents\n%s%s", code, out, errs)
+	}
+	if n := len(s.entries("kind=keys")); n != 2 {
+		t.Errorf("%d entries about keys; want 2", n)
+	}
+}
