@@ -51,21 +51,36 @@ func Load(dir string, o Options) (*policy.Set, []Finding, error) {
 
 // Open is [Load] for a caller who wants the tests and definitions as well.
 func Open(dir string, o Options) (*Generation, error) {
-	files, err := ReadDir(dir)
+	s, err := newReader(dir).read()
 	if err != nil {
 		return nil, err
 	}
-	return Compile(dir, files, o)
+	return compileAll(dir, s, o)
 }
 
-// Compile compiles files as one generation. Positions name them as files in dir.
+// Compile compiles files as one generation, as [ReadDir] returns them: rule files
+// and those that they name. Positions name them as files in dir.
 func Compile(dir string, files []Source, o Options) (*Generation, error) {
+	return compileAll(dir, &snapshot{files: files, generation: GenerationOf(files)}, o)
+}
+
+func compileAll(dir string, snap *snapshot, o Options) (*Generation, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	s := &set{detectors: map[string]*detector{}, lists: map[string]*list{}, groups: map[string]*group{}}
-	for _, f := range files {
-		s.readFile(filepath.Join(dir, f.Name), f.Data)
+	s := &set{
+		detectors: map[string]*detector{}, lists: map[string]*list{}, groups: map[string]*group{},
+		dir: dir, named: map[string][]byte{}, modes: snap.modes, bad: snap.bad, tables: map[string]*detect.Table{},
+	}
+	for _, f := range snap.files {
+		if !isRuleFile(f.Name) {
+			s.named[f.Name] = f.Data
+		}
+	}
+	for _, f := range snap.files {
+		if isRuleFile(f.Name) {
+			s.readFile(filepath.Join(dir, f.Name), f.Data)
+		}
 	}
 	s.startEngine()
 	if len(s.ruleNodes) > MaxRules {
@@ -84,7 +99,7 @@ func Compile(dir string, files []Source, o Options) (*Generation, error) {
 	for i, r := range s.rules {
 		rules[i] = r.compile()
 	}
-	g.Set = policy.NewSet(GenerationOf(files), s.engine, rules, g.options)
+	g.Set = policy.NewSet(snap.generation, s.engine, rules, g.options)
 	g.Set.Loaded = o.Now
 	if !o.SkipTests {
 		if err := failures(g.RunTests()); err != nil {
@@ -135,7 +150,7 @@ func (s *set) startEngine() {
 			d.fault(&yaml.Node{Line: x.line, Column: x.col}, "detector %q is a built-in one: choose another id", id)
 			continue
 		}
-		if !x.broken {
+		if !x.broken && s.attach(x) {
 			x.defaults()
 			custom = append(custom, x.Detector)
 		}
@@ -161,7 +176,15 @@ func (x *detector) defaults() {
 		x.Family = "content"
 	}
 	if find(x.node, "confidence") == nil {
-		x.Alone, x.WithContext = detect.Low, detect.High
+		switch {
+		case x.Fingerprint != nil:
+		case x.Exact != nil && len(x.Exact.Table.Info().Columns) > 1:
+			x.WithContext = detect.High
+		case x.Exact != nil:
+			x.Alone = detect.Medium
+		default:
+			x.Alone, x.WithContext = detect.Low, detect.High
+		}
 	}
 	for _, t := range x.tests.match {
 		x.Match = append(x.Match, t.what)
@@ -179,13 +202,35 @@ func (s *set) engineFault(err error) {
 		return
 	}
 	x := s.detectors[f.Detector]
-	at := find(x.node, f.Field)
-	switch {
-	case f.Field == "patterns" && f.Index >= 0 && f.Index < len(x.patterns):
-		at = x.patterns[f.Index]
-	case at == nil:
-		at = x.node
-	}
+	at := x.nodeOf(f)
 	d := &decoder{file: x.file, faults: &s.faults}
 	d.fault(at, "detector %q: %s: %v", f.Detector, f.Field, f.Err)
+}
+
+// nodeOf returns where the field that a fault is about was written.
+func (x *detector) nodeOf(f *detect.Fault) *yaml.Node {
+	item := func(list []*yaml.Node, n *yaml.Node) *yaml.Node {
+		if f.Index >= 0 && f.Index < len(list) {
+			return list[f.Index]
+		}
+		return n
+	}
+	var at *yaml.Node
+	switch {
+	case f.Field == "patterns":
+		at = item(x.patterns, find(x.node, f.Field))
+	case x.exact != nil && x.exact.corroborate != nil && find(x.exact.corroborate, f.Field) != nil:
+		at = find(x.exact.corroborate, f.Field)
+		at = item(elements(at), at)
+	case x.form != nil && f.Field == "fingerprint":
+		at = x.form.file.node
+	case x.form != nil && f.Field == "similarity":
+		at = x.form.similarity
+	default:
+		at = find(x.node, f.Field)
+	}
+	if at == nil {
+		return x.node
+	}
+	return at
 }

@@ -154,7 +154,7 @@ func TestTypoAtEveryDepth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := os.ReadFile("testdata/full/groups.yml")
+	files, err := ReadDir("testdata/full")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,9 @@ func TestTypoAtEveryDepth(t *testing.T) {
 		lines := strings.Split(string(data), "\n")
 		line := lines[key.Line-1]
 		lines[key.Line-1] = line[:key.Column-1] + "q" + line[key.Column-1:]
-		_, err := Compile("", []Source{{"full.yaml", []byte(strings.Join(lines, "\n"))}, {"groups.yml", groups}}, Options{Now: today})
+		misspelt := slices.Clone(files)
+		misspelt[0].Data = []byte(strings.Join(lines, "\n"))
+		_, err := Compile("", misspelt, Options{Now: today})
 		at := fmt.Sprintf("full.yaml:%d:%d: ", key.Line, key.Column)
 		if !slices.ContainsFunc(faultLines(t, err), func(s string) bool { return strings.HasPrefix(s, at) && strings.Contains(s, "q"+key.Value) }) {
 			t.Errorf("misspelt %q at %s: %v", key.Value, at, err)
@@ -303,7 +305,7 @@ func TestFaults(t *testing.T) {
 		{"group by name", "groups:\n  - {id: g, object_id: Finance}\n", at("2:24", `object_id "Finance" is not an object id (00000000-0000-0000-0000-000000000000)`)},
 
 		// Detectors.
-		{"detector without patterns", "detectors:\n  - {id: d}\n", at("2:5", `a detector needs the key "patterns"`)},
+		{"detector without patterns", "detectors:\n  - {id: d}\n", at("2:5", `a detector needs one of the keys patterns, exact, fingerprint`)},
 		{"detector with no patterns", det("patterns: []"), at("3:15", "a detector has 1 to 20 patterns, not 0")},
 		{"detector twice", "detectors:\n  - {id: d, patterns: [ab]}\n  - {id: d, patterns: [bc]}\n", at("3:10", `detector "d" is already defined at r.yaml:2:10`)},
 		{"detector named as a built-in one", "detectors:\n  - {id: credit-card, patterns: [ab]}\n", at("2:10", `detector "credit-card" is a built-in one: choose another id`)},

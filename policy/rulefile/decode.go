@@ -2,6 +2,7 @@ package rulefile
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"regexp"
 	"slices"
@@ -26,6 +27,12 @@ type set struct {
 	faults    Faults
 	engine    *detect.Engine
 	known     []string // detector ids
+	dir       string
+	named     map[string][]byte // the files that rule files name
+	modes     map[string]fs.FileMode
+	bad       map[string]error // why one could not be read
+	tables    map[string]*detect.Table
+	terms     int // in files of keywords
 }
 
 // place is where something was written.
@@ -42,6 +49,8 @@ type detector struct {
 	detect.Detector
 	place
 	patterns []*yaml.Node
+	exact    *exactRef // or
+	form     *formRef  // instead of patterns
 	node     *yaml.Node
 	tests    tests[string]
 	broken   bool // has faults already; the engine need not see it
@@ -51,6 +60,7 @@ type detector struct {
 type list struct {
 	id    string
 	words []string
+	file  reference // instead of words
 	place
 	used bool
 }
@@ -110,6 +120,7 @@ func (d *decoder) detectors(n *yaml.Node, into *file) {
 		if !object(d, item, "a detector", detectorFields(), x) || x.ID == "" {
 			continue
 		}
+		d.oneKind(item)
 		x.broken = len(*d.faults) > before
 		if first := into.set.detectors[x.ID]; first != nil {
 			d.twice(item, "detector", x.ID, first.place)
@@ -157,7 +168,7 @@ func detectorFields() []field[detector] {
 		{name: "region", doc: "The country it belongs to, as two small letters.", schema: anyText, read: func(d *decoder, n *yaml.Node, x *detector) {
 			x.Region = d.id(n, "region")
 		}},
-		{name: "patterns", doc: "RE2 regular expressions; one of them must match.", required: true, schema: patterns, read: func(d *decoder, n *yaml.Node, x *detector) {
+		{name: "patterns", doc: "RE2 regular expressions; one of them must match. A detector has patterns, exact or fingerprint.", schema: patterns, read: func(d *decoder, n *yaml.Node, x *detector) {
 			x.patterns = d.items(n, "patterns")
 			if len(x.patterns) == 0 && n.Kind == yaml.SequenceNode || len(x.patterns) > MaxPatterns {
 				d.fault(n, "a detector has 1 to %d patterns, not %d", MaxPatterns, len(x.patterns))
@@ -168,13 +179,21 @@ func detectorFields() []field[detector] {
 				}
 			}
 		}},
+		{name: "exact", doc: "A table of your own records, made by teamsdlp edm build: values of its primary column are found.", schema: objectSchema(exactFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
+			x.exact = &exactRef{}
+			object(d, n, "exact", exactFields(), x.exact)
+		}},
+		{name: "fingerprint", doc: "An empty form: its copies are found, filled in or not.", schema: objectSchema(formFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
+			x.form = &formRef{}
+			object(d, n, "fingerprint", formFields(), x.form)
+		}},
 		{name: "validate", doc: "A named check on what a pattern found, as luhn, mod97 or verhoeff.", schema: words(validators()), read: func(d *decoder, n *yaml.Node, x *detector) {
 			x.Validate, _ = d.oneOf(n, "validator", validators())
 		}},
 		{name: "context", doc: "Words nearby that raise the confidence.", schema: objectSchema(contextFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
 			object(d, n, "context", contextFields(), x)
 		}},
-		{name: "confidence", doc: "The confidence without and with such a word nearby; without this key low and high.", schema: objectSchema(confidenceFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
+		{name: "confidence", doc: "The confidence without and with such a word nearby, or of exact data without and with enough of the other columns. Without this key low and high; of exact data none and high, or medium where there is nothing to corroborate.", schema: objectSchema(confidenceFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
 			object(d, n, "confidence", confidenceFields(), x)
 		}},
 		{name: "tests", doc: "Texts that it must and must not match.", schema: objectSchema(detectorTestFields()), read: func(d *decoder, n *yaml.Node, x *detector) {
@@ -200,10 +219,10 @@ func contextFields() []field[detector] {
 func confidenceFields() []field[detector] {
 	level := schema{"enum": []any{"none", "low", "medium", "high", 65, 75, 85}}
 	return []field[detector]{
-		{name: "alone", doc: "Without a context word; default none, which is not reported.", schema: level, read: func(d *decoder, n *yaml.Node, x *detector) {
+		{name: "alone", doc: "Without a context word or corroborating column; default none, which is not reported.", schema: level, read: func(d *decoder, n *yaml.Node, x *detector) {
 			x.Alone = d.level(n, true)
 		}},
-		{name: "with_context", doc: "With a context word; default as alone.", schema: level, read: func(d *decoder, n *yaml.Node, x *detector) {
+		{name: "with_context", doc: "With a context word, or enough corroborating columns; default as alone.", schema: level, read: func(d *decoder, n *yaml.Node, x *detector) {
 			x.WithContext = d.level(n, true)
 		}},
 	}
@@ -270,6 +289,12 @@ func (d *decoder) lists(n *yaml.Node, into *file) {
 		if !object(d, item, "a list", listFields(), x) || x.id == "" {
 			continue
 		}
+		if (find(item, "words") == nil) == (find(item, "file") == nil) {
+			d.fault(item, "a list has one of the keys words and file")
+		}
+		if x.file.node != nil {
+			into.set.termsOf(d, x)
+		}
 		if first := into.set.lists[x.id]; first != nil {
 			d.twice(item, "list", x.id, first.place)
 			continue
@@ -284,8 +309,11 @@ func listFields() []field[list] {
 			x.id = d.id(n, "a list's id")
 			x.place = d.place(n)
 		}},
-		{name: "words", doc: "Whole words or phrases, whatever their case and accents.", required: true, schema: strs, read: func(d *decoder, n *yaml.Node, x *list) {
+		{name: "words", doc: "Whole words or phrases, whatever their case and accents.", schema: strs, read: func(d *decoder, n *yaml.Node, x *list) {
 			x.words = d.words(n, "words", false)
+		}},
+		{name: "file", doc: "Instead of words: a text file in the rule directory or below it, with one of them a line. Lines that begin with # and a blank are comments.", schema: anyText, read: func(d *decoder, n *yaml.Node, x *list) {
+			x.file = d.beside(n, "file")
 		}},
 	}
 }

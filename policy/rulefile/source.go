@@ -4,11 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -30,37 +28,57 @@ const (
 	MaxDepth    = 32  // conditions inside conditions
 	maxTitle    = 128 // characters
 	maxID       = 64
+
+	MaxListFile  = 8 << 20 // bytes of a file of keywords
+	MaxListWords = 200_000 // keywords in one
+	MaxAllWords  = 1_000_000
+	MaxFormFile  = 1 << 20 // bytes of a form
+	maxKeyFile   = 4 << 10
 )
 
-// Source is one rule file: its name in the directory and its content.
+// Source is one file of a generation: its name in the directory, by slashes, and
+// its content. It is a rule file, or one that a rule file names: a list of
+// keywords, a form, a table of exact data or, outside the directory, its key.
 type Source struct {
 	Name string
 	Data []byte
 }
 
-// ReadDir reads the rule files of a directory, sorted by name: every *.yaml and
-// *.yml that does not begin with a dot. Symbolic links are followed, because that
-// is how Kubernetes mounts a ConfigMap. Sub-directories are not entered. Its error
-// is [Faults] if the directory holds what no rule directory may.
-func ReadDir(dir string) ([]Source, error) {
-	list, err := ReadFS(os.DirFS(dir))
-	if faults, ok := AsFaults(err); ok {
-		for _, f := range faults {
-			f.File = filepath.Join(dir, f.File)
-		}
-		return nil, faults
-	}
-	if err != nil {
-		var p *fs.PathError // its path is "." seen from inside
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return nil, fmt.Errorf("reading rules in %s: %w", dir, err)
-	}
-	return list, nil
+// Format implements fmt.Formatter: a file's content is never printed.
+func (s Source) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s (%d bytes)", s.Name, len(s.Data))
 }
 
-// ReadFS is [ReadDir] for any file system.
+// ReadDir reads the rule files of a directory, sorted by name: every *.yaml and
+// *.yml that does not begin with a dot; then the files that they name. Symbolic
+// links are followed, because that is how Kubernetes mounts a ConfigMap.
+// Sub-directories are entered only where a rule file names a file in one. Its error
+// is [Faults] if the directory holds what no rule directory may, or lacks what a
+// rule file names.
+func ReadDir(dir string) ([]Source, error) {
+	s, err := newReader(dir).read()
+	if err != nil {
+		return nil, err
+	}
+	var faults Faults
+	for _, name := range keys(s.bad) {
+		faults = append(faults, &Fault{File: inDir(dir, name), Msg: s.bad[name].Error(), Err: s.bad[name]})
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return s.files, nil
+}
+
+// inDir is the path of a file of the directory, or of one outside it.
+func inDir(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, filepath.FromSlash(name))
+}
+
+// ReadFS reads the rule files of any file system, and not what they name.
 func ReadFS(fsys fs.FS) ([]Source, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
@@ -125,8 +143,13 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 }
 
 // GenerationOf names a generation: the first 12 hexadecimal digits of the SHA-256
-// over every file's name and content, each with its length before it.
+// over every file's name and content, each with its length before it. Of a file
+// that is no rule file it takes the SHA-256 of the content instead.
 func GenerationOf(files []Source) string {
+	return generationOf(files, func(f Source) [sha256.Size]byte { return sha256.Sum256(f.Data) })
+}
+
+func generationOf(files []Source, sum func(Source) [sha256.Size]byte) string {
 	h := sha256.New()
 	part := func(b []byte) {
 		var n [8]byte
@@ -136,7 +159,12 @@ func GenerationOf(files []Source) string {
 	}
 	for _, f := range files {
 		part([]byte(f.Name))
-		part(f.Data)
+		if isRuleFile(f.Name) {
+			part(f.Data)
+			continue
+		}
+		s := sum(f)
+		part(s[:])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }

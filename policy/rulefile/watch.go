@@ -24,7 +24,9 @@ type WatchOptions struct {
 
 // Watcher keeps a rule directory's last good generation in force.
 //
-// It looks at the content of every file at each interval. A change is compiled
+// It looks at the content of every rule file at each interval, and at that of a
+// file which one names whenever the file system says that it may have changed. A
+// change is compiled
 // once two looks running have found the same content, so that a directory in the
 // middle of being copied is left alone, and takes force by one pointer swap: with
 // the default interval, about two seconds after the last file was written. What
@@ -34,6 +36,7 @@ type Watcher struct {
 	current atomic.Pointer[Generation]
 
 	// Owned by the goroutine that calls Tick.
+	reader  *reader
 	pending string // state seen once and not yet judged
 	judged  string // last state that was judged
 	failing bool   // OnFault was told and not yet told nil
@@ -48,17 +51,17 @@ func NewWatcher(o WatchOptions) (*Watcher, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Watcher{opt: o}
-	files, err := ReadDir(o.Dir)
+	w := &Watcher{opt: o, reader: newReader(o.Dir)}
+	s, err := w.reader.read()
 	if err != nil {
 		return nil, err
 	}
-	g, err := w.compile(files)
+	g, err := w.compile(s)
 	if err != nil {
 		return nil, err
 	}
 	w.current.Store(g)
-	w.judged = GenerationOf(files)
+	w.judged = s.state()
 	return w, nil
 }
 
@@ -85,12 +88,12 @@ func (w *Watcher) Run(ctx context.Context) {
 // Tick looks at the directory once. It must not be called while Run runs, nor by
 // two goroutines at once.
 func (w *Watcher) Tick() {
-	files, err := ReadDir(w.opt.Dir)
+	s, err := w.reader.read()
 	state := ""
 	if err != nil {
 		state = "unreadable: " + err.Error()
 	} else {
-		state = GenerationOf(files)
+		state = s.state()
 	}
 	if state == w.judged {
 		w.pending = ""
@@ -109,7 +112,7 @@ func (w *Watcher) Tick() {
 		w.clear()
 		return
 	}
-	g, err := w.compile(files)
+	g, err := w.compile(s)
 	if err != nil {
 		w.fault(err)
 		return
@@ -121,10 +124,10 @@ func (w *Watcher) Tick() {
 	}
 }
 
-func (w *Watcher) compile(files []Source) (*Generation, error) {
+func (w *Watcher) compile(s *snapshot) (*Generation, error) {
 	o := w.opt.Compile
 	o.Now = w.opt.Now()
-	return Compile(w.opt.Dir, files, o)
+	return compileAll(w.opt.Dir, s, o)
 }
 
 func (w *Watcher) fault(err error) {
