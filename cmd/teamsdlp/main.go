@@ -22,6 +22,7 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Open one captured notification and print each check."`
 	Scan    scanCmd    `cmd:"" help:"Find sensitive data in text."`
 	Rules   rulesCmd   `cmd:"" help:"Test, lint and show rules."`
+	EDM     edmCmd     `cmd:"" name:"edm" help:"Make and show tables of exact data."`
 	Actions actionsCmd `cmd:"" help:"List, show, verify and decide what is in the action log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -386,6 +386,9 @@ type shownDetector struct {
 	Patterns    []string `json:"patterns,omitempty"`
 	Words       []string `json:"words,omitempty"`
 	Within      int      `json:"within,omitempty"`
+	Exact       string   `json:"exact,omitempty"`
+	Table       string   `json:"table,omitempty"`
+	Similarity  string   `json:"similarity,omitempty"`
 	Match       []string `json:"match,omitempty"`
 	NoMatch     []string `json:"no_match,omitempty"`
 	Source      string   `json:"source,omitempty"`
@@ -398,8 +401,41 @@ func showDetector(d detect.Detector) shownDetector {
 		}
 		return l.String()
 	}
-	return shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Alone: level(d.Alone), WithContext: level(d.WithContext),
+	shown := shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Alone: level(d.Alone), WithContext: level(d.WithContext),
 		Validate: d.Validate, Patterns: d.Patterns, Words: d.Words, Within: d.Within, Match: d.Match, NoMatch: d.NoMatch, Source: d.Source}
+	if d.Exact != nil {
+		shown.Exact, shown.Table = showExact(d.Exact, d.Within)
+	}
+	if f := d.Fingerprint; f != nil {
+		var shares []string
+		for _, l := range []struct {
+			level detect.Level
+			share int
+		}{{detect.Low, f.Low}, {detect.Medium, f.Medium}, {detect.High, f.High}} {
+			if l.share > 0 {
+				shares = append(shares, fmt.Sprintf("%s from %d %%", l.level, l.share))
+			}
+		}
+		shown.Similarity = strings.Join(shares, ", ")
+	}
+	return shown
+}
+
+// showExact says what exact data is looked for, and what table it is in.
+func showExact(x *detect.Exact, within int) (exact, table string) {
+	info := x.Table.Info()
+	name := func(c detect.TableColumn) string { return fmt.Sprintf("%s (%s)", c.Name, c.Kind) }
+	exact = "values of " + name(info.Columns[0])
+	var others []string
+	for _, c := range info.Columns[1:] {
+		if x.Columns == nil || slices.Contains(x.Columns, c.Name) {
+			others = append(others, name(c))
+		}
+	}
+	if len(others) > 0 {
+		exact += fmt.Sprintf("; with context: %s; at least %d within %d characters", strings.Join(others, ", "), max(1, x.AtLeast), within)
+	}
+	return exact, fmt.Sprintf("%d rows by %s, built %s with key %s", info.Rows, name(info.Columns[0]), info.Built.Format(time.RFC3339), info.KeyID)
 }
 
 func (c rulesShowCmd) detectors(w io.Writer, detectors []detect.Detector) error {
@@ -431,7 +467,7 @@ func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
 	for _, p := range d.Patterns {
 		lines = append(lines, [2]string{"pattern", p})
 	}
-	lines = append(lines, [2]string{"context words", strings.Join(d.Words, ", ")})
+	lines = append(lines, [][2]string{{"exact", d.Exact}, {"table", d.Table}, {"similarity", d.Similarity}, {"context words", strings.Join(d.Words, ", ")}}...)
 	for _, m := range d.Match {
 		lines = append(lines, [2]string{"matches", m})
 	}
