@@ -335,6 +335,21 @@ func (t *Table) Unlock(k TableKey) (*Table, error) {
 // Info says what the table holds.
 func (t *Table) Info() TableInfo { return t.info }
 
+// OneIn returns how many numbers as long as the longest of the primary column there
+// are for each row: of that many, chosen by chance, one is in the table. It is 0
+// where the primary column holds no numbers, or there are more than people meet.
+func (t *Table) OneIn() int {
+	digits := bits.Len64(t.sizes[0]) - 1
+	if t.info.Columns[0].Kind != DigitsColumn || digits > 15 {
+		return 0
+	}
+	numbers := 1
+	for range digits {
+		numbers *= 10
+	}
+	return max(1, numbers/t.rows)
+}
+
 // Column returns the place of a column among the table's; -1 if there is none.
 func (t *Table) Column(name string) int {
 	return slices.IndexFunc(t.info.Columns, func(c TableColumn) bool { return c.Name == name })

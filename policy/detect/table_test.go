@@ -338,6 +338,14 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+func TestOneIn(t *testing.T) {
+	for spec, want := range map[string]int{"customer_no=digits": 25_000_000, "phone=digits,email=email": 333_333_333_333, "email=email": 0, "last name=text": 0} {
+		if got := tableOf(t, customers, spec).OneIn(); got != want {
+			t.Errorf("%s: one in %d, want %d", spec, got, want)
+		}
+	}
+}
+
 func FuzzReadTable(f *testing.F) {
 	good, _, err := buildOf(customers, nil)
 	if err != nil {

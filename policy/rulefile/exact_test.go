@@ -378,3 +378,68 @@ func TestSourceNeverPrints(t *testing.T) {
 		}
 	}
 }
+
+func TestLintExact(t *testing.T) {
+	var dense strings.Builder
+	dense.WriteString("no,last name\n")
+	for i := range 2000 {
+		fmt.Fprintf(&dense, "%d,Muster\n", 100_000+i*7)
+	}
+	for _, tc := range []struct {
+		name, rules, table string
+		mode               os.FileMode
+		want               []string
+	}{
+		{"quiet", exactRule, customers, 0o600, nil},
+		{"a key that others can read", exactRule, customers, 0o640, []string{"3:40 open-key"}},
+		{"one key of two detectors", exactRule + strings.Replace(strings.TrimPrefix(exactRule, "detectors:\n"), "customer", "second", 1), customers, 0o604, []string{"3:40 open-key"}},
+		{"many rows, with another column", strings.Replace(exactRule, "at_least: 2", "at_least: 1", 1), dense.String(), 0o600, nil},
+		{"many rows, alone", strings.Replace(exactRule, "at_least: 2", "at_least: 1", 1) + "    confidence: {alone: low, with_context: high}\n", dense.String(), 0o600, []string{"2:9 exact-by-chance"}},
+		{"few rows, alone", exactRule + "    confidence: {alone: low, with_context: high}\n", customers, 0o600, nil},
+		{"many rows and no other column", strings.Replace(exactRule, ", corroborate: {at_least: 2}", "", 1), strings.ReplaceAll(strings.ReplaceAll(dense.String(), ",Muster", ""), ",last name", ""), 0o600,
+			[]string{"2:9 exact-by-chance"}},
+	} {
+		dir := ruleDirWith(t, map[string]string{"customers.edm": string(buildTable(t, tc.table)),
+			"r.yaml": tc.rules + "rules:\n  - {id: r, mode: shadow, when: {any: [{detect: customer}, {detect: second}]}, action: block, tip: {text: x}}\n"})
+		if !strings.Contains(tc.rules, "second") {
+			write(t, dir, "r.yaml", tc.rules+"rules:\n  - {id: r, mode: shadow, when: {detect: customer}, action: block, tip: {text: x}}\n")
+		}
+		if err := os.Chmod(filepath.Join(dir, "../edm.key"), tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		g, err := Open(dir, Options{Now: today})
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
+		}
+		var got []string
+		for _, f := range g.Findings {
+			got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Col, f.Code))
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+// TestLongListsAreNotCompared: lint compares short lists word by word; of long ones
+// it takes no more than that a list is itself.
+func TestLongListsAreNotCompared(t *testing.T) {
+	var long []string
+	for i := range maxCompared + 1 {
+		long = append(long, fmt.Sprint("word", i))
+	}
+	a := &policy.Keywords{List: "a", Terms: long}
+	for _, tc := range []struct {
+		a, b *policy.Keywords
+		want bool
+	}{
+		{a, &policy.Keywords{List: "a", Terms: long}, true},
+		{a, &policy.Keywords{List: "b", Terms: long}, false},
+		{&policy.Keywords{Terms: long[:1]}, a, false},
+		{&policy.Keywords{Terms: []string{"WORD1"}}, &policy.Keywords{List: "c", Terms: long[:9]}, true},
+	} {
+		if got := implies(tc.a, tc.b); got != tc.want {
+			t.Errorf("%d words of %q imply %d of %q: %v", len(tc.a.Terms), tc.a.List, len(tc.b.Terms), tc.b.List, got)
+		}
+	}
+}

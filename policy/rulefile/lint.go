@@ -27,6 +27,7 @@ func (s *set) lint(dir string, now time.Time) []Finding {
 		l.add("empty-set", place{file: dir}, "no rules: no message is ever acted on. Add a rule, or check that this is the right directory")
 	}
 	l.unused()
+	l.exact()
 	for i, r := range s.rules {
 		l.rule(r)
 		l.duplicates(r, s.rules[:i])
@@ -60,6 +61,32 @@ func (l *linter) unused() {
 		}
 	}
 }
+
+// exact looks at the detectors of exact data.
+func (l *linter) exact() {
+	open := map[string]bool{}
+	for _, id := range l.set.order {
+		x := l.set.detectors[id]
+		if x.Exact == nil {
+			continue
+		}
+		key := x.exact.key
+		if mode := l.set.modes[key.name]; mode.Perm()&0o077 != 0 && !open[key.name] {
+			open[key.name] = true
+			l.add("open-key", place{file: x.file, line: key.node.Line, col: key.node.Column}, "others than its owner can read the key %s: chmod 600 mends that", key.name)
+		}
+		one := x.Exact.Table.OneIn()
+		alone := x.Alone > 0 || len(x.Exact.Table.Info().Columns) == 1
+		if alone && one > 0 && one < chance {
+			l.add("exact-by-chance", x.place, "detector %q: one in %d numbers of the length of %s is in the table, so that any number may match alone: set confidence.alone to none, and have other columns corroborate",
+				id, one, x.Exact.Table.Info().Columns[0].Name)
+		}
+	}
+}
+
+// chance is up to how many numbers hold one of the table's too often for a match
+// without anything else.
+const chance = 10_000
 
 func (l *linter) rule(r *rule) {
 	l.reach(r)
