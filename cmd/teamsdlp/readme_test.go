@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -502,6 +503,62 @@ func TestReadmeRules(t *testing.T) {
 	for _, name := range names {
 		if !strings.Contains(p.prose, "`"+name+"`") {
 			t.Errorf("the page does not name %s", name)
+		}
+	}
+}
+
+// TestReadmeExact: the example of exact data, forms and lists loads, once the files
+// that it names are there, and finds what it says.
+func TestReadmeExact(t *testing.T) {
+	p := readPage(t, "policy/rulefile/README.md")
+	at := slices.IndexFunc(p.blocks, func(b block) bool { return b.lang == "yml" })
+	if at < 0 {
+		t.Fatal("there is no example")
+	}
+	dir := t.TempDir()
+	form, err := os.ReadFile(filepath.Join(root, "policy/rulefile/testdata/full/forms/claim.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	putFile(t, dir+"/rules/r.yaml", strings.Join(p.blocks[at].lines, "\n")+"\n")
+	putFile(t, dir+"/rules/forms/claim.txt", string(form))
+	putFile(t, dir+"/rules/lists/suppliers.txt", "# suppliers\nFabrikam Paper\n")
+	putFile(t, dir+"/rules/tables/.keep", "")
+	putFile(t, dir+"/keys/.keep", "")
+	putFile(t, dir+"/customers.csv", "customer_no,last name,email\n00000042,Testperson,t@contoso.test\n")
+	commands := 0
+	for _, b := range p.blocks {
+		for _, line := range b.lines {
+			for _, args := range ours(line) {
+				if b.lang != "sh" || args[0] != "edm" {
+					continue
+				}
+				commands++
+				for i, a := range args {
+					if strings.Contains(a, "/") || strings.HasSuffix(a, ".csv") {
+						args[i] = dir + "/" + a
+					}
+				}
+				var out bytes.Buffer
+				e := &env{t.Context(), func(string) string { return "" }, strings.NewReader(""), &out, &out}
+				if code := run(e, args); code != 0 {
+					t.Errorf("%q: exit %d, %s", args, code, &out)
+				}
+			}
+		}
+	}
+	if commands != 3 {
+		t.Errorf("%d commands of edm", commands)
+	}
+	for text, want := range map[string]string{
+		"00000042 is t@contoso.test":  "customer-record",
+		"ask Fabrikam  paper for it":  "suppliers",
+		string(form):                  "claim-form",
+		"00000042 is x@contoso.test?": "none",
+	} {
+		_, out, errs := ran(t, dir, text, "scan --rules {dir}/rules")
+		if matched := strings.Contains(out, "rule customer-data (shadow): matched"); matched != (want != "none") || matched && !strings.Contains(out, want) {
+			t.Errorf("%.30q: want %s in %s%s", text, want, out, errs)
 		}
 	}
 }
