@@ -12,10 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"teamsdlp/policy"
-	"teamsdlp/policy/extract"
-	"teamsdlp/policy/rulefile"
 )
 
 // ran runs a command line; a word {dir} stands for dir.
@@ -283,68 +279,6 @@ func TestEDMBuildStopped(t *testing.T) {
 	}
 	if left, err = filepath.Glob(dir + "/.edm*"); err != nil || left != nil {
 		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-// A table is swapped while messages are judged: each message is judged by one
-// table or the other, whole.
-func TestEDMSwap(t *testing.T) {
-	dir := t.TempDir()
-	putFile(t, dir+"/rules/r.yaml", recordRules)
-	putFile(t, dir+"/rules/tables/.keep", "")
-	putFile(t, dir+"/keys/edm.key", strings.Repeat("0123456789abcdef", 4))
-	const build = "edm build - --key {dir}/keys/edm.key --primary customer_no=digits --column last~name=text --column email=email -o {dir}/rules/tables/customers.edm"
-	table := func(more string) {
-		t.Helper()
-		if code, _, errs := ran(t, dir, recordsCSV+more, build); code != 0 {
-			t.Fatalf("edm build: exit %d, %s", code, errs)
-		}
-	}
-	// Both tables have Anna. One has Li as well, the other Ming.
-	const li, ming = "30918855,Li Wei,li@contoso.test\n", "40918856,Ming Na,ming@contoso.test\n"
-	table(li)
-	w, err := rulefile.NewWatcher(rulefile.WatchOptions{Dir: dir + "/rules", OnFault: func(err error) { t.Errorf("fault: %v", err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop, done := make(chan struct{}), make(chan error, 2)
-	texts := []*extract.Text{extract.Plain("10442817 Muster"), extract.Plain("30918855 Li Wei"), extract.Plain("40918856 Ming Na")}
-	judge := func(set *policy.Set, text *extract.Text) bool {
-		v := set.Judge(&policy.Message{Text: text, Sender: policy.Sender{ID: "ana"}}, &policy.Context{Final: true}, time.Now())
-		return v.Action == policy.Block
-	}
-	for range 2 {
-		go func() {
-			for {
-				select {
-				case <-stop:
-					done <- nil
-					return
-				default:
-				}
-				set := w.Current()
-				if anna, li, ming := judge(set, texts[0]), judge(set, texts[1]), judge(set, texts[2]); !anna || li == ming {
-					done <- fmt.Errorf("generation %s finds Anna %v, Li %v, Ming %v", set.Generation, anna, li, ming)
-					return
-				}
-			}
-		}()
-	}
-	seen := map[string]bool{}
-	for i := range 6 {
-		table([]string{ming, li}[i%2])
-		w.Tick()
-		w.Tick()
-		seen[w.Current().Generation] = true
-	}
-	close(stop)
-	for range 2 {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-	if len(seen) < 2 {
-		t.Errorf("%d generations were in force", len(seen))
 	}
 }
 

@@ -20,7 +20,11 @@
 //
 // A company's own detectors are patterns of package regexp. Each runs only on a
 // text that holds what the pattern cannot match without, which is derived from
-// the pattern.
+// the pattern. Others are exact data (see [Table]): the text's numbers, addresses
+// and groups of words are looked up by keyed hashes, a filter first; or copies of
+// a form (see [Fingerprint]), known by its groups of words. Lists of keywords are
+// looked up by whole words ([Keywords]). None of these costs more for having more
+// to look for.
 //
 // # Gates
 //

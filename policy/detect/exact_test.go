@@ -174,6 +174,15 @@ func TestExactParts(t *testing.T) {
 	}
 }
 
+// People's own words are masked by exact data as by all else.
+func TestExactMasksText(t *testing.T) {
+	e := exactEngine(t, Detector{ID: "customer", Family: "person", WithContext: High, Exact: &Exact{Table: tableOf(t, customers, allColumns)}})
+	const want = "it is for ••••••17, Muster"
+	if got := e.MaskAll("it is for 1044281 7, Muster"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // Two columns of the same value are one piece of evidence, and the primary value
 // is none for itself.
 func TestExactEqualValues(t *testing.T) {

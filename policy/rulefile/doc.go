@@ -1,8 +1,9 @@
 // Package rulefile turns a directory of YAML into a compiled rule set, or into
 // every fault in it with its position.
 //
-// All *.yaml and *.yml files of one directory are one generation, named by a hash
-// over their names and contents. A generation is compiled whole or not at all:
+// All *.yaml and *.yml files of one directory are one generation, with the lists,
+// forms and tables of exact data that they name, which lie beside them or below;
+// its name is a hash over their names and contents. A generation is compiled whole or not at all:
 // [Load] returns a set only if every file parses, every name that a rule uses
 // exists, and every test beside a rule or a detector passes. [Watcher] keeps the
 // last good generation in force while the directory holds a broken one.

@@ -323,6 +323,57 @@ func TestWatchNamedFiles(t *testing.T) {
 	}
 }
 
+// TestWatchSwapWhileJudging: a table is swapped while messages are judged. Each set
+// judges by one table or the other, whole.
+func TestWatchSwapWhileJudging(t *testing.T) {
+	// Both tables have Anna. One has Li as well, the other Ming.
+	tables := [][]byte{buildTable(t, customers+"30918855,Li Wei,li@contoso.test\n"), buildTable(t, customers+"40918856,Ming Na,ming@contoso.test\n")}
+	dir := ruleDirWith(t, map[string]string{"r.yaml": watchedRules, "customers.edm": string(tables[0]), "fish.txt": "trout\n"})
+	w, err := NewWatcher(WatchOptions{Dir: dir, Now: func() time.Time { return today }, OnFault: func(err error) { t.Errorf("fault: %v", err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finds := func(set *policy.Set, text string) bool { return !strings.Contains(judged(set, text), "did not occur") }
+	stop, done := make(chan struct{}), make(chan error, 2)
+	for range 2 {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					done <- nil
+					return
+				default:
+				}
+				set := w.Current()
+				anna, li, ming := finds(set, "10442817, Muster, anna.muster@contoso.test"), finds(set, "30918855 Li Wei li@contoso.test"), finds(set, "40918856 Ming Na ming@contoso.test")
+				if !anna || li == ming {
+					done <- fmt.Errorf("generation %s finds Anna %v, Li %v, Ming %v", set.Generation, anna, li, ming)
+					return
+				}
+			}
+		}()
+	}
+	seen := map[string]bool{}
+	for i := range 8 {
+		write(t, dir, ".next", string(tables[(i+1)%2]))
+		if err := os.Rename(filepath.Join(dir, ".next"), filepath.Join(dir, "customers.edm")); err != nil {
+			t.Fatal(err)
+		}
+		w.Tick()
+		w.Tick()
+		seen[w.Current().Generation] = true
+	}
+	close(stop)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d generations were in force, want 2", len(seen))
+	}
+}
+
 // TestReaderReadsOnlyWhatChanged: a large table is not read at every look, unless it
 // was changed so lately that its time of change proves nothing.
 func TestReaderReadsOnlyWhatChanged(t *testing.T) {

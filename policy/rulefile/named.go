@@ -70,10 +70,11 @@ type reader struct {
 
 // seenFile is a named file as it was last read.
 type seenFile struct {
-	info fs.FileInfo
-	at   time.Time // before it was read
-	data []byte
-	sum  [sha256.Size]byte
+	info  fs.FileInfo
+	at    time.Time // before it was read
+	since time.Time // when it was first seen as it is
+	data  []byte
+	sum   [sha256.Size]byte
 }
 
 // settled is how long a file must have been left alone before its time of change
@@ -137,12 +138,14 @@ func (r *reader) file(name string, kind namedKind) (*seenFile, error) {
 	if info.Size() > kind.limit() {
 		return nil, fmt.Errorf("is larger than %d bytes", kind.limit())
 	}
-	if f := r.known[name]; f != nil && os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime()) &&
-		f.at.Sub(info.ModTime()) > settled {
-		f.info = info
-		return f, nil
+	f := &seenFile{info: info, at: before, since: before, data: make([]byte, info.Size())}
+	old := r.known[name]
+	if old != nil && os.SameFile(old.info, info) && old.info.Size() == info.Size() && old.info.ModTime().Equal(info.ModTime()) {
+		if f.since = old.since; old.at.Sub(info.ModTime()) > settled || old.at.Sub(old.since) > settled {
+			old.info = info // its mode may be another
+			return old, nil
+		}
 	}
-	f := &seenFile{info: info, at: before, data: make([]byte, info.Size())}
 	in, err := os.Open(at)
 	if err != nil {
 		return nil, shortError(err)
@@ -156,7 +159,7 @@ func (r *reader) file(name string, kind namedKind) (*seenFile, error) {
 	}
 	f.sum = sha256.Sum256(f.data)
 	// Equal content keeps the memory of before, which the set in force holds too.
-	if old := r.known[name]; old != nil && old.sum == f.sum {
+	if old != nil && old.sum == f.sum {
 		f.data = old.data
 	}
 	r.known[name] = f
