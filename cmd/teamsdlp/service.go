@@ -255,6 +255,9 @@ func (s *service) run(ctx context.Context) error {
 		case <-show.Done():
 		}
 	}()
+	if len(s.rules.Current().Rules) == 0 {
+		s.log.Warn("there is no rule: no message is ever acted on", zap.String("rules_dir", s.cfg.RulesDir))
+	}
 	s.ready.Store(true)
 	s.log.Info("serving", zap.String("public", s.public.Addr().String()), zap.String("private", s.private.Addr().String()), zap.String("generation", s.rules.Current().Generation))
 
@@ -269,6 +272,7 @@ func (s *service) run(ctx context.Context) error {
 	shows.Wait()
 	stopSealing() // last: the final checkpoint covers every entry
 	sealers.Wait()
+	s.log.Info("stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -370,7 +374,7 @@ func (s *service) rulesChanged(g *rulefile.Generation) {
 	s.record(g.Set.Generation, inForce(g.Set))
 }
 
-func inForce(set *policy.Set) string { return fmt.Sprintf("in force: %d rules", len(set.Rules)) }
+func inForce(set *policy.Set) string { return "in force: " + plural(len(set.Rules), "rule") }
 
 // rulesRefused is told nil once the directory holds again what is in force.
 func (s *service) rulesRefused(err error) {
@@ -381,7 +385,7 @@ func (s *service) rulesRefused(err error) {
 	}
 	s.metrics.generations.WithLabelValues("refused").Inc()
 	s.log.Error("rules refused: the last good set stays in force", zap.String("generation", current), zap.Error(err))
-	s.record(current, fmt.Sprintf("a change was refused with %d faults: this generation stays in force", strings.Count(err.Error(), "\n")+1))
+	s.record(current, fmt.Sprintf("a change was refused with %s: this generation stays in force", plural(strings.Count(err.Error(), "\n")+1, "fault")))
 }
 
 // record writes an entry about a generation. Rules that cannot be recorded are

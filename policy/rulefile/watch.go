@@ -2,6 +2,7 @@ package rulefile
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,8 @@ type WatchOptions struct {
 	// OnChange is told of each generation that comes into force after the first.
 	OnChange func(*Generation)
 	// OnFault is told once of each state of the directory that cannot be put in
-	// force, and with nil once the directory holds again what is in force.
+	// force, and with nil if after that the directory holds again what was in
+	// force all the time. Where something else comes into force, OnChange says so.
 	OnFault func(error)
 }
 
@@ -30,7 +32,9 @@ type WatchOptions struct {
 // once two looks running have found the same content, so that a directory in the
 // middle of being copied is left alone, and takes force by one pointer swap: with
 // the default interval, about two seconds after the last file was written. What
-// does not compile changes nothing but what OnFault is told.
+// does not compile changes nothing but what OnFault is told. Neither does a
+// directory that lost its last rule: that is what a volume which is not mounted
+// looks like, or a deployment that was cut short.
 type Watcher struct {
 	opt     WatchOptions
 	current atomic.Pointer[Generation]
@@ -117,8 +121,12 @@ func (w *Watcher) Tick() {
 		w.fault(err)
 		return
 	}
+	if len(g.Set.Rules) == 0 && len(w.Current().Rules) > 0 {
+		w.fault(fmt.Errorf("%s has no rule any more: to stop judging messages, set mode: off in each rule; else put the rule files back", w.opt.Dir))
+		return
+	}
 	w.current.Store(g)
-	w.clear()
+	w.failing = false
 	if w.opt.OnChange != nil {
 		w.opt.OnChange(g)
 	}

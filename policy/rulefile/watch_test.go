@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"teamsdlp/policy"
 )
 
 // watched is a watcher over a directory with one rule, and what it told.
@@ -123,7 +125,7 @@ func TestWatchFault(t *testing.T) {
 	w.expect(t, "one", `fault: r.yaml:1:1: unknown key "rulex" in a rule file (did you mean "rules"?)`)
 	write(t, w.dir, "r.yaml", ruleNamed("two"))
 	w.ticks(5)
-	w.expect(t, "two", "clear", "change to two")
+	w.expect(t, "two", "change to two")
 	write(t, w.dir, "r.yaml", "rulez: []\n")
 	w.ticks(2)
 	write(t, w.dir, "r.yaml", ruleNamed("two"))
@@ -156,6 +158,43 @@ func TestWatchDirectoryGone(t *testing.T) {
 	}
 	w.ticks(5)
 	w.expect(t, "one", "clear")
+}
+
+// TestWatchEmptied: a directory that lost its rules, as when its volume is not
+// mounted, does not end all judging. Rules that are off are a decision.
+func TestWatchEmptied(t *testing.T) {
+	const fault = " has no rule any more: to stop judging messages, set mode: off in each rule; else put the rule files back"
+	w := watch(t)
+	if err := os.Remove(filepath.Join(w.dir, "r.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	w.ticks(5)
+	w.expect(t, "one", "fault: "+w.dir+fault)
+	write(t, w.dir, "r.yaml", "rules: []\n")
+	w.ticks(5)
+	w.expect(t, "one", "fault: "+w.dir+fault)
+	write(t, w.dir, "r.yaml", ruleNamed("one"))
+	w.ticks(5)
+	w.expect(t, "one", "clear")
+	write(t, w.dir, "r.yaml", strings.Replace(ruleNamed("one"), "mode: shadow", "mode: off", 1))
+	w.ticks(2)
+	w.expect(t, "one", "change to one")
+	if got := w.Current().Rules[0].Mode; got != policy.Off {
+		t.Errorf("mode %s", got)
+	}
+
+	// One that never had any takes its first, and may lose nothing.
+	dir := t.TempDir()
+	empty, err := NewWatcher(WatchOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "r.yaml", ruleNamed("first"))
+	empty.Tick()
+	empty.Tick()
+	if got := idsOf(empty.Generation()); got != "first" {
+		t.Errorf("in force: %s", got)
+	}
 }
 
 func TestWatchConfigMap(t *testing.T) {
