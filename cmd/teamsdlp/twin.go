@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ var sampleRules embed.FS
 
 type twinCmd struct {
 	Listen       string  `default:"127.0.0.1:9400" help:"Where to listen; a loopback address only."`
-	WriteConfig  string  `type:"path" placeholder:"DIR" help:"Write a configuration, keys and sample rules there, which serve takes unchanged. What is there already stays."`
+	WriteConfig  string  `type:"path" placeholder:"DIR" help:"Write a configuration, keys and sample rules there, which serve takes unchanged. What is there already stays, but for the twin's address."`
 	Exit         bool    `help:"End once the configuration is written."`
 	NoThrottle   bool    `help:"Do not limit requests. By default the limits are Graph's: 1 a second in a conversation, 4 in a team, 30 in a tenant."`
 	BackoffScale float64 `default:"1" placeholder:"X" help:"Shorten the waits between attempts at a delivery: 0.01 makes 10s into 100ms."`
@@ -142,10 +143,14 @@ type twinConfig struct {
 	Private string // listen address of its desk; empty: 127.0.0.1:9501
 }
 
+// configHead begins the configurations that writeTwinConfig writes.
+const configHead = "# Written by teamsdlp: a configuration for the simulated Microsoft Graph at\n"
+
 // writeTwinConfig writes into dir what serve needs to watch Contoso at a twin:
-// teamsdlp.yaml, keys, the client secret and the sample rules. Keys, secret and
-// rules that are there already stay; the configuration is written anew, because
-// the twin's address is in it. It returns the path of the configuration.
+// teamsdlp.yaml, keys, the client secret and the sample rules. What is there
+// already stays; in a configuration of ours only the twin's address is set. It
+// refuses a directory with a configuration that is not ours, and writes nothing
+// there. It returns the path of the configuration.
 func writeTwinConfig(dir string, c twinConfig) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -156,6 +161,11 @@ func writeTwinConfig(dir string, c twinConfig) (string, error) {
 	}
 	if c.Private == "" {
 		c.Private = "127.0.0.1:9501"
+	}
+	file := filepath.Join(dir, "teamsdlp.yaml")
+	data, err := c.configuration(dir, file)
+	if err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o700); err != nil {
 		return "", err
@@ -169,13 +179,32 @@ func writeTwinConfig(dir string, c twinConfig) (string, error) {
 	if err := writeSampleRules(filepath.Join(dir, "rules")); err != nil {
 		return "", fmt.Errorf("writing sample rules: %w", err)
 	}
-	data, err := yaml.Marshal(c.document(dir))
-	if err != nil {
-		return "", fmt.Errorf("encoding the configuration: %w", err)
+	return file, os.WriteFile(file, data, 0o600)
+}
+
+// configuration is the content of file: a new one, or the one that is there with
+// this twin's address in the place of the other twin's.
+func (c twinConfig) configuration(dir, file string) ([]byte, error) {
+	have, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err := yaml.Marshal(c.document(dir))
+		if err != nil {
+			return nil, fmt.Errorf("encoding the configuration: %w", err)
+		}
+		return append([]byte(configHead+"# "+c.URL+". teamsdlp check --example prints every key.\n"), data...), nil
 	}
-	head := "# Written by teamsdlp: a configuration for the simulated Microsoft Graph at\n# " + c.URL + ". teamsdlp check --example prints every key.\n"
-	file := filepath.Join(dir, "teamsdlp.yaml")
-	return file, os.WriteFile(file, append([]byte(head), data...), 0o600)
+	if err != nil {
+		return nil, err
+	}
+	var there struct {
+		Cloud struct {
+			GraphURL string `yaml:"graph_url"`
+		} `yaml:"cloud"`
+	}
+	if !bytes.HasPrefix(have, []byte(configHead)) || yaml.Unmarshal(have, &there) != nil || there.Cloud.GraphURL == "" {
+		return nil, fmt.Errorf("%s is there and is no configuration for a twin: name another directory, or move it away", file)
+	}
+	return bytes.ReplaceAll(have, []byte(there.Cloud.GraphURL), []byte(c.URL)), nil
 }
 
 // document is the configuration as YAML. It holds a reference to the secret,

@@ -147,6 +147,49 @@ func TestTwinWritesAConfigThatLoads(t *testing.T) {
 	}
 }
 
+// TestTwinKeepsAConfigOfOnesOwn: one that was changed by hand only gets the
+// address of the new twin, and one that the twin never wrote is not touched, nor
+// is its folder.
+func TestTwinKeepsAConfigOfOnesOwn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "try")
+	write := func(args ...string) (int, string) {
+		return runTwin(t.Context(), io.Discard, append([]string{"--write-config", dir, "--exit"}, args...)...)
+	}
+	if code, stderr := write(); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	file := filepath.Join(dir, "teamsdlp.yaml")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(data), "127.0.0.1:9501", "127.0.0.1:19501", 1) + "graph: {tenant_rps: 7} # ours\n"
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := tree(t, dir)
+	want["teamsdlp.yaml"] = strings.ReplaceAll(changed, "http://127.0.0.1:9400", "http://127.0.0.1:19400")
+	if code, stderr := write("--listen", "127.0.0.1:19400"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if d := cmp.Diff(want, tree(t, dir)); d != "" {
+		t.Error(d)
+	}
+
+	dir = t.TempDir()
+	for _, own := range []string{"public: {url: https://dlp.example.com}\n", "", configHead, configHead + "cloud: [\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "teamsdlp.yaml"), []byte(own), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, stderr := write(); code != 2 || !strings.Contains(stderr, "is no configuration for a twin: name another directory") {
+			t.Errorf("%q: exit %d, %q", own, code, stderr)
+		}
+		if d := cmp.Diff(map[string]string{"teamsdlp.yaml": own}, tree(t, dir)); d != "" {
+			t.Errorf("%q: %s", own, d)
+		}
+	}
+}
+
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
