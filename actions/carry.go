@@ -62,7 +62,10 @@ func (e *CallError) Gone() bool {
 
 // Error implements error.
 func (e *CallError) Error() string {
-	if e.Status == 0 {
+	switch {
+	case e.Status == 0 && e.NotSent:
+		return "calling graph: not reached (" + e.Code + ")"
+	case e.Status == 0:
 		return "calling graph: no answer (" + e.Code + ")"
 	}
 	return fmt.Sprintf("calling graph: status %d (%s)", e.Status, e.Code)

@@ -440,20 +440,28 @@ func (g gapRecorder) Gap(ctx context.Context, gap subscriptions.Gap) error {
 	return g.r.Gap(ctx, gap.TenantID, actions.Gap{Resource: gap.Resource, From: gap.From, To: gap.To, Cause: gap.Cause})
 }
 
+// subscriptionMend is for whoever reads that a subscription does not come about:
+// check asks the same of Microsoft, one thing after the other.
+const subscriptionMend = "teamsdlp check --online, with this configuration, says what is wrong and how to mend it"
+
 // subscriptionLog tells the program log what the manager does.
 type subscriptionLog struct{ log *zap.Logger }
 
 func (l subscriptionLog) Stepped(t subscriptions.Target, step subscriptions.Step, err error, retry time.Duration) {
 	fields := []zap.Field{zap.String("tenant", t.TenantID), zap.String("resource", t.Resource), zap.String("step", string(step.Kind)), zap.String("reason", step.Reason)}
 	if err != nil {
-		l.log.Warn("subscription step did not work", append(fields, zap.Duration("retry_in", retry), zap.Error(err))...)
+		l.log.Warn("subscription step did not work", append(fields, zap.Duration("retry_in", retry), zap.Error(err), zap.String("mend", subscriptionMend))...)
 		return
 	}
 	l.log.Info("subscription step", fields...)
 }
 
 func (l subscriptionLog) Trouble(tenant, operation string, err error) {
-	l.log.Warn("subscription trouble", zap.String("tenant", tenant), zap.String("operation", operation), zap.Error(err))
+	fields := []zap.Field{zap.String("tenant", tenant), zap.String("operation", operation), zap.Error(err)}
+	if operation == "list" { // the others are of our own store
+		fields = append(fields, zap.String("mend", subscriptionMend))
+	}
+	l.log.Warn("subscription trouble", fields...)
 }
 
 func (l subscriptionLog) Heard(e subscriptions.Event, known bool) {

@@ -276,17 +276,25 @@ type noToken struct{ code string }
 
 func (e *noToken) Error() string { return "no token (" + e.code + ")" }
 
+// unreachable is the code of a login server that gave no answer.
+const unreachable = "login_server_out_of_reach"
+
 // newNoToken keeps of err no more than a code: the rest may quote the request.
 func newNoToken(ctx context.Context, err error) error {
 	var refused *azidentity.AuthenticationFailedError
 	var own *tokenError
+	var network *url.Error
 	switch {
 	case ctx.Err() != nil:
 		return &noToken{code: "no_token_in_time"}
 	case errors.As(err, &own):
 		return &noToken{code: own.code}
-	case errors.As(err, &refused):
-		return &noToken{code: loginCode(refused.Error())}
+	case errors.As(err, &refused) && refused.RawResponse != nil:
+		return &noToken{code: loginCode(refused.Error(), refused.RawResponse.StatusCode)}
+	case errors.As(err, &refused) && aadsts.MatchString(refused.Error()):
+		return &noToken{code: loginCode(refused.Error(), 0)}
+	case refused != nil, errors.As(err, &network):
+		return &noToken{code: unreachable}
 	}
 	return &noToken{code: "no_token"}
 }

@@ -186,7 +186,7 @@ func (c *loopbackCredential) GetToken(ctx context.Context, o policy.TokenRequest
 		return azcore.AccessToken{}, fmt.Errorf("requesting a token: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return azcore.AccessToken{}, &tokenError{status: resp.StatusCode, code: loginCode(string(data))}
+		return azcore.AccessToken{}, &tokenError{status: resp.StatusCode, code: loginCode(string(data), resp.StatusCode)}
 	}
 	var answer struct {
 		AccessToken string      `json:"access_token"`
@@ -221,10 +221,11 @@ func (e *tokenError) Error() string {
 var aadsts = regexp.MustCompile(`AADSTS\d{4,9}`)
 
 // loginCode is what tells why the authority refused, as AADSTS7000215 (wrong
-// secret): the one part of its text that is certain to hold nothing else.
-func loginCode(text string) string {
+// secret): the one part of its text that is certain to hold nothing else. Where
+// there is none it is the answer's status.
+func loginCode(text string, status int) string {
 	if code := aadsts.FindString(text); code != "" {
 		return code
 	}
-	return "no_token"
+	return fmt.Sprintf("login_status_%d", status)
 }

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -346,6 +350,14 @@ func TestNotSent(t *testing.T) {
 	}{
 		{"no token", t.Context(), &tokens{err: errors.New("quotes a secret")}, "no_token"},
 		{"an empty token", t.Context(), &tokens{}, "no_token"},
+		{"the authority is out of reach", t.Context(), &tokens{err: fmt.Errorf("quotes a secret: %w", &url.Error{Op: "Post", URL: "https://login", Err: errors.New("refused")})}, "login_server_out_of_reach"},
+		{"azidentity got no answer", t.Context(), &tokens{err: &azidentity.AuthenticationFailedError{}}, "login_server_out_of_reach"},
+		{"azidentity was refused without a code", t.Context(), &tokens{err: &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
+			StatusCode: 503, Body: io.NopCloser(strings.NewReader("<p>quotes a secret</p>")), Request: httptest.NewRequest("POST", "https://login/", nil),
+		}}}, "login_status_503"},
+		{"azidentity was refused", t.Context(), &tokens{err: &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
+			StatusCode: 401, Body: io.NopCloser(strings.NewReader(`{"error_description":"AADSTS7000222: quotes a secret"}`)), Request: httptest.NewRequest("POST", "https://login/", nil),
+		}}}, "AADSTS7000222"},
 		{"the authority refused", t.Context(), &tokens{err: &tokenError{status: 401, code: "AADSTS7000215"}}, "AADSTS7000215"},
 		{"stopped", ended, &tokens{word: "x"}, "canceled"},
 	}
