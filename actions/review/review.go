@@ -87,6 +87,10 @@ type Coverage struct {
 	Tenant, Resource, Status string
 	Expires, LastNotified    time.Time
 	OpenGap                  string // cause; empty when there is no open gap
+	// Trouble is why the last step towards a subscription did not work, as a
+	// renewal that is refused; empty if it did. Retry is when it is tried again.
+	Trouble string
+	Retry   time.Time
 }
 
 // Config is what New needs. Reader and Desk are required.
@@ -309,7 +313,11 @@ func (s *Server) userByToken(token string) (string, bool) {
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("once")
 	if token == "" || r.Method != http.MethodGet { // a HEAD is of somebody who looks where the link leads
-		s.render(w, http.StatusOK, "login.html", map[string]any{"Users": len(s.cfg.Users) > 0})
+		data := map[string]any{"Users": len(s.cfg.Users) > 0}
+		if r.URL.Query().Has("ended") {
+			data["Error"] = "You were not signed in any more: nothing was done. Sign in and decide again."
+		}
+		s.render(w, http.StatusOK, "login.html", data)
 		return
 	}
 	key := sha256.Sum256([]byte(token))
@@ -389,7 +397,7 @@ func (s *Server) page(name string, do func(r *http.Request, actor string) (any, 
 	return func(w http.ResponseWriter, r *http.Request) {
 		actor, ok := s.actor(r)
 		if !ok {
-			http.Redirect(w, r, "/login", http.StatusSeeOther)
+			toLogin(w, r)
 			return
 		}
 		data, err := do(r, actor)
@@ -406,7 +414,7 @@ func (s *Server) change(do func(r *http.Request, actor string) error) http.Handl
 	return func(w http.ResponseWriter, r *http.Request) {
 		actor, ok := s.actor(r)
 		if !ok {
-			http.Redirect(w, r, "/login", http.StatusSeeOther)
+			toLogin(w, r)
 			return
 		}
 		if err := do(r, actor); err != nil {
@@ -415,6 +423,16 @@ func (s *Server) change(do func(r *http.Request, actor string) error) http.Handl
 		}
 		http.Redirect(w, r, "/cases/"+url.PathEscape(r.PathValue("id")), http.StatusSeeOther)
 	}
+}
+
+// toLogin leads to the sign-in page, which says so if a decision was lost on the
+// way there.
+func toLogin(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		http.Redirect(w, r, "/login?ended", http.StatusSeeOther)
+		return
+	}
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
 func (s *Server) frame(actor string, data any) map[string]any {
@@ -579,14 +597,20 @@ func (s *Server) doCoverage(r *http.Request, _ string) (any, error) {
 
 // reason returns the reason given; a decision without one is refused.
 func reason(given string) (string, error) {
-	why := strings.TrimSpace(given)
-	switch {
-	case why == "":
-		return "", problem{http.StatusBadRequest, "A reason is needed: it goes into the log beside your name."}
-	case len([]rune(why)) > maxReason:
+	why, err := note(given)
+	if err == nil && why == "" {
+		err = problem{http.StatusBadRequest, "A reason is needed: it goes into the log beside your name."}
+	}
+	return why, err
+}
+
+// note returns what may be said beside a label.
+func note(given string) (string, error) {
+	said := strings.TrimSpace(given)
+	if len([]rune(said)) > maxReason {
 		return "", problem{http.StatusBadRequest, fmt.Sprintf("The reason is longer than %d characters.", maxReason)}
 	}
-	return why, nil
+	return said, nil
 }
 
 func label(given string) (string, error) {
@@ -610,7 +634,11 @@ func (s *Server) doLabel(r *http.Request, actor string) error {
 	if err != nil {
 		return err
 	}
-	return s.cfg.Desk.Label(r.Context(), r.PathValue("id"), actor, l, strings.TrimSpace(r.PostFormValue("reason")))
+	said, err := note(r.PostFormValue("reason"))
+	if err != nil {
+		return err
+	}
+	return s.cfg.Desk.Label(r.Context(), r.PathValue("id"), actor, l, said)
 }
 
 type textPage struct {
@@ -721,7 +749,11 @@ func (s *Server) apiLabel(r *http.Request, actor string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]bool{"labelled": true}, s.cfg.Desk.Label(r.Context(), r.PathValue("id"), actor, l, strings.TrimSpace(d.Reason))
+	said, err := note(d.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]bool{"labelled": true}, s.cfg.Desk.Label(r.Context(), r.PathValue("id"), actor, l, said)
 }
 
 // AdminHandler returns the API for a socket whose peer is known by other means:

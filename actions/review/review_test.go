@@ -144,12 +144,13 @@ func (r *rig) signIn() {
 func TestNothingWithoutSigningIn(t *testing.T) {
 	r := newRig(t)
 	for _, path := range []string{"/", "/cases", "/cases/c1", "/coverage"} {
-		if res, page := r.do("GET", path, ""); res.Request.URL.Path != "/login" || strings.Contains(page, "411111") {
+		if res, page := r.do("GET", path, ""); res.Request.URL.Path != "/login" || strings.Contains(page, "411111") || strings.Contains(page, "nothing was done") {
 			t.Errorf("GET %s led to %s", path, res.Request.URL.Path)
 		}
 	}
 	for _, path := range []string{"/cases/c1/release", "/cases/c1/label", "/cases/c1/text"} {
-		if res, _ := r.do("POST", path, "reason=x&label=true-positive"); res.Request.URL.Path != "/login" {
+		// Whoever decided must not believe that it was done.
+		if res, page := r.do("POST", path, "reason=x&label=true-positive"); res.Request.URL.Path != "/login" || !strings.Contains(page, "nothing was done") {
 			t.Errorf("POST %s led to %s", path, res.Request.URL.Path)
 		}
 	}
@@ -232,6 +233,8 @@ func TestRefusals(t *testing.T) {
 		{"release without a reason", "POST", "/cases/c1/release", "reason=+", nil, http.StatusBadRequest},
 		{"text without a reason", "POST", "/cases/c1/text", "", nil, http.StatusBadRequest},
 		{"reason too long", "POST", "/cases/c1/release", "reason=" + strings.Repeat("x", maxReason+1), nil, http.StatusBadRequest},
+		{"note too long", "POST", "/cases/c1/label", "label=true-positive&reason=" + strings.Repeat("x", maxReason+1), nil, http.StatusBadRequest},
+		{"api: note too long", "POST", "/api/cases/c1/label", `{"label":"true-positive","reason":"` + strings.Repeat("x", maxReason+1) + `"}`, nil, http.StatusBadRequest},
 		{"label of no kind", "POST", "/cases/c1/label", "label=maybe", nil, http.StatusBadRequest},
 		{"api: not JSON", "POST", "/api/cases/c1/release", "reason=x", nil, http.StatusBadRequest},
 		{"api: unknown field", "POST", "/api/cases/c1/release", `{"why":"x"}`, nil, http.StatusBadRequest},
@@ -250,6 +253,26 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("it was done all the same: %q", r.desk.did)
 			}
 		})
+	}
+}
+
+func TestCoveragePage(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.s.cfg.Coverage = func() []Coverage {
+		return []Coverage{
+			{Resource: "teams/getAllMessages", Status: "active", Trouble: "calling graph: not reached (AADSTS7000222) <b>", Retry: noon.Add(time.Minute)},
+			{Resource: "chats/getAllMessages", Status: "pending", OpenGap: "no subscription"},
+		}
+	}
+	_, page := r.do("GET", "/coverage", "")
+	for _, want := range []string{"(AADSTS7000222) &lt;b&gt;", "tried again 2026-11-24 12:01:00.000 UTC", "no subscription"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if n := strings.Count(page, "tried again"); n != 1 {
+		t.Errorf("%d resources are tried again", n)
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *service) openDesk(graphs *graphs) (err error) {
 func (s *service) coverage() []review.Coverage {
 	var list []review.Coverage
 	for _, v := range s.manager.Snapshot() {
-		c := review.Coverage{Tenant: v.TenantID, Resource: v.Resource, Status: string(v.Status), Expires: v.Expires, LastNotified: v.LastNotified}
+		c := review.Coverage{Tenant: v.TenantID, Resource: v.Resource, Status: string(v.Status), Expires: v.Expires, LastNotified: v.LastNotified, Trouble: v.Trouble, Retry: v.Retry}
 		if c.Status == "" {
 			c.Status = "missing"
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"teamsdlp/actions"
+	"teamsdlp/actions/review"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/subscriptions"
 	"teamsdlp/webhook"
@@ -36,6 +37,8 @@ type metrics struct {
 	ours        prometheus.Histogram
 	microsoft   prometheus.Histogram
 	generations *prometheus.CounterVec // result
+	gaps        prometheus.Counter
+	gapSeconds  prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -61,11 +64,38 @@ func newMetrics() *metrics {
 		ours:        seconds("exposure_ours_seconds", "From a notification's receipt to the action applied.", .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 		microsoft:   seconds("exposure_microsoft_seconds", "From a message sent to its notification received.", .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 		generations: counter("rule_generations_total", "Rule sets that came into force or were refused.", "result"),
+		gaps:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gaps_total", Help: "Spans of a resource not provably covered, recorded at their end."}),
+		gapSeconds:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gap_seconds_total", Help: "Length of these spans together."}),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "teamsdlp", Name: "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 })
-	m.registry.MustRegister(m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
+	// A rate only sees a counter rise from what it was before: those that alarms
+	// are set on begin at 0, not at their first event.
+	for vec, values := range map[*prometheus.CounterVec][]string{
+		m.requests:    {"202", "503"},
+		m.outcomes:    {string(actions.OutcomeApplied), string(actions.OutcomeNotEnforceable), string(actions.OutcomeFailed)},
+		m.generations: {generationInForce, generationRefused},
+	} {
+		for _, value := range values {
+			vec.WithLabelValues(value)
+		}
+	}
+	m.registry.MustRegister(m.gaps, m.gapSeconds, m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
 		m.verdicts, m.judge, m.outcomes, m.ours, m.microsoft, m.generations, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// The values of rule_generations_total's label.
+const (
+	generationInForce = "in_force"
+	generationRefused = "refused"
+)
+
+// gap counts a gap that was recorded; one that is still open counts at its end.
+func (m *metrics) gap(g subscriptions.Gap) {
+	if !g.To.IsZero() {
+		m.gaps.Inc()
+		m.gapSeconds.Add(max(0, g.To.Sub(g.From).Seconds()))
+	}
 }
 
 // gauge adds a figure that is read when it is asked for.
@@ -142,19 +172,19 @@ func (s *service) gauges() {
 	s.metrics.gauge("quarantine_items", "Items that could not be opened; alarm above 0.", depth(func(d sqlite.Depth) float64 { return float64(d.Quarantined) }))
 	s.metrics.gauge("disk_free_bytes", "Free space of the data directory.", func() float64 { return float64(s.store.Stats().DiskFree) })
 	s.metrics.gauge("wal_bytes", "Size of the store's write-ahead log.", func() float64 { return float64(s.store.Stats().WALBytes) })
-	covered := func(good bool) func() float64 {
+	resources := func(good bool) func() float64 {
 		return func() float64 {
 			n := 0
 			for _, c := range s.coverage() {
-				if (c.Status == string(subscriptions.Active) && c.OpenGap == "") == good {
+				if covered(c, time.Now()) == good {
 					n++
 				}
 			}
 			return float64(n)
 		}
 	}
-	s.metrics.gauge("resources_covered", "Resources with a subscription in force and no open gap.", covered(true))
-	s.metrics.gauge("resources_uncovered", "Resources without; alarm above 0.", covered(false))
+	s.metrics.gauge("resources_covered", "Resources with a subscription in force and no open gap.", resources(true))
+	s.metrics.gauge("resources_uncovered", "Resources without; alarm above 0.", resources(false))
 	s.metrics.gauge("subscription_expiry_seconds", "Until the first subscription expires.", func() float64 {
 		least := math.Inf(1)
 		for _, v := range s.manager.Snapshot() {
@@ -164,4 +194,10 @@ func (s *service) gauges() {
 		}
 		return least
 	})
+}
+
+// covered reports whether a subscription is in force at now, without an open gap.
+// One that expired counts as gone even while its loop still waits for Graph.
+func covered(c review.Coverage, now time.Time) bool {
+	return c.Status == string(subscriptions.Active) && c.OpenGap == "" && now.Before(c.Expires)
 }

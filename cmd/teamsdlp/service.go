@@ -117,7 +117,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		Drain:      grace,
 	})
 	s.manager, err = subscriptions.New(subscriptions.Options{
-		API: graphs.subscriptions, Store: s.store, Gaps: gapRecorder{s.pipeline.Recorder()}, Targets: targets(cfg),
+		API: graphs.subscriptions, Store: s.store, Gaps: gapRecorder{s.pipeline.Recorder(), s.metrics}, Targets: targets(cfg),
 		URLs:        subscriptions.URLs{Notification: cfg.Public.NotificationURL(), Lifecycle: cfg.Public.LifecycleURL()},
 		Certificate: s.certificate,
 		Lifetime:    cfg.Subscriptions.Lifetime, Check: cfg.Subscriptions.Check,
@@ -369,7 +369,7 @@ func (s *service) health(check func() error) http.HandlerFunc {
 // ---- rules ----
 
 func (s *service) rulesChanged(g *rulefile.Generation) {
-	s.metrics.generations.WithLabelValues("in_force").Inc()
+	s.metrics.generations.WithLabelValues(generationInForce).Inc()
 	s.log.Info("rules in force", zap.String("generation", g.Set.Generation), zap.Int("rules", len(g.Set.Rules)))
 	s.record(g.Set.Generation, inForce(g.Set))
 }
@@ -383,7 +383,7 @@ func (s *service) rulesRefused(err error) {
 		s.record(current, "the directory holds again what is in force")
 		return
 	}
-	s.metrics.generations.WithLabelValues("refused").Inc()
+	s.metrics.generations.WithLabelValues(generationRefused).Inc()
 	s.log.Error("rules refused: the last good set stays in force", zap.String("generation", current), zap.Error(err))
 	s.record(current, fmt.Sprintf("a change was refused with %s: this generation stays in force", plural(strings.Count(err.Error(), "\n")+1, "fault")))
 }
@@ -433,11 +433,18 @@ func webhookSubscription(s subscriptions.Subscription) webhook.Subscription {
 	return webhook.Subscription{ID: s.ID, TenantID: s.TenantID, AppID: s.AppID, ClientState: s.ClientState}
 }
 
-// gapRecorder writes the manager's gaps into the action log.
-type gapRecorder struct{ r *actions.Recorder }
+// gapRecorder writes the manager's gaps into the action log, and counts them.
+type gapRecorder struct {
+	r *actions.Recorder
+	m *metrics
+}
 
 func (g gapRecorder) Gap(ctx context.Context, gap subscriptions.Gap) error {
-	return g.r.Gap(ctx, gap.TenantID, actions.Gap{Resource: gap.Resource, From: gap.From, To: gap.To, Cause: gap.Cause})
+	err := g.r.Gap(ctx, gap.TenantID, actions.Gap{Resource: gap.Resource, From: gap.From, To: gap.To, Cause: gap.Cause})
+	if err == nil {
+		g.m.gap(gap)
+	}
+	return err
 }
 
 // subscriptionMend is for whoever reads that a subscription does not come about:
