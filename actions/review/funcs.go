@@ -18,7 +18,7 @@ func (s *Server) funcs() template.FuncMap {
 		"exposure": exposureOf,
 		"masked":   masked,
 		"titles":   titles,
-		"tags":     tags,
+		"tags":     Tags,
 		"words":    func(v any) string { return strings.NewReplacer("_", " ", "-", " ").Replace(fmt.Sprint(v)) },
 		"external": func(known *bool) bool { return known != nil && *known },
 		"slist":    func(words ...string) []string { return words },
@@ -133,8 +133,8 @@ func titles(rules []actions.RuleResult) []string {
 	return list
 }
 
-// tags are the words that say what became of the case.
-func tags(c actions.Case) []string {
+// Tags are the words that say what became of the case.
+func Tags(c actions.Case) []string {
 	var list []string
 	add := func(yes bool, word string) {
 		if yes {

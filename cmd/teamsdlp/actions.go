@@ -181,11 +181,23 @@ func caseLine(c actions.Case) string {
 	if c.Conversation != nil {
 		place = firstOf(c.Conversation.Name, c.Conversation.Kind)
 	}
-	return columns(c.ID, c.Updated.UTC().Format(time.DateTime), c.Severity, string(c.Action), string(c.Outcome), sender, place, strings.Join(rules, ","), strings.Join(masked, " "))
+	return columns(c.ID, c.Updated.UTC().Format(time.DateTime), c.Severity, string(c.Action), string(c.Outcome), strings.Join(review.Tags(c), ","), sender, place, strings.Join(rules, ","), strings.Join(masked, " "))
 }
 
 func entryLine(x actions.Entry) string {
+	if x.Gap != nil {
+		x.Verdict = gapLine(*x.Gap)
+	}
 	return columns(strconv.FormatInt(x.Seq, 10), x.Time.UTC().Format(time.DateTime), string(x.Kind), x.Case, string(x.Action), string(x.Outcome), x.Actor, x.Verdict)
+}
+
+// gapLine is a gap in words.
+func gapLine(g actions.Gap) string {
+	to := "on"
+	if !g.To.IsZero() {
+		to = "to " + g.To.UTC().Format(time.DateTime)
+	}
+	return fmt.Sprintf("%s not covered from %s %s: %s", g.Resource, g.From.UTC().Format(time.DateTime), to, g.Cause)
 }
 
 func columns(values ...string) string {
@@ -246,10 +258,7 @@ func (c *actionsShowCmd) Run(e *env) error {
 		return json.NewEncoder(e.stdout).Encode(map[string]any{"case": one, "entries": entries})
 	}
 	w := e.stdout
-	fmt.Fprintln(w, caseLine(one))
-	if x := one.Exposure; x != nil && !x.Applied.IsZero() {
-		fmt.Fprintf(w, "readable for %s: Microsoft %s, ours %s\n", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
-	}
+	caseHead(w, one)
 	for _, x := range entries {
 		fmt.Fprintf(w, "\n#%d  %s  %s by %s\n", x.Seq, x.Time.UTC().Format(time.RFC3339Nano), x.Kind, plain(x.Actor))
 		for _, said := range []string{x.Verdict, x.Reason, x.Label} {
@@ -265,6 +274,38 @@ func (c *actionsShowCmd) Run(e *env) error {
 		}
 	}
 	return nil
+}
+
+// caseHead prints what the log knows of a case by now.
+func caseHead(w io.Writer, c actions.Case) {
+	line := func(name string, values ...string) {
+		for i, v := range values {
+			values[i] = plain(v)
+		}
+		fmt.Fprintf(w, "%-9s %s\n", name, strings.TrimSpace(strings.Join(values, "  ")))
+	}
+	line("case", c.ID, "last changed "+c.Updated.UTC().Format(time.RFC3339))
+	line("severity", c.Severity)
+	line("action", string(c.Action), string(c.Outcome), strings.Join(review.Tags(c), ", "))
+	if s := c.Sender; s != nil {
+		line("sender", s.Name, s.ID, s.Kind)
+	}
+	if p := c.Conversation; p != nil {
+		line("where", p.Kind, p.Name, p.ID)
+	}
+	if m := c.Message; m != nil {
+		line("message", m.ID, "sent "+m.SentAt.UTC().Format(time.RFC3339Nano))
+	}
+	for _, r := range c.Rules {
+		found := []string{r.ID}
+		for _, m := range r.Matched {
+			found = append(found, m.Masked...)
+		}
+		line("found", found...)
+	}
+	if x := c.Exposure; x != nil && !x.Applied.IsZero() {
+		line("readable", fmt.Sprintf("for %s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received))))
+	}
 }
 
 // ---- verify ----
@@ -341,7 +382,7 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 		c.print(e.stdout, report)
 	}
 	if err == nil && !report.OK() {
-		return found{fmt.Sprintf("the action log was tampered with or damaged: %d faults", len(report.Faults))}
+		return found{"the action log was tampered with or damaged: " + plural(len(report.Faults), "fault")}
 	}
 	return err
 }
@@ -405,7 +446,7 @@ func (c *actionsVerifyCmd) print(w io.Writer, report actions.Report) {
 	if c.Checkpoints == "" {
 		source = "of this machine only: they prove nothing against whoever can write its disk"
 	}
-	fmt.Fprintf(w, "%d checkpoints, %s\n", report.Checkpoints, source)
+	fmt.Fprintf(w, "%s, %s\n", plural(report.Checkpoints, "checkpoint"), source)
 	if report.Covered > 0 {
 		fmt.Fprintf(w, "covered up to entry %d; %d after it\n", report.Covered-1, report.Size-report.Covered)
 	} else {

@@ -124,11 +124,45 @@ func TestActionsList(t *testing.T) {
 	}
 }
 
+// TestActionsLines: the state of a case and the span of a gap stand in their
+// lines, and control characters do not.
+func TestActionsLines(t *testing.T) {
+	from := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
+	c := actions.Case{ID: "c1", Updated: from, Severity: "high", Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Overridden: true, Label: "false-positive"}
+	if got, want := caseLine(c), "c1\t2026-11-25 08:00:00\thigh\tblock\tapplied\toverridden,false-positive\t\t\t\t"; got != want {
+		t.Errorf("case: %q, want %q", got, want)
+	}
+	gap := actions.Gap{Resource: "chats/getAllMessages", From: from, Cause: "removed\x1b[2J"}
+	for _, to := range []time.Time{{}, from.Add(time.Hour)} {
+		gap.To = to
+		want := "7\t2026-11-25 08:00:00\tgap\t\t\t\tteamsdlp\tchats/getAllMessages not covered from 2026-11-25 08:00:00 on: removed?[2J"
+		if !to.IsZero() {
+			want = strings.Replace(want, " on: ", " to 2026-11-25 09:00:00: ", 1)
+		}
+		if got := entryLine(actions.Entry{Seq: 7, Time: from, Kind: actions.KindGap, Actor: "teamsdlp", Gap: &gap}); got != want {
+			t.Errorf("gap: %q, want %q", got, want)
+		}
+	}
+}
+
+func TestActionsFlagsBetween(t *testing.T) {
+	dir := logSite(t, 1)
+	code, _, errs := actionsAt(t, dir, "list", "state=open", "--json", "severity=high")
+	if code != 2 || !strings.Contains(errs, "flags stand before or after the arguments") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
 func TestActionsShow(t *testing.T) {
 	dir := logSite(t, 2)
 	code, out, errs := actionsAt(t, dir, "show", "c1")
 	if code != 0 || !strings.Contains(out, "matched      bluebird: regex found 1") || !strings.Contains(out, "graph: status 200, 1 attempt\n") || strings.ContainsAny(out, "\x1b\u202e") {
 		t.Errorf("exit code %d: %q %s", code, out, errs)
+	}
+	for _, line := range []string{"case      c1  last changed ", "severity  high\n", "action    block  pending\n", "sender    Ana?[2J?1A??B  u1\n", "found     bluebird  ••?[31m?7\n"} {
+		if !strings.Contains(out, line) {
+			t.Errorf("show does not say %q:\n%s", line, out)
+		}
 	}
 	code, out, _ = actionsAt(t, dir, "show", "c1", "--json")
 	var answer struct {

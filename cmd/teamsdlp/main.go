@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -73,7 +74,11 @@ func run(e *env, args []string) int {
 		return done
 	}
 	if err != nil {
-		fmt.Fprintf(e.stderr, "teamsdlp: %s (--help says what there is)\n", err)
+		hint := "--help says what there is"
+		if strings.HasPrefix(err.Error(), "unexpected argument") {
+			hint += "; flags stand before or after the arguments, not between them"
+		}
+		fmt.Fprintf(e.stderr, "teamsdlp: %s (%s)\n", err, hint)
 		return 2
 	}
 	err = kctx.Run()
