@@ -430,9 +430,6 @@ func (k *checker) rules(dir string) {
 		return
 	}
 	k.ok(check, "%s in %s, generation %.12s", plural(len(set.Rules), "rule"), dir, set.Generation)
-	if len(set.Rules) == 0 {
-		k.warn(check, "write a rule file into "+dir, "no rule: nothing will be found")
-	}
 	for _, f := range findings {
 		k.warn(check, "", "%s", f)
 	}

@@ -215,7 +215,7 @@ func TestCheck(t *testing.T) {
 		{"data where nobody can write", "data_dir: /proc/teamsdlp", nil, 1, []string{"fault    data          writing to /proc: "}},
 
 		{"no rules folder", "", remove("rules"), 1, []string{"fault    rules         reading rules in DIR/rules", "-> make the folder"}},
-		{"no rule", "", remove("rules/projects.yaml"), 0, []string{"warning  rules         no rule: nothing will be found"}},
+		{"no rule", "", remove("rules/projects.yaml"), 0, []string{"warning  rules         DIR/rules: no rules: no message is ever acted on."}},
 		{"a rule fault", "", file("rules/projects.yaml", strings.Replace(checkRule, "regex:", "regxe:", 1)), 1, []string{"fault    rules         DIR/rules/projects.yaml:8:", `did you mean "regex"?`}},
 		{"a rule test that fails", "", file("rules/projects.yaml", strings.Replace(checkRule, "about Bluebird-7", "about Bluebird-x", 1)), 1, []string{"fault    rules         DIR/rules/projects.yaml:"}},
 		{"a rule without tests", "", file("rules/projects.yaml", checkRule[:strings.Index(checkRule, "    tests:")]), 0, []string{"warning  rules         DIR/rules/projects.yaml:"}},

@@ -274,7 +274,7 @@ func (c rulesShowCmd) Run(e *env) error {
 	}
 	at := slices.IndexFunc(detectors, func(d detect.Detector) bool { return d.ID == c.What })
 	if at < 0 {
-		return fmt.Errorf("no rule or detector %q", c.What)
+		return fmt.Errorf("no rule or detector %q: teamsdlp rules show lists the rules, teamsdlp rules show detectors the detectors", c.What)
 	}
 	return c.detector(e.stdout, detectors[at])
 }

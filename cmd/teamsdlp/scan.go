@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ type scanCmd struct {
 	JSON       bool     `name:"json" help:"Print one JSON line for each input."`
 	JSONL      bool     `name:"jsonl" help:"Read lines of {\"id\":…,\"text\":…} or {\"id\":…,\"html\":…}; implies --json."`
 	MinLevel   int      `default:"65" enum:"40,65,75,85" help:"The least level reported: ${enum}."`
-	Regions    []string `default:"all" help:"Countries that data is expected from, as us,de; data of others drops one level."`
+	Regions    []string `default:"all" placeholder:"us,de" help:"Countries that data is expected from, by ISO 3166 code; data of others drops one level. Default: all."`
 	RegionHint string   `placeholder:"GB" help:"The home country, for phone numbers without a country code."`
 	Rules      string   `placeholder:"DIR" help:"Judge by this rule directory as well and print what each rule says."`
 }
@@ -84,6 +85,7 @@ func (c *scanCmd) Run(e *env) error {
 	if err := r.open(); err != nil {
 		return err
 	}
+	r.strangeRegions()
 	files := c.Files
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -127,6 +129,22 @@ func (r *scanRun) open() error {
 	engine, faults := detect.New(nil)
 	r.engine = engine
 	return errors.Join(faults...)
+}
+
+// strangeRegions says which of the given regions no detector is of: a slip, as uk
+// for gb, would lower every match of the country that was meant.
+func (r *scanRun) strangeRegions() {
+	known := map[string]bool{}
+	for _, d := range r.engine.Detectors() {
+		if d.Region != "" {
+			known[d.Region] = true
+		}
+	}
+	for _, code := range r.options.Regions {
+		if !known[strings.ToLower(code)] {
+			fmt.Fprintf(r.e.stderr, "teamsdlp: scan: no detector is of the region %q; they are of %s\n", code, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+	}
 }
 
 // file scans one file: as one text, or line by line. Its error is of the output.

@@ -50,6 +50,32 @@ func TestScanJSON(t *testing.T) {
 	}
 }
 
+// A region that no detector knows is told of: uk for gb would lower what was meant.
+func TestScanRegions(t *testing.T) {
+	for _, tc := range []struct {
+		regions string
+		want    []string
+	}{
+		{"us,DE,gb", nil},
+		{"all", nil},
+		{"uk", []string{`no detector is of the region "uk"; they are of ar, at, au,`}},
+		{"us,uk,zz", []string{`region "uk"`, `region "zz"`}},
+	} {
+		code, _, errs := scanned(t, "good morning", "--regions", tc.regions)
+		if code != 0 || strings.Count(errs, "\n") != len(tc.want) {
+			t.Errorf("%s: exit %d: %s", tc.regions, code, errs)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%s: %q does not say %q", tc.regions, errs, want)
+			}
+		}
+	}
+	if code, _, errs := scanned(t, "x", "--regions", "europe"); code != 2 || !strings.Contains(errs, `"europe": want a country code`) {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
 // A bad line is told of by number, without its text, and the others are scanned.
 func TestScanBadLines(t *testing.T) {
 	in := strings.Join([]string{
