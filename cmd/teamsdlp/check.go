@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
 	"teamsdlp/policy/rulefile"
 	"teamsdlp/webhook"
@@ -211,6 +213,7 @@ func (k *checker) offline(cfg *config.Config) {
 	k.keys(cfg.KeysDir)
 	k.tls(cfg)
 	k.data(cfg.DataDir)
+	k.store(cfg.DataDir)
 	k.checkpoints(cfg.ActionLog.CheckpointFile)
 	k.desk(cfg)
 	k.rules(cfg.RulesDir)
@@ -349,6 +352,47 @@ func (k *checker) data(dir string) {
 		return
 	}
 	k.disk(dir+missing, took)
+}
+
+// store opens the store as the commands that read do. Before the first start there
+// is none.
+func (k *checker) store(dir string) {
+	const check = "store"
+	path := filepath.Join(dir, sqlite.FileName)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil:
+		k.fault(check, "give data_dir and all that is in it to the user that serve runs as, and check as that user", "%s", err)
+		return
+	}
+	_ = file.Close() // nothing was written
+	ctx := context.Background()
+	r, err := sqlite.OpenReadOnly(ctx, dir)
+	switch {
+	case errors.Is(err, sqlite.ErrOlderSchema):
+		k.add(isNote, check, "", "nothing to do: serve migrates it when it starts", "%s", oneLine(err))
+		return
+	case errors.Is(err, sqlite.ErrNewerSchema):
+		k.fault(check, "run the newer release again, or restore a backup made before it", "%s", oneLine(err))
+		return
+	case err != nil:
+		k.fault(check, "see that the disk is whole and that data_dir is the right folder; else restore a backup", "%s", oneLine(err))
+		return
+	}
+	entries, err := r.LogSize(ctx)
+	aside, err2 := r.ListQuarantine(ctx, 0, 1)
+	if err = errors.Join(err, err2, r.Close()); err != nil {
+		k.fault(check, "see that the disk is whole; else restore a backup", "%s", oneLine(err))
+		return
+	}
+	if len(aside) > 0 {
+		k.warn(check, "what is in quarantine was not judged; the program log has the reason of each",
+			"log entries: %d; items are in quarantine, the latest: %s", entries, aside[0].Reason)
+		return
+	}
+	k.ok(check, "log entries: %d; nothing in quarantine", entries)
 }
 
 // checkpoints looks at where signed checkpoints go. It writes nothing to the

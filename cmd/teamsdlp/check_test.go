@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -25,7 +26,9 @@ import (
 	"go.uber.org/zap"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
+	"teamsdlp/webhook"
 )
 
 const (
@@ -150,6 +153,26 @@ func TestCheck(t *testing.T) {
 	pem := func(host string, until time.Duration) func(*testing.T, string) {
 		return func(t *testing.T, dir string) { writeTLS(t, dir, host, until) }
 	}
+	// store makes one, with as many items in quarantine.
+	store := func(aside int) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(dir, "data"), MinFree: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Append(t.Context(), actions.Entry{Kind: actions.KindRules, Actor: actions.ActorSelf})
+			for range aside {
+				err = errors.Join(err, s.Put(t.Context(), []webhook.Item{{SubscriptionID: "s", TenantID: checkTenant}}))
+				items, claimed := s.Claim(t.Context(), 1)
+				if err = errors.Join(err, claimed); err == nil {
+					err = s.Quarantine(t.Context(), items[0].Receipt, "unknown_certificate")
+				}
+			}
+			if err := errors.Join(err, s.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	const ownTLS = "public: {url: https://dlp.example.com, tls: {cert: tls.pem, key: tls.key}}"
 	for _, c := range []struct {
 		name, more string
@@ -212,6 +235,9 @@ func TestCheck(t *testing.T) {
 		{"data not there yet", "", remove("data"), 0, []string{"DIR/data (not there yet: serve makes it): a synced write"}},
 		{"data is a file", "data_dir: rules/projects.yaml", nil, 1, []string{"fault    data          DIR/rules/projects.yaml is not a folder"}},
 		{"data open", "", chmod("data", 0o755), 0, []string{"warning  data          others than its owner can look into DIR/data"}},
+		{"a store", "", store(0), 0, []string{"ok       store         log entries: 1; nothing in quarantine\n"}},
+		{"a store with a quarantine", "", store(2), 0, []string{"warning  store         log entries: 1; items are in quarantine, the latest: unknown_certificate\n", "-> what is in quarantine was not judged"}},
+		{"a store of something else", "", file("data/teamsdlp.db", strings.Repeat("hunter2", 1000)), 1, []string{"fault    store         reading the store in DIR/data: ", "-> see that the disk is whole"}},
 		{"data where nobody can write", "data_dir: /proc/teamsdlp", nil, 1, []string{"fault    data          writing to /proc: "}},
 
 		{"no rules folder", "", remove("rules"), 1, []string{"fault    rules         reading rules in DIR/rules", "-> make the folder"}},

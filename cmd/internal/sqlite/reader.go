@@ -75,7 +75,7 @@ func checkReadable(ctx context.Context, db *sql.DB) error {
 	case have > len(migrations):
 		return fmt.Errorf("schema version %d, this release knows %d: %w; use that release", have, len(migrations), ErrNewerSchema)
 	case have < len(migrations):
-		return fmt.Errorf("schema version %d is older than this release's %d: start serve once to migrate it", have, len(migrations))
+		return fmt.Errorf("schema version %d, this release's is %d: %w: start serve once to migrate it", have, len(migrations), ErrOlderSchema)
 	}
 	return nil
 }

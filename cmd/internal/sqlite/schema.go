@@ -20,6 +20,10 @@ var minSQLite = [3]int{3, 51, 3}
 // ErrNewerSchema is returned for a file that a newer release has written.
 var ErrNewerSchema = errors.New("the store was written by a newer release")
 
+// ErrOlderSchema is returned by OpenReadOnly for a file that an older release has
+// written and no server of this one has migrated.
+var ErrOlderSchema = errors.New("the store was written by an older release")
+
 // A migration takes the schema from one version to the next. It runs in one
 // transaction with the version number it leads to.
 type migration string
