@@ -6,35 +6,55 @@ import (
 	"unicode/utf8"
 )
 
-// verbs are what joins a password to its word in a sentence.
-var verbs = []string{"is", "ist", "lautet", "est", "es", "e'", "è", "é", "jest", "är", "er", "on"}
+// verbs are what joins a value to its word in a sentence.
+var verbs = []string{"is", "ist", "lautet", "est", "es", "e'", "è", "é", "jest", "to", "är", "on", "er", "was", "war", "were", "は", "是", "为", "為", "는", "은"}
+
+// finnic are the verbs that are something else in other languages, and the words
+// they belong to.
+var finnic = map[string][]string{"on": {"salasana"}, "er": {"adgangskode", "passord", "kodeord"}, "to": {"hasło", "haslo"}, "es": {"contraseña", "contrasena", "clave"}}
+
+// links are what may stand between a word and its verb or colon: "the password
+// for the build server is …".
+var links = []string{" for ", " of ", " to ", " für ", " zum ", " zu ", " von ", " vom ", " pour ", " de ", " du ", " para ", " del ", " voor ", " van ", " do ", " till ", " per "}
 
 // common are words that follow "password:" and are none.
 var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid", "missing", "protected", "manager", "policy", "below", "above", "here", "none", "null", "nil",
 	"true", "false", "empty", "unknown", "string", "hidden", "secret", "password", "pass", "passwd", "pwd", "pw", "the", "and", "not", "see", "ask", "same", "todo", "tbd", "n/a",
 	"yes", "no", "please", "must", "should", "will", "has", "was", "for", "with", "optional", "value", "undefined", "default", "stored", "saved", "sent", "changed", "set", "user", "username",
-	"mypassword", "yourpassword", "userpassword", "dbpassword", "test", "demo", "admin", "root", "guest", "hunter", "token", "apikey", "key", "changeit", "passwort", "kennwort", "erforderlich", "falsch", "abgelaufen")
+	"mypassword", "yourpassword", "userpassword", "dbpassword", "test", "demo", "admin", "root", "guest", "hunter", "token", "apikey", "key", "changeit", "passwort", "kennwort", "erforderlich", "falsch", "abgelaufen",
+	"likewise", "ditto", "added", "removed", "return", "simplify", "new", "top secret", "my secret", "enabled", "disabled", "auto", "prompt", "stdin", "file", "env", "text", "varchar", "redacted", "masked",
+	"ok", "bool", "boolean", "int", "integer", "bytes", "object", "array", "any", "self", "this", "super secret", "supersecret", "passphrase", "pa55word", "mot de passe", "wachtwoord", "contraseña", "obligatoire",
+	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?")
 
 // assigned looks for a value that is given to the word buf[start:end]: after ':',
 // '=', "is" and the like. password tells a password from a key or token, whose
 // value must look random.
 func (s *scanner) assigned(start, end int, word string, password bool) {
 	buf := s.buf
-	if start > 0 && isWordByte(buf[start-1]) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf {
+	if start > 0 && isWordByte(buf[start-1]) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
 		return
 	}
 	i := end
 	if i < len(buf) && (isLetter(buf[i]) || isDigit(buf[i])) {
 		return // a longer word
 	}
-	for i < len(buf) && i-end < 3 && strings.IndexByte("\"'])", buf[i]) >= 0 {
+	for i < len(buf) && i-end < 3 && strings.IndexByte("\"'`]", buf[i]) >= 0 {
 		i++
 	}
-	i, sentence := joined(buf, i)
-	if i < 0 {
+	how := s.joined(start, i, word, password)
+	if how.at < 0 {
 		return
 	}
-	from, to, quoted := value(buf, i)
+	most := maxKeyValue
+	if password {
+		most = maxPassword
+	}
+	from, to, quoted := value(buf, how.at, most)
+	if how.how == inTag {
+		if j := bytes.IndexByte(buf[from:to], '<'); j >= 0 {
+			to = from + j
+		}
+	}
 	s.work += to - start
 	v := string(buf[from:to])
 	id := "secret-generic"
@@ -43,92 +63,394 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 	}
 	k := kinds[id]
 	switch {
-	case len(v) < 4 || len(v) > 128 || strings.IndexByte(v, '\f') >= 0:
+	case len(v) < 4 || len(v) >= most || strings.IndexByte(v, '\f') >= 0:
 		return
-	case placeholder(v) || common[strings.ToLower(v)] || repeated(v) || strings.Trim(v, "*•.-_?!#xX") == "":
+	case placeholder(v) || common[strings.ToLower(v)] || repeated(v) || strings.Trim(v, "*•.-_?!#xX") == "" || bracketed(v):
 		s.reject(k.ID, from, to, "placeholder")
 		return
-	case !quoted && strings.ContainsAny(v, "()[]{}<>") && !password, strings.HasSuffix(v, "()"):
+	case expression(v, quoted, password):
 		s.reject(k.ID, from, to, "an expression, not a value")
 		return
-	case start > 0 && buf[start-1] == '$', strings.EqualFold(word, "pwd") && (v[0] == '/' || v[0] == '~'):
+	case start > 0 && buf[start-1] == '$', strings.EqualFold(word, "pwd") && (v[0] == '/' || v[0] == '~'), !password && (v[0] == '/' || v[0] == '.' || v[0] == '~'):
 		s.reject(k.ID, from, to, "a path")
 		return
-	case strings.Contains(v, "://"):
+	case strings.Contains(v, "://"), strings.Contains(v, "%20"):
 		s.reject(k.ID, from, to, "a URL")
 		return
 	}
-	digits, upper, lower := mix(v)
-	signs := len(v) - digits - upper - lower
 	if !password {
-		if len(v) < 16 || digits < 2 || upper+lower < 2 || entropy(v) < 3.5 {
-			s.reject(k.ID, from, to, "randomness")
-			return
-		}
-		s.add(candidate{kind: k, start: from, end: to, level: k.Alone, value: v, why: `"` + word + `" is given a random value`})
+		s.key(k, start, from, to, v, word)
 		return
 	}
+	level, why := s.password(start, to, v, word, how.how, quoted)
+	if why != "" {
+		s.reject(k.ID, from, to, why)
+		return
+	}
+	c := candidate{kind: k, start: from, end: to, level: level, value: v, why: `"` + word + `" is given a value`}
+	if how.how == given && s.connection(start, to) {
+		c.kind, c.level, c.why = kinds["secret-connection-string"], High, "the password of a connection string"
+	}
+	s.add(c)
+}
+
+// password judges the value of a word for a password, which starts at start. why
+// says what it is instead.
+func (s *scanner) password(start, to int, v, word string, how manner, quoted bool) (level Level, why string) {
+	k := kinds["password-assignment"]
+	digits, upper, lower := mix(v)
+	signs := len(v) - digits - upper - lower
 	classes := 0
 	for _, n := range []int{digits, upper, lower, signs} {
 		if n > 0 {
 			classes++
 		}
 	}
-	level := k.Alone
-	switch {
-	case classes >= 3 && len(v) >= 6 || classes >= 2 && len(v) >= 8 && (digits > 0 || signs > 1):
+	sentence := how == said || how == linked
+	strong := classes >= 3 && len(v) >= 6 || classes >= 2 && len(v) >= 8 && (digits > 0 || signs > 1)
+	level = k.Alone
+	if strong {
 		level = k.Printed
-	case classes == 1 && digits == 0, classes == 2 && digits == 0 && signs == 0:
-		// A word. It is one only if nothing else stands on the line.
-		if sentence || !quoted && !lineEnds(buf, to) {
-			s.reject(k.ID, from, to, "a word of the sentence")
-			return
+	}
+	switch {
+	case how != given && how != inTag && (!strong && !quoted || digits == 0 && signs == 0),
+		sentence && digits == 0 && !quoted, how == linked && (digits == 0 || upper+lower == 0):
+		return 0, "a word of the sentence"
+	case upper+lower == 0 && (signs > 0 || len(v) < 6) && !quoted:
+		return 0, "a number"
+	case digits == 0 && !quoted && joinedWords(v):
+		return 0, "words"
+	case strings.Contains(v, " ") && (digits == 0 || strings.Count(v, " ") > 3) && word != "passphrase":
+		return 0, "a sentence"
+	case strings.Contains(v, " ") && classes < 3:
+		return 0, "a sentence"
+	case digits == 0 && signs == 0:
+		// A word. It is one only if nothing else stands on the line, and the name
+		// is no function's that a change log speaks of.
+		if !quoted && (!lineEnds(s.buf, to) || upper == 1 && lower == len(v)-1 || start > 0 && s.buf[start-1] == '_' && !s.equals(start, to) || len(v) < 5) {
+			return 0, "a word of the sentence"
 		}
-	case sentence && digits == 0:
-		s.reject(k.ID, from, to, "a word of the sentence")
-		return
+	case word == "pass" && (digits == 0 || upper+lower == 0):
+		return 0, "a word of the sentence"
 	}
-	if word != "passphrase" && digits == 0 && strings.Contains(v, " ") {
-		s.reject(k.ID, from, to, "a sentence")
-		return
-	}
-	if word == "pass" && (digits == 0 || upper+lower == 0) {
-		s.reject(k.ID, from, to, "a word of the sentence")
-		return
-	}
-	s.add(candidate{kind: k, start: from, end: to, level: level, value: v, why: `"` + word + `" is given a value`})
+	return level, ""
 }
 
-// joined returns where the value after an assignment at i starts, -1 if there is
-// no assignment. sentence: it was a verb.
-func joined(buf []byte, i int) (next int, sentence bool) {
+// equals reports whether '=' stands between start and to.
+func (s *scanner) equals(start, to int) bool {
+	return bytes.IndexByte(s.buf[start:to], '=') >= 0
+}
+
+// key judges the value of a word for a key or token.
+func (s *scanner) key(k *kind, start, from, to int, v, word string) {
+	if sv := s.serviced(start, from, v); sv != nil {
+		s.add(candidate{kind: sv.kind, start: from, end: to, level: sv.kind.Alone, value: v, why: "given to the name of the service, and of its form"})
+		return
+	}
+	if !random(v) {
+		s.reject(k.ID, from, to, "randomness")
+		return
+	}
+	s.add(candidate{kind: k, start: from, end: to, level: k.Alone, value: v, why: `"` + word + `" is given a random value`})
+}
+
+// harmless are names that end with key or token and are no secret.
+var harmless = []string{"public", "publishable", "primary", "foreign", "cache", "sort", "partition", "hash", "index", "object", "row", "idempotency", "registry", "host", "known", "trace", "dedup",
+	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob"}
+
+// keyed looks for a value that is given to a name that ends with "key":
+// "ALGOLIA_KEY=…". The word alone is everyday.
+func (s *scanner) keyed(start, end int) {
+	buf := s.buf
+	if start == 0 || !(buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1]) && isUpper(buf[start]) || buf[start-1] == ' ') {
+		return
+	}
+	name := strings.ToLower(string(buf[s.lineStart(start, 32):start]))
+	if i := strings.LastIndexAny(name, " \"'`,;:(){}[]<>/="); i >= 0 && buf[start-1] != ' ' {
+		name = name[i+1:]
+	}
+	s.work += len(name)
+	if isHarmless(name) {
+		return
+	}
+	if buf[start-1] == ' ' {
+		known := false
+		for _, sv := range services {
+			for _, w := range sv.words {
+				known = known || strings.Contains(name, w)
+			}
+		}
+		for _, w := range []string{"api ", "access ", "secret ", "service ", "license ", "account ", "signing ", "encryption ", "master "} {
+			known = known || strings.HasSuffix(name, w)
+		}
+		if !known {
+			return
+		}
+	}
+	s.assigned(start, end, "key", false)
+}
+
+// isHarmless reports whether a name ends with what makes it no secret.
+func isHarmless(name string) bool {
+	name = strings.TrimRight(name, "_- ")
+	for _, h := range harmless {
+		if strings.HasSuffix(name, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenNamed is assigned for "token" and "secret", whose names may be harmless.
+func (s *scanner) tokenNamed(start, end int, word string) {
+	name := strings.ToLower(string(s.buf[s.lineStart(start, 24):start]))
+	s.work += len(name)
+	if i := strings.LastIndexAny(name, " \"'`,;:(){}[]<>/=?&"); i >= 0 {
+		name = name[i+1:]
+	}
+	if isHarmless(name) {
+		return
+	}
+	s.assigned(start, end, word, false)
+}
+
+// random reports whether v looks like a key: a GUID, hexadecimal digits, or letters
+// and digits that no words are made of.
+func random(v string) bool {
+	digits, upper, lower := mix(v)
+	letters, e := upper+lower, entropy(v)
+	switch {
+	case len(v) == 36 && isGUID([]byte(v)):
+		return e >= 2.8
+	case len(v) >= 24 && strings.Trim(strings.ToLower(v), "0123456789abcdef") == "":
+		return digits >= 2 && letters >= 2 && e >= 2.8
+	case wordy(v):
+		return false
+	case len(v) >= 16:
+		return digits >= 2 && letters >= 2 && e >= 3.3
+	case len(v) >= 12:
+		return digits >= 2 && upper >= 2 && lower >= 2 && e >= 3.2
+	}
+	return false
+}
+
+// joinedWords reports whether v is words, parted by signs that words are parted
+// by.
+func joinedWords(v string) bool {
+	n := 0
+	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("_-/.:@|+,", r) }) {
+		for i := range len(part) {
+			if !isLetter(part[i]) {
+				return false
+			}
+		}
+		n++
+	}
+	return n >= 2 || strings.ContainsAny(v, "_/:")
+}
+
+// wordy reports whether v is put together of words and small numbers.
+func wordy(v string) bool {
+	parts, plain := 0, 0
+	for part := range strings.FieldsFuncSeq(v, func(r rune) bool { return strings.ContainsRune("_-/.:@ ", r) }) {
+		parts++
+		digits, upper, lower := mix(part)
+		switch {
+		case digits+upper+lower < len(part):
+		case digits == 0 && (upper <= 1 || lower == 0) && len(part) <= 14, digits == len(part) && digits <= 4, digits <= 2 && (upper <= 1 || lower == 0) && digits+upper+lower <= 10 && trailing(part, digits):
+			plain++
+		}
+	}
+	if parts > 1 {
+		return plain == parts
+	}
+	digits, changes := 0, 0
+	for i := range len(v) {
+		if isDigit(v[i]) {
+			digits++
+		}
+		if i > 0 && (isUpper(v[i]) && isLower(v[i-1]) || isUpper(v[i-1]) && isLower(v[i])) {
+			changes++
+		}
+	}
+	return digits <= 2 && changes <= len(v)/5
+}
+
+// trailing reports whether the n digits of part are its last characters, as in
+// "prod2".
+func trailing(part string, n int) bool {
+	d, _, _ := mix(part[len(part)-n:])
+	return d == n
+}
+
+// bracketed reports whether v is in brackets that say it is to be replaced.
+func bracketed(v string) bool {
+	switch v[0] {
+	case '[', '(':
+		return v[len(v)-1] == ']' || v[len(v)-1] == ')' || strings.Trim(v[1:], "abcdefghijklmnopqrstuvwxyz") == ""
+	case '@':
+		return v[len(v)-1] == '@'
+	}
+	return false
+}
+
+// expression reports whether v is code that yields the value.
+func expression(v string, quoted, password bool) bool {
+	if quoted {
+		return false
+	}
+	if strings.HasSuffix(v, "()") || strings.HasSuffix(v, "(") || strings.HasPrefix(v, "--") || strings.HasPrefix(v, "&") {
+		return true
+	}
+	if !password {
+		return strings.ContainsAny(v, "()[]{}<>")
+	}
+	// name(argument, name[0], name.method
+	i := strings.IndexAny(v, "([{")
+	return i > 0 && strings.Trim(strings.ToLower(v[:i]), "abcdefghijklmnopqrstuvwxyz_.") == "" && strings.ContainsAny(v[:i], "_.") || i > 2 && v[i] == '(' && !strings.ContainsAny(v, "0123456789!?&%$")
+}
+
+// connection reports whether the password at start is one of several settings that
+// make a connection string.
+func (s *scanner) connection(start, to int) bool {
+	line := bytes.ToLower(s.buf[s.lineStart(start, 200):min(len(s.buf), to+100)])
+	s.work += len(line)
+	hits := 0
+	for _, w := range []string{"server=", "data source=", "host=", "uid=", "user id=", "userid=", "user=", "username=", "database=", "dbname=", "initial catalog=", "addr="} {
+		if bytes.Contains(line, []byte(w)) {
+			hits++
+		}
+	}
+	return hits >= 2
+}
+
+// A manner is how a value is given to its word.
+type manner uint8
+
+const (
+	given   manner = iota // by a colon or an equals sign
+	said                  // by a verb
+	linked                // by a verb or a colon some words later
+	flagged               // after a flag of a command
+	passed                // as an argument
+	inTag                 // between two tags
+)
+
+// A joint is where the value starts, -1 if there is none.
+type joint struct {
+	at  int
+	how manner
+}
+
+// joined returns where the value of the word, which ends at i, starts.
+func (s *scanner) joined(start, i int, word string, password bool) joint {
+	buf := s.buf
+	after := i
 	i = blanks(buf, i)
 	if i >= len(buf) {
-		return -1, false
+		return joint{at: -1}
 	}
 	switch c := buf[i]; {
 	case c == '=' || c == ':':
+		if i > after && c == ':' && i-after > 1 {
+			return joint{at: -1}
+		}
 		i++
 		for i < len(buf) && (buf[i] == '=' || buf[i] == '>') {
 			i++
 		}
-	case c == '-' && i+1 < len(buf) && buf[i+1] == '>':
+		if i < len(buf) && buf[i] == ':' { // a scope: Password::new
+			return joint{at: -1}
+		}
+	case c == '-' && i > after && i+1 < len(buf) && buf[i+1] == '>':
 		i += 2
+	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1])):
+		return joint{i + 1, inTag}
 	case bytes.HasPrefix(buf[i:], []byte("\uff1a")): // folded in texts, kept in case
 		i += len("\uff1a")
+	case c == ',' && !password && i+1 < len(buf):
+		if j := blanks(buf, i+1); j < len(buf) && (buf[j] == '"' || buf[j] == '\'') && i-after < 2 {
+			return joint{j, passed}
+		}
+		return joint{at: -1}
+	case c == '(' && !password && i == after && i+1 < len(buf) && (buf[i+1] == '"' || buf[i+1] == '\''):
+		return joint{i + 1, passed}
 	default:
-		for _, v := range verbs {
-			if bytes.HasPrefix(buf[i:], []byte(v)) && i+len(v) < len(buf) && (buf[i+len(v)] == ' ' || buf[i+len(v)] == ':') {
-				i += len(v)
-				if buf[i] == ':' {
-					i++
-				}
-				return blanks(buf, i), true
+		if i > after && s.flag(start) {
+			return joint{i, flagged}
+		}
+		if j := verb(buf, i, word); j >= 0 && (i > after || buf[i] >= utf8.RuneSelf) {
+			return joint{j, said}
+		}
+		if password && i > after {
+			return s.linked(after)
+		}
+		return joint{at: -1}
+	}
+	return joint{blanks(buf, i), given}
+}
+
+// flag reports whether the word at start ends the name of a flag: --api-key.
+func (s *scanner) flag(start int) bool {
+	i := start
+	for i > 0 && start-i < 24 && (isAlnum(s.buf[i-1]) || s.buf[i-1] == '-' || s.buf[i-1] == '_') {
+		i--
+	}
+	return i+1 < start && s.buf[i] == '-' && s.buf[i+1] == '-' && (i == 0 || s.buf[i-1] == ' ' || s.buf[i-1] == '\n') || i+2 == start && s.buf[i] == '-' && s.buf[i+1] == '-'
+}
+
+// verb returns where the value starts if a verb of the word stands at i, else -1.
+func verb(buf []byte, i int, word string) int {
+	for _, v := range verbs {
+		if !bytes.HasPrefix(buf[i:], []byte(v)) || i+len(v) >= len(buf) {
+			continue
+		}
+		if only, ok := finnic[v]; ok {
+			found := false
+			for _, w := range only {
+				found = found || w == word
+			}
+			if !found {
+				continue
 			}
 		}
-		return -1, false
+		j := i + len(v)
+		if c := buf[j]; c != ' ' && c != ':' && v[0] < utf8.RuneSelf {
+			continue
+		}
+		if buf[j] == ':' {
+			j++
+		}
+		return blanks(buf, j)
 	}
-	return blanks(buf, i), false
+	return -1
+}
+
+// linked looks for the verb or the colon of "password for the build server is …",
+// which goes on at i.
+func (s *scanner) linked(i int) joint {
+	rest := s.buf[i:min(len(s.buf), i+60)]
+	s.work += len(rest)
+	ok := false
+	for _, l := range links {
+		ok = ok || bytes.HasPrefix(rest, []byte(l))
+	}
+	if !ok {
+		return joint{at: -1}
+	}
+	for j, c := range rest {
+		switch {
+		case c == '\n' || c == '\t' || c == '\f' || c == '.' || c == ',' || c == ';' || c == '(':
+			return joint{at: -1}
+		case c == ':' && j > 4 && j+1 < len(rest) && rest[j+1] == ' ':
+			return joint{blanks(s.buf, i+j+1), linked}
+		case c == ' ' && j > 4:
+			if k := verb(s.buf, i+j+1, ""); k >= 0 {
+				return joint{k, linked}
+			}
+		}
+	}
+	return joint{at: -1}
 }
 
 func blanks(buf []byte, i int) int {
@@ -138,19 +460,28 @@ func blanks(buf []byte, i int) int {
 	return i
 }
 
-// value returns the value at i: what is between quotes, or what goes on to the
+// maxPassword and maxKeyValue bound what a word may be given.
+const maxPassword, maxKeyValue = 130, 1200
+
+// value returns the value at i, of at most most bytes: what is between quotes, or what goes on to the
 // next blank, without the end of the sentence.
-func value(buf []byte, i int) (from, to int, quoted bool) {
+func value(buf []byte, i, most int) (from, to int, quoted bool) {
+	if i < len(buf) && buf[i] == '\\' && i+1 < len(buf) && buf[i+1] == '"' {
+		i++ // a quote in a string of a string
+	}
 	if i < len(buf) && (buf[i] == '"' || buf[i] == '\'' || buf[i] == '`') {
-		for j := i + 1; j < len(buf) && j-i <= 130 && buf[j] != '\n'; j++ {
+		for j := i + 1; j < len(buf) && j-i <= most && buf[j] != '\n'; j++ {
 			if buf[j] == buf[i] {
-				return i + 1, j, true
+				if buf[j-1] == '\\' {
+					j--
+				}
+				return i + 1, max(i+1, j), true
 			}
 		}
 		i++
 	}
 	to = i
-	for to < len(buf) && to-i <= 130 && !blankValue(buf[to]) {
+	for to < len(buf) && to-i <= most && !blankValue(buf[to]) && !(buf[to] >= 0xe3 && isASCII(buf[i])) {
 		to++
 	}
 	for to > i && strings.IndexByte(".,;:", buf[to-1]) >= 0 {
@@ -161,6 +492,8 @@ func value(buf []byte, i int) (from, to int, quoted bool) {
 	}
 	return i, to, false
 }
+
+func isASCII(c byte) bool { return c < utf8.RuneSelf }
 
 func blankValue(c byte) bool {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\f' || c == '"' || c == '\'' || c == '`' || c == ',' || c == ';' || c == '|'
@@ -174,7 +507,7 @@ func lineEnds(buf []byte, i int) bool {
 		switch buf[i] {
 		case '\n', '\f', '\t':
 			return true
-		case ' ', '.', '!':
+		case ' ', '.', '!', '"', '\'', ';', ',', '`', '}':
 		default:
 			return false
 		}

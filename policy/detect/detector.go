@@ -83,13 +83,14 @@ type kind struct {
 	code   *codeForm // found among letters and digits
 	rank   int       // place in the catalogue: the earlier is the more specific
 	set    int       // of evidence words
+	named  bool      // found by its name before a value; its tokens have no prefix
 	weak   bool      // loses against any other detector on the same text
 }
 
 // catalogue is every built-in detector, the more specific first.
 var catalogue = func() []*kind {
 	var all []*kind
-	for _, family := range [][]*kind{secrets, namedSecrets, financial, person, contact, accounts, european, worldwide, companies, medical, travel, network} {
+	for _, family := range [][]*kind{secrets, namedSecrets, specialSecrets, serviceSecrets, financial, person, contact, accounts, european, worldwide, companies, medical, travel, network} {
 		all = append(all, family...)
 	}
 	for i, k := range all {

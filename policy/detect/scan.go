@@ -27,6 +27,8 @@ type scanner struct {
 	looked   bool // hits are those of this text
 	digit    bool // the text holds one
 	aws      bool // the text speaks of AWS
+	azure    bool // of Azure
+	pgpass   bool // of a password file of PostgreSQL
 	groups   []group
 	digits   []byte // of groups
 	spare    [64]byte
@@ -54,7 +56,7 @@ const maxRejected = 1000
 func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
-	s.looked, s.digit, s.aws, s.work = false, false, false, 0
+	s.looked, s.digit, s.aws, s.azure, s.pgpass, s.work = false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home = strings.ToUpper(o.RegionHint)
@@ -201,6 +203,12 @@ func (s *scanner) run() {
 	}
 	if s.aws {
 		s.awsSecrets()
+	}
+	if s.azure {
+		s.azureTokens()
+	}
+	if s.pgpass {
+		s.passwordFiles()
 	}
 	s.cardCodes()
 	s.blobs()

@@ -130,6 +130,9 @@ var secrets = []*kind{
 
 func init() {
 	for _, k := range catalogue {
+		if k.named {
+			continue // its tokens have no prefix
+		}
 		for _, form := range k.Tokens {
 			t, err := parseToken(form)
 			if err != nil {
@@ -145,17 +148,22 @@ func init() {
 	}
 	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
 		"wachtwoord", "senha", "has\u0142o", "haslo", "l\u00f6senord", "losenord", "parola", "adgangskode", "passord", "salasana", "\u043f\u0430\u0440\u043e\u043b\u044c",
-		"\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"} {
+		"\u015fifre", "sifre", "kodeord", "senhas", "\ube44\ubc00\ubc88\ud638", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, true) })
 	}
 	// Two letters are too few for the table of three: what may follow is listed.
 	for _, w := range []string{"pw:", "pw=", "pw ", "pw\"", "pw'"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end-1, "pw", true) })
 	}
-	for _, w := range []string{"api_key", "apikey", "api-key", "api key", "secret_key", "secretkey", "client_secret", "clientsecret", "client secret", "access_key", "accesskey",
-		"access_token", "accesstoken", "auth_token", "authtoken", "private_key", "token", "secret"} {
+	for _, w := range []string{"api_key", "apikey", "api-key", "secret_key", "secretkey", "secret-key", "client_secret", "clientsecret", "client secret", "client-secret", "access_key", "accesskey", "access-key",
+		"access_token", "accesstoken", "access-token", "auth_token", "authtoken", "auth-token", "private_key", "private-token", "credential", "credentials", "auth_key", "authkey", "apitoken", "schl\u00fcssel",
+		"\u79d8\u5bc6\u9375", "\u5bc6\u94a5", "\u30c8\u30fc\u30af\u30f3", "cl\u00e9", "jeton", "sleutel", "klucz", "nyckel", "chiave", "chave", "anahtar", "clave"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, false) })
 	}
+	for _, w := range []string{"token", "secret"} {
+		on(w, true, func(s *scanner, start, end int) { s.tokenNamed(start, end, w) })
+	}
+	on("key", true, (*scanner).keyed)
 }
 
 // placeholders are what stands in for a secret in examples.
@@ -232,6 +240,9 @@ func (s *scanner) pem(i int) {
 	if longest < 24 {
 		s.reject(k.ID, i, end, "no key between the lines")
 		return
+	}
+	if bytes.Contains(buf[max(0, i-600):i], []byte("service_account")) {
+		k = kinds["secret-google-service-account"]
 	}
 	s.add(candidate{kind: k, start: i, end: end, level: k.Alone, value: string(bytes.Join(bytes.Fields(rest), nil)),
 		prefix: "-----BEGIN " + string(head[:n]) + "-----", why: "private key block"})

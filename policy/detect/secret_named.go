@@ -125,4 +125,7 @@ var namedSecrets = []*kind{
 	named("secret-azure-app-configuration-key", "Azure App Configuration key", "learn.microsoft.com/azure-app-configuration", "azconfig.io;Id={w:4-12}:{b:18-22};Secret={b:36-50}", "azconfig.io;Id={w+/:8-30};Secret={b:36-90}"),
 	named("secret-azure-app-insights-key", "Application Insights connection string", "learn.microsoft.com/azure-monitor: connection strings", "(?i)instrumentationkey={x:8}-{x:4}-{x:4}-{x:4}-{x:12}"),
 	named("secret-azure-publish-profile", "Azure publish profile", "learn.microsoft.com/azure/app-service: publish profile", "(?i)userpwd=\"{Aa0:50-70}\""),
+	named("secret-azure-redis-key", "Azure Cache for Redis key", "learn.microsoft.com/azure/azure-cache-for-redis", "redis.cache.windows.net:6380,password={b:40-60}=", "redis.cache.windows.net:6379,password={b:40-60}=", "redis.azure.net:10000,password={b:40-60}="),
+	named("secret-azure-function-key", "Azure Functions key", "learn.microsoft.com/azure/azure-functions: access keys", "azurewebsites.net/api/{w/:1-80}?code={w=%/:40-80}"),
+	named("secret-teams-webhook", "Microsoft Teams incoming webhook", "learn.microsoft.com/microsoftteams: incoming webhooks", "webhook.office.com/webhookb2/{x-:36}@{x-:36}/IncomingWebhook/{x:32}/{x-:36}", "outlook.office.com/webhook/{x-:36}@{x-:36}/IncomingWebhook/{x:32}/{x-:36}"),
 }

@@ -73,7 +73,7 @@ func parseParts(s string) ([]tokenPart, error) {
 		}
 		inside, after, closed := strings.Cut(s[1:], "}")
 		colon := strings.LastIndexByte(inside, ':')
-		if !closed || colon < 1 {
+		if !closed || colon < 1 || strings.ContainsAny(inside[:colon], " \"'{") {
 			return nil, errors.New(`want {class:count} or {class:least-most}`)
 		}
 		least, most, ranged := strings.Cut(inside[colon+1:], "-")
@@ -98,7 +98,7 @@ func alphabet(class string) (t [256]bool) {
 		c := byte(i)
 		switch {
 		case isDigit(c):
-			t[i] = has('0') || has('h') || has('x') || has('w') || has('b')
+			t[i] = has('0') || has('h') || has('x') || has('w') || has('b') || has(c)
 		case isUpper(c):
 			t[i] = has('A') || has('w') || has('b') || has('x') && isHex(c)
 		case isLower(c):
@@ -178,6 +178,13 @@ func (s *scanner) token(t *tokenForm, start, end int) {
 	case t.words(v):
 		s.reject(k.ID, start, to, "words")
 		return
+	}
+	// One form of key belongs to several services: the host before it says which.
+	switch {
+	case k.ID == "secret-azure-storage-key" && s.speaks(start, start, "documents.azure.com"):
+		k = kinds["secret-azure-cosmos-key"]
+	case k.ID == "secret-azure-service-bus-key" && s.speaks(start, start, "azure-devices.net"):
+		k = kinds["secret-azure-iot-key"]
 	}
 	prefix := string(buf[start:end])
 	s.add(candidate{kind: k, start: start, end: to, level: k.Alone, value: prefix + v, prefix: prefix, why: "prefix, length and randomness", known: t.test})

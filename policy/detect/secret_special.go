@@ -1,0 +1,502 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// special declares a secret that has no public prefix of its own, and is found by
+// code.
+func special(id, name, source string, alone Level, mask MaskKind, match, noMatch []string) *kind {
+	return &kind{Detector: Detector{ID: id, Name: name, Family: "secret", Tier: "A", Alone: alone, WithContext: max(alone, Medium), Mask: mask, Source: source, Match: match, NoMatch: noMatch}}
+}
+
+// specialSecrets are named secrets that something in their middle or around them
+// gives away.
+var specialSecrets = []*kind{
+	special("secret-mailchimp-key", "Mailchimp API key", "mailchimp.com/developer: 32 hexadecimal digits and a data centre", High, MaskAll,
+		[]string{"{h:32}-us7", "MAILCHIMP={h:32}-us21", "the key is {h:32}-us12."}, []string{"{h:31}-us7", "-us7", "{h:32}-us7a", "report-us12"}),
+	special("secret-terraform-token", "Terraform Cloud token", "developer.hashicorp.com/terraform: API tokens", High, MaskAll,
+		[]string{"{Aa0:14}.atlasv1.{w:67}", "token = \"{Aa0:14}.atlasv1.{w:64}\"", "TFE {Aa0:14}.atlasv1.{w:60}."}, []string{"{Aa0:13}.atlasv1.{w:67}", ".atlasv1.", "{Aa0:14}.atlasv1.{w:40}", "atlasv1.tar"}),
+	special("secret-telegram-bot-token", "Telegram bot token", "core.telegram.org/bots: authorizing your bot", High, MaskAll,
+		[]string{"{0:9}:AAE{w:32}", "https://api.telegram.org/bot71{0:8}:AAF{w:32}/getMe", "token: 83{0:8}:AAH{w:32}"}, []string{"{0:9}:AAE{w:20}", "AAE{w:32}", "12:AAE{w:32}", "x:AAE{w:32}"}),
+	special("secret-discord-bot-token", "Discord bot token", "discord.com/developers: a user id in base64, a time, a code", High, MaskAll,
+		[]string{"MTAyNDY4MTM1NzkyNDY4MDI0.G{Aa0:5}.{w:38}", "token = 'NzMxOTQ4MjY1MDM3NzMxOTQ4.X{Aa0:5}.{w:27}'", "ODQ2MjAxOTM3NTU1MTkyODM3.Y{Aa0:5}.{w:27}"},
+		[]string{"MTAyNDY4MTM1NzkyNDY4MDI0", "MTAyNDY4MTM1NzkyNDY4MDI0.abc", "TWFueSBoYW5kcyBtYWtlIGxpZ2h0.GabcdE.{w:38}"}),
+	special("secret-azure-devops-token", "Azure DevOps token or Azure AI key", "learn.microsoft.com/azure/devops: personal access tokens of 84 or 52 characters", High, MaskAll,
+		[]string{"AZURE_DEVOPS_EXT_PAT={Aa0:52}JQQJ99{Aa0:18}AZDO{Aa0:4}", "the pat for azure is {Aa0:52}JQQJ99{Aa0:26}", "azure devops pat: 7r{a234567:49}k"},
+		[]string{"azure {Aa0:52}", "azure devops pat: {a234567:51}", "azure pat {a:52}"}),
+	special("secret-azure-sas-token", "Azure shared access signature", "learn.microsoft.com/azure/storage: SAS", High, MaskAll,
+		[]string{"https://contoso.blob.core.windows.net/c/f?sv=2024-11-04&se=2026-12-31T00%3A00%3A00Z&sr=b&sp=r&sig={Aa0:43}%3D", "?sp=racwdl&st=2026-01-01&sv=2022-11-02&sr=c&sig={Aa0:20}%2F{Aa0:22}%3D",
+			"SharedAccessSignature sr=contoso.azure-devices.net&sig={Aa0:43}%3D&se=1790000000"},
+		[]string{"?sig=abc&sv=1", "sig={Aa0:43}%3D", "?sv=2024&sig=<signature>"}),
+	special("secret-azure-cosmos-key", "Azure Cosmos DB key", "learn.microsoft.com/azure/cosmos-db: connection strings", High, MaskPrefix,
+		[]string{"AccountEndpoint=https://contoso.documents.azure.com:443/;AccountKey={b:86}==;", "AccountEndpoint=https://fab.documents.azure.com/;AccountKey={b:86}==", "https://a1.documents.azure.com:443/ AccountKey={b:86}=="},
+		[]string{"AccountEndpoint=https://contoso.documents.azure.com:443/;AccountKey=<key>", "https://contoso.documents.azure.com:443/", "documents.azure.com AccountKey={b:20}=="}),
+	special("secret-azure-iot-key", "Azure IoT Hub key", "learn.microsoft.com/azure/iot-hub: connection strings", High, MaskPrefix,
+		[]string{"HostName=contoso.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey={b:43}=", "HostName=h.azure-devices.net;DeviceId=pump7;SharedAccessKey={b:43}=", "hostname=x1.azure-devices.net;sharedaccesskey={b:43}="},
+		[]string{"HostName=contoso.azure-devices.net;SharedAccessKey=<key>", "contoso.azure-devices.net", "HostName=h.azure-devices.net;SharedAccessKey={b:10}="}),
+	special("secret-google-service-account", "Google service account key", "cloud.google.com/iam: service account keys", High, MaskAll,
+		[]string{`{"type": "service_account", "private_key_id": "{h:40}", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE{b:60}\n-----END PRIVATE KEY-----\n"}`,
+			`"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nMIIE{b:64}\n-----END PRIVATE KEY-----"`, "type: service_account\nkey: -----BEGIN PRIVATE KEY-----\nMIIE{b:64}\n-----END PRIVATE KEY-----"},
+		[]string{`{"type": "service_account", "client_email": "a@b.iam"}`, `"service_account" "-----BEGIN PRIVATE KEY-----\n...`, "the service_account role"}),
+	special("secret-bearer-token", "Bearer token in a header", "RFC 6750", Medium, MaskAll,
+		[]string{"Authorization: Bearer {Aa0:40}", "curl -H 'authorization: bearer {w:32}' https://x", "header Bearer {Aa0:24}"}, []string{"Authorization: Bearer <token>", "Authorization: Bearer $TOKEN", "the bearer of good news arrives today", "Bearer token"}),
+	special("secret-basic-auth", "Basic credentials in a header", "RFC 7617", High, MaskAll,
+		[]string{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "curl -H \"Authorization: Basic YW5hLmJlcmc6U29tbWVyMjAyNiE=\" https://x", "proxy-authorization: basic am86VHIwdWI0ZG9yMw=="},
+		[]string{"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Authorization: Basic dXNlcjpwYXNzd29yZA==", "authorization: basic knowledge", "Basic c3ZjLWJ1aWxk"}),
+	special("secret-curl-credentials", "User and password for curl", "curl.se/docs/manpage.html", High, MaskAll,
+		[]string{"curl -u svc-build:kR7mX2vQ9pLw https://build.contoso.com", "curl -s --user 'jo:Tr0ub4dor&3' https://x", "curl https://x \\\n -u admin:Sommer2026!"},
+		[]string{"curl -u user:password https://x", "curl -u $USER:$PASS https://x", "curl -u jo https://x", "curl is a tool: -u is for users"}),
+	special("secret-netrc", "Password in .netrc", "gnu.org/software/inetutils: .netrc", High, MaskAll,
+		[]string{"machine build.contoso.com login jo password kR7mX2vQ9p", "machine git.contoso.com\n  login svc\n  password Tr0ub4dor&3", "machine x login y password z9Kq2w"},
+		[]string{"machine learning login password", "machine x login y password <password>", "machine x login y"}),
+	special("secret-npmrc", "Registry credential in .npmrc", "docs.npmjs.com: npmrc", High, MaskAll,
+		[]string{"//registry.contoso.com/:_authToken={Aa0:36}", "_authToken={x:8}-{x:4}-{x:4}-{x:4}-{x:12}", "//npm.contoso.com/:_auth={Aa0:40}"}, []string{"_authToken=${NPM_TOKEN}", "_authToken=<token>", "_authToken=x", "set the _auth option"}),
+	special("secret-pgpass", "Password in .pgpass", "postgresql.org/docs: the password file", High, MaskAll,
+		[]string{"~/.pgpass:\ndb.contoso.com:5432:app:svc:kR7mX2vQ9p", "pgpass\n*:*:*:admin:Tr0ub4dor3", "pgpass says\nlocalhost:5432:x:y:z9Kq2wLm"},
+		[]string{"hostname:port:database:username:password in .pgpass", "pgpass\na:b", "db.contoso.com:5432:app:svc:kR7mX2vQ9p"}),
+	special("secret-kubeconfig", "Client key in a kubeconfig", "kubernetes.io/docs: kubeconfig", High, MaskAll,
+		[]string{"client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQ{b:60}", "    client-key-data: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0t{b:80}", "client-key-data: 'LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t{b:40}'"},
+		[]string{"client-key-data: REDACTED", "client-key-data: {b:60}", "client-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t{b:40}"}),
+	special("secret-wireguard-key", "WireGuard key", "wireguard.com: wg(8)", High, MaskAll,
+		[]string{"PrivateKey = {b:43}=", "[Interface]\nPrivateKey={b:43}=\nAddress=10.0.0.2/32", "PresharedKey = {b:43}="}, []string{"PrivateKey = <key>", "PublicKey = {b:43}=", "PrivateKey = {b:20}="}),
+	special("secret-putty-key", "PuTTY private key", "the.earth.li/~sgtatham/putty: PPK file format", High, MaskAll,
+		[]string{"PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: x\nPublic-Lines: 1\n{b:64}\nPrivate-Lines: 1\n{b:64}\nPrivate-MAC: {h:40}", "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{b:48}\n", "PuTTY-User-Key-File-2: ssh-dss Private-Lines: 1 {b:40}"},
+		[]string{"PuTTY-User-Key-File-2: ssh-rsa\nPublic-Lines: 1\n{b:64}", "a PuTTY-User-Key-File-2 holds Private-Lines", "PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 0\n"}),
+	special("secret-connection-string", "Password in a connection string", "learn.microsoft.com: connection string syntax", High, MaskAll,
+		[]string{"Server=tcp:db.contoso.com,1433;Database=x;User ID=app;Password=kR7mX2vQ9p;Encrypt=True", "Data Source=db1;uid=sa;pwd=Tr0ub4dor&3;", "host=db user=app password=z9Kq2wLm7 dbname=x"},
+		[]string{"Server=db;User ID=app;Password=<password>;", "Server=db;Integrated Security=true;", "Server=db;User ID=app;Password=${PW};", "Data Source=x;pwd=;"}),
+}
+
+func init() {
+	for c := byte('1'); c <= '9'; c++ {
+		on("us"+string(c), false, (*scanner).mailchimp)
+	}
+	on("atlasv1.", false, (*scanner).terraform)
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") {
+		on("AA"+string(c), false, (*scanner).telegram)
+	}
+	// An id of decimal digits in base64 starts with one of these.
+	for _, a := range []string{"MD", "MT", "Mj", "Mz", "ND", "NT", "Nj", "Nz", "OD", "OT"} {
+		for _, b := range []byte("AEIMQUYcgk") {
+			on(a+string(b), false, (*scanner).discord)
+		}
+	}
+	for _, w := range []string{"azure", "devops", "vsts", "openai", "cognitive"} {
+		on(w, true, func(s *scanner, _, _ int) { s.azure = true })
+	}
+	on("pgpass", true, func(s *scanner, _, _ int) { s.pgpass = true })
+	on("sig=", false, (*scanner).sas)
+	on("bearer ", true, (*scanner).bearer)
+	on("basic ", true, (*scanner).basic)
+	on("curl ", false, (*scanner).curl)
+	on("machine ", false, (*scanner).netrc)
+	on("authtoken=", true, (*scanner).npmrc)
+	on("auth=", false, (*scanner).npmrc)
+	on("client-key-data:", false, (*scanner).kubeconfig)
+	on("privatekey", true, (*scanner).wireguard)
+	on("presharedkey", true, (*scanner).wireguard)
+	on("PuTTY-User-Key-File-", false, (*scanner).putty)
+}
+
+// hit adds a named secret that code has found.
+func (s *scanner) hit(id string, start, end int, prefix, why string) {
+	k := kinds[id]
+	s.add(candidate{kind: k, start: start, end: end, level: k.Alone, value: string(s.buf[start:end]), prefix: prefix, why: why})
+}
+
+// stretch returns how many of the bytes from i on are of the class; most at most.
+func (s *scanner) stretch(i int, class *[256]bool, most int) int {
+	n := 0
+	for i+n < len(s.buf) && n < most && class[s.buf[i+n]] {
+		n++
+	}
+	s.work += n
+	return n
+}
+
+var (
+	alnumClass  = alphabet("Aa0")
+	wideClass   = alphabet("w")
+	base64Class = alphabet("b=")
+	bearerClass = alphabet("w.~+/=")
+	sigClass    = alphabet("w%+/=")
+)
+
+// mailchimp reads a key whose "usN" is at start.
+func (s *scanner) mailchimp(start, end int) {
+	buf, from := s.buf, start-33
+	if from < 0 || buf[start-1] != '-' || inWord(buf, from) {
+		return
+	}
+	for _, c := range buf[from : start-1] {
+		if !isDigit(c) && (c < 'a' || c > 'f') {
+			return
+		}
+	}
+	if end < len(buf) && isDigit(buf[end]) {
+		end++
+	}
+	if end < len(buf) && isAlnum(buf[end]) || entropy(string(buf[from:start-1])) < 3 {
+		return
+	}
+	s.hit("secret-mailchimp-key", from, end, "", "32 hexadecimal digits and a data centre")
+}
+
+// terraform reads a token whose "atlasv1." is at start.
+func (s *scanner) terraform(start, end int) {
+	buf, from := s.buf, start-15
+	n := s.stretch(end, &wideClass, 80)
+	for n > 60 && !isAlnum(buf[end+n-1]) {
+		n--
+	}
+	if from < 0 || buf[start-1] != '.' || inWord(buf, from) || n < 60 || n > 70 {
+		return
+	}
+	for _, c := range buf[from : start-1] {
+		if !isAlnum(c) {
+			return
+		}
+	}
+	if v := string(buf[end : end+n]); placeholder(v) || entropy(v) < 3.5 {
+		s.reject("secret-terraform-token", from, end+n, "placeholder")
+		return
+	}
+	s.hit("secret-terraform-token", from, end+n, "", "mark, length and randomness")
+}
+
+// telegram reads a token whose second part, which starts with "AA", is at start.
+func (s *scanner) telegram(start, _ int) {
+	buf, from := s.buf, start-1
+	if from < 0 || buf[from] != ':' {
+		return
+	}
+	for from > 0 && start-from < 18 && isDigit(buf[from-1]) {
+		from--
+	}
+	n := s.stretch(start, &wideClass, 40)
+	if digits := start - 1 - from; digits < 6 || digits > 12 || n != 35 || from > 0 && isAlnum(buf[from-1]) && !bytes.HasSuffix(buf[:from], []byte("bot")) {
+		return
+	}
+	if v := string(buf[start : start+n]); placeholder(v) || entropy(v) < 3.5 {
+		s.reject("secret-telegram-bot-token", from, start+n, "placeholder")
+		return
+	}
+	s.hit("secret-telegram-bot-token", from, start+n, string(buf[from:start]), "a bot's id, mark and length")
+}
+
+// discord reads a token at start: an id, a time and a code.
+func (s *scanner) discord(start, _ int) {
+	buf := s.buf
+	n := s.stretch(start, &alnumClass, 30)
+	if n < 23 || n > 28 || inWord(buf, start) || start+n+8 > len(buf) || buf[start+n] != '.' || buf[start+n+7] != '.' {
+		return
+	}
+	id, err := base64.RawStdEncoding.DecodeString(string(buf[start : start+n]))
+	if err != nil || strings.Trim(string(id), "0123456789") != "" || s.stretch(start+n+1, &wideClass, 7) != 6 {
+		return
+	}
+	code := start + n + 8
+	m := s.stretch(code, &wideClass, 40)
+	for m > 27 && !isAlnum(buf[code+m-1]) {
+		m--
+	}
+	if v := string(buf[code : code+m]); m < 27 || m > 38 || placeholder(v) || entropy(v) < 3.5 {
+		return
+	}
+	s.hit("secret-discord-bot-token", start, code+m, "", "an id, a time and a code")
+}
+
+// azureTokens looks for keys of Azure in a text that speaks of it: 84 letters and
+// digits that carry the mark of keys since 2024, or, of DevOps, 52 of base32.
+func (s *scanner) azureTokens() {
+	buf := s.buf
+	for i := 0; i < len(buf); {
+		from := i
+		for i < len(buf) && isAlnum(buf[i]) {
+			i++
+		}
+		switch v := buf[from:i]; {
+		case i-from == 84 && bytes.Contains(v[40:], []byte("JQQJ99")):
+			s.hit("secret-azure-devops-token", from, i, "", "length and mark")
+		case i-from == 52 && base32(v) && s.speaks(from, i, "devops", "vsts", "visualstudio", "personal access token", "pat"):
+			s.hit("secret-azure-devops-token", from, i, "", "52 characters of base32 beside a word for it")
+		}
+		i++
+	}
+	s.work += len(buf)
+}
+
+// base32 reports whether v is random lower-case base32.
+func base32(v []byte) bool {
+	digits := 0
+	for _, c := range v {
+		if isDigit(c) {
+			digits++
+		}
+		if !isLower(c) && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return digits >= 3 && digits < len(v)/2 && entropy(string(v)) >= 3.5
+}
+
+// speaks reports whether one of the words, in lower case, stands in the 100 bytes
+// before buf[start:end] or right after.
+func (s *scanner) speaks(start, end int, words ...string) bool {
+	near := bytes.ToLower(s.buf[max(0, start-100):min(len(s.buf), end+40)])
+	s.work += len(near)
+	for _, w := range words {
+		if i := bytes.Index(near, []byte(w)); i >= 0 && (i == 0 || !isLower(near[i-1])) {
+			return true
+		}
+	}
+	return false
+}
+
+// sas reads a shared access signature whose "sig=" is at start.
+func (s *scanner) sas(start, end int) {
+	buf := s.buf
+	n := s.stretch(end, &sigClass, 100)
+	if n < 43 || start > 0 && isAlnum(buf[start-1]) {
+		return
+	}
+	sig, err := url.PathUnescape(string(buf[end : end+n]))
+	sig = strings.TrimRight(sig, "=")
+	if err != nil || len(sig) != 43 || placeholder(sig) || entropy(sig) < 4 {
+		s.reject("secret-azure-sas-token", start, end+n, "no signature")
+		return
+	}
+	from, to := start, end+n
+	for from > 0 && start-from < 600 && !blankByte(buf[from-1]) && buf[from-1] != '?' {
+		from--
+	}
+	for to < len(buf) && to-end < 400 && !blankByte(buf[to]) {
+		to++
+	}
+	s.work += to - from
+	for from < start && !utf8.RuneStart(buf[from]) {
+		from++
+	}
+	for to > end+n && !utf8.RuneStart(buf[min(to, len(buf)-1)]) {
+		to--
+	}
+	token := string(buf[from:to])
+	for _, mark := range []string{"sv=", "se=", "sp=", "sr="} {
+		if strings.Contains(token, mark) {
+			s.hit("secret-azure-sas-token", from, to, "", "a signature with its terms")
+			return
+		}
+	}
+}
+
+// bearer reads what follows "Bearer " at start.
+func (s *scanner) bearer(start, end int) {
+	buf := s.buf
+	for end < len(buf) && buf[end] == ' ' {
+		end++
+	}
+	n := s.stretch(end, &bearerClass, 2048)
+	for n > 0 && strings.IndexByte(".=-", buf[end+n-1]) >= 0 {
+		n--
+	}
+	v := string(buf[end : end+n])
+	if n < 16 || start > 0 && isAlnum(buf[start-1]) {
+		return
+	}
+	if digits, upper, lower := mix(v); placeholder(v) || entropy(v) < 3.2 || digits == 0 || upper+lower < 2 || wordy(v) {
+		s.reject("secret-bearer-token", end, end+n, "placeholder")
+		return
+	}
+	k := kinds["secret-bearer-token"]
+	c := candidate{kind: k, start: end, end: end + n, level: k.Alone, value: v, why: `follows "Bearer"`}
+	if s.speaks(start, start, "authorization") {
+		c.level, c.why = High, `follows "Authorization: Bearer"`
+	}
+	s.add(c)
+}
+
+// basic reads what follows "Basic " at start, in a header.
+func (s *scanner) basic(start, end int) {
+	buf := s.buf
+	n := s.stretch(end, &base64Class, 400)
+	if n < 8 || !bytes.Contains(bytes.ToLower(buf[max(0, start-24):start]), []byte("authorization")) {
+		return
+	}
+	v := strings.TrimRight(string(buf[end:end+n]), "=")
+	plain, err := base64.RawStdEncoding.DecodeString(v)
+	name, password, ok := strings.Cut(string(plain), ":")
+	if err != nil || !ok || !utf8.Valid(plain) || len(password) < 3 {
+		s.reject("secret-basic-auth", end, end+n, "no user and password")
+		return
+	}
+	if name == "Aladdin" || placeholder(password) || common[strings.ToLower(password)] {
+		s.reject("secret-basic-auth", end, end+n, "placeholder")
+		return
+	}
+	s.hit("secret-basic-auth", end, end+n, "", `user and password, after "Basic"`)
+}
+
+// curl looks for user and password in a command that starts at start.
+func (s *scanner) curl(start, end int) {
+	buf := s.buf
+	if start > 0 && isAlnum(buf[start-1]) {
+		return
+	}
+	line := buf[end:min(len(buf), end+400)]
+	for i, c := range line {
+		if c == '\f' || c == '\n' && (i == 0 || line[i-1] != '\\') {
+			line = line[:i]
+			break
+		}
+	}
+	s.work += len(line)
+	for _, flag := range []string{"-u ", "--user ", "-u=", "--user=", "-u\"", "-u'"} {
+		i := bytes.Index(line, []byte(flag))
+		if i < 0 || i > 0 && line[i-1] != ' ' {
+			continue
+		}
+		from := end + i + len(flag)
+		if flag[len(flag)-1] == '"' || flag[len(flag)-1] == '\'' {
+			from--
+		}
+		a, b, _ := value(buf, blanks(buf, from), maxPassword)
+		name, password, ok := strings.Cut(string(buf[a:b]), ":")
+		if !ok || name == "" || len(password) < 3 {
+			continue
+		}
+		if placeholder(password) || placeholder(name) || common[strings.ToLower(password)] || strings.ContainsAny(password, "<>[]{}") {
+			s.reject("secret-curl-credentials", a, b, "placeholder")
+			return
+		}
+		s.hit("secret-curl-credentials", a, b, "", "user and password for curl")
+		return
+	}
+}
+
+// netrc reads "machine host login name password value" from start on.
+func (s *scanner) netrc(start, _ int) {
+	buf := s.buf
+	i, words := start, [6][2]int{}
+	for n := range words {
+		for i < len(buf) && i-start < 300 && (buf[i] == ' ' || buf[i] == '\n') {
+			i++
+		}
+		words[n][0] = i
+		for i < len(buf) && i-start < 300 && buf[i] > ' ' {
+			i++
+		}
+		words[n][1] = i
+	}
+	s.work += i - start
+	word := func(n int) string { return string(buf[words[n][0]:words[n][1]]) }
+	if word(2) != "login" || word(4) != "password" || len(word(5)) < 4 {
+		return
+	}
+	if v := word(5); placeholder(v) || common[strings.ToLower(v)] || !utf8.ValidString(v) {
+		s.reject("secret-netrc", words[5][0], words[5][1], "placeholder")
+		return
+	}
+	s.hit("secret-netrc", words[5][0], words[5][1], "", "the password of a machine")
+}
+
+// npmrc reads the value of "_authToken=" or "_auth=", whose '_' is before start.
+func (s *scanner) npmrc(start, end int) {
+	buf := s.buf
+	if start == 0 || buf[start-1] != '_' || start > 1 && isAlnum(buf[start-2]) {
+		return
+	}
+	from, to, _ := value(buf, end, maxKeyValue)
+	if v := string(buf[from:to]); len(v) < 16 || placeholder(v) || entropy(v) < 3 || strings.ContainsAny(v, "{}<>()$") {
+		s.reject("secret-npmrc", from, to, "placeholder")
+		return
+	}
+	s.hit("secret-npmrc", from, to, "", "the credential of a registry")
+}
+
+// passwordFiles looks for lines of a .pgpass file in a text that speaks of one.
+func (s *scanner) passwordFiles() {
+	at := 0
+	for line := range bytes.SplitSeq(s.buf, []byte("\n")) {
+		from := at
+		at += len(line) + 1
+		f := bytes.Split(bytes.TrimRight(line, " "), []byte(":"))
+		if len(line) > 300 || len(f) != 5 || len(f[4]) < 4 || bytes.ContainsAny(line, " \t\f") {
+			continue
+		}
+		port := string(f[1])
+		password := string(f[4])
+		if port != "*" && (port == "" || strings.Trim(port, "0123456789") != "") || placeholder(password) || common[strings.ToLower(password)] {
+			continue
+		}
+		end := from + len(line)
+		s.hit("secret-pgpass", end-len(password), end, "", "the fifth field of a .pgpass line")
+	}
+	s.work += len(s.buf)
+}
+
+// kubeconfig reads the client key whose name is buf[start:end].
+func (s *scanner) kubeconfig(start, end int) {
+	from, _, _ := value(s.buf, blanks(s.buf, end), 2)
+	n := s.stretch(from, &base64Class, maxKey)
+	plain, _ := base64.RawStdEncoding.DecodeString(string(s.buf[from : from+min(n, 64)/4*4]))
+	if n < 64 || !bytes.Contains(plain, []byte("PRIVATE KEY")) {
+		s.reject("secret-kubeconfig", start, from+n, "no private key")
+		return
+	}
+	s.hit("secret-kubeconfig", from, from+n, "", "a private key in base64")
+}
+
+// wireguard reads the key whose name is buf[start:end].
+func (s *scanner) wireguard(start, end int) {
+	buf := s.buf
+	i := blanks(buf, end)
+	if i >= len(buf) || buf[i] != '=' {
+		return
+	}
+	i = blanks(buf, i+1)
+	if n := s.stretch(i, &base64Class, 60); n != 44 || buf[i+43] != '=' || buf[i+42] == '=' {
+		return
+	}
+	if v := string(buf[i : i+43]); placeholder(v) || entropy(v) < 4 {
+		s.reject("secret-wireguard-key", i, i+44, "placeholder")
+		return
+	}
+	s.hit("secret-wireguard-key", i, i+44, "", "a key of 32 bytes")
+}
+
+// putty reads a key file whose first line starts at start.
+func (s *scanner) putty(start, end int) {
+	rest := s.buf[end:min(len(s.buf), end+maxKey)]
+	s.work += len(rest)
+	i := bytes.Index(rest, []byte("Private-Lines: "))
+	if i < 0 {
+		return
+	}
+	from := end + i + len("Private-Lines: ")
+	for from < len(s.buf) && isDigit(s.buf[from]) {
+		from++
+	}
+	for from < len(s.buf) && (s.buf[from] == ' ' || s.buf[from] == '\n') {
+		from++
+	}
+	to := from
+	for n := s.stretch(to, &base64Class, 70); n >= 16 && to-from < maxKey; n = s.stretch(to, &base64Class, 70) {
+		to += n
+		if to < len(s.buf) && (s.buf[to] == '\n' || s.buf[to] == ' ') {
+			to++
+		}
+	}
+	if to-from < 24 {
+		s.reject("secret-putty-key", start, to, "no key between the lines")
+		return
+	}
+	for s.buf[to-1] == '\n' || s.buf[to-1] == ' ' {
+		to--
+	}
+	s.hit("secret-putty-key", from, to, "", "the private lines of a key file")
+}
