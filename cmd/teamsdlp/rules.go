@@ -380,7 +380,10 @@ type shownDetector struct {
 	Name        string   `json:"name"`
 	Family      string   `json:"family"`
 	Region      string   `json:"region,omitempty"`
+	Tier        string   `json:"tier,omitempty"`
 	Alone       string   `json:"alone"`
+	Printed     string   `json:"printed,omitempty"`
+	BareContext string   `json:"bare_with_context,omitempty"`
 	WithContext string   `json:"with_context"`
 	Validate    string   `json:"validate,omitempty"`
 	Patterns    []string `json:"patterns,omitempty"`
@@ -401,7 +404,7 @@ func showDetector(d detect.Detector) shownDetector {
 		}
 		return l.String()
 	}
-	shown := shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Alone: level(d.Alone), WithContext: level(d.WithContext),
+	shown := shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Tier: d.Tier, Alone: level(d.Alone), WithContext: level(d.WithContext),
 		Validate: d.Validate, Patterns: d.Patterns, Words: d.Words, Within: d.Within, Match: d.Match, NoMatch: d.NoMatch, Source: d.Source}
 	if d.Exact != nil {
 		shown.Exact, shown.Table = showExact(d.Exact, d.Within)
@@ -417,6 +420,12 @@ func showDetector(d detect.Detector) shownDetector {
 			}
 		}
 		shown.Similarity = strings.Join(shares, ", ")
+	}
+	if d.Tier != "" && d.Printed != d.Alone {
+		shown.Printed = level(d.Printed)
+	}
+	if d.Tier != "" && d.BareContext != d.WithContext {
+		shown.BareContext = level(d.BareContext)
 	}
 	return shown
 }
@@ -462,8 +471,8 @@ func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
 	if c.JSON {
 		return writeIndented(w, d)
 	}
-	lines := [][2]string{{"detector", d.ID}, {"name", d.Name}, {"family", d.Family}, {"region", d.Region}, {"alone", d.Alone}, {"with context", d.WithContext},
-		{"validate", d.Validate}}
+	lines := [][2]string{{"detector", d.ID}, {"name", d.Name}, {"family", d.Family}, {"region", d.Region}, {"tier", d.Tier}, {"alone", d.Alone}, {"as printed", d.Printed},
+		{"with context", d.WithContext}, {"without a break", d.BareContext}, {"validate", d.Validate}}
 	for _, p := range d.Patterns {
 		lines = append(lines, [2]string{"pattern", p})
 	}

@@ -56,3 +56,5 @@ func explain(s string) string {
 	}
 	return b.String()
 }
+
+var builtinEngine = mustNew()

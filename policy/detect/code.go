@@ -28,17 +28,18 @@ type codeTables struct {
 	length  [65][]coded // those whose start may be either, by length
 }
 
-var codeForms = func() (t codeTables) {
-	for _, k := range catalogue {
+var codeForms codeTables
+
+func listCodes() {
+	for _, k := range builtin {
 		if k.code == nil {
 			continue
 		}
 		for _, p := range k.code.patterns {
-			t.add(coded{k, p})
+			codeForms.add(coded{k, p})
 		}
 	}
-	return t
-}()
+}
 
 func (t *codeTables) add(c coded) {
 	p := c.p

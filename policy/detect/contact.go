@@ -4,27 +4,10 @@ var phoneWords = []string{"phone", "phones", "telephone", "tel", "mobile", "cell
 	"number", "reach me", "reach", "telefon*", "handy", "mobil*", "rufnummer", "durchwahl", "anrufen", "telephone portable", "portable", "numero de telephone", "appeler", "telefono", "movil", "celular",
 	"llamar", "telefone", "telemovel", "cellulare", "telefoonnummer", "mobiel", "telefoon", "komorka", "puhelin", "телефон", "電話", "携帯", "电话", "手机", "전화"}
 
-var contact = []*kind{
-	{Detector: Detector{
-		ID: "email", Name: "E-mail address", Family: "contact", Tier: "A",
-		Words: []string{"email", "e-mail", "mail", "mailto", "address", "contact", "send", "write", "reach", "mailadresse", "courriel", "correo", "correo electronico", "adresse",
-			"posta elettronica", "メール", "邮箱", "почта"},
-		Alone: Medium, WithContext: High, Mask: MaskEmail, Source: "RFC 5321, as people write it",
-		Match:   []string{"jane.doe@contoso.com", "mail j_d+x@mail.contoso.co.uk.", "JANE＠Contoso．com", "jane.doe [at] contoso.com", "<jo@contoso.museum>"},
-		NoMatch: []string{"19:meeting_abc@thread.v2", "@jane look", "jane@", "logo@2x.png", "jane@localhost", "git@github.com:org/repo", "a@b"},
-	}},
-	{Detector: Detector{
-		ID: "phone-e164", Name: "International phone number", Family: "contact", Tier: "A", Words: phoneWords,
-		Alone: Medium, WithContext: High, Mask: MaskTail, Source: "ITU-T E.164, lengths from national numbering plans",
-		Match:   []string{"+442079460018", "+49 30 901820", "call +1 (212) 736-5000", "+33 1 42 68 53 00", "+91-98765-43210", "0049 30 901820", "call 004930901820"},
-		NoMatch: []string{"+1", "+100 points", "+999 123 456 789", "1+1234567890123", "+44 20", "+0 123 456 7890", "004930901820", "1-0049 30 901820"},
-	}},
-	{Detector: Detector{
-		ID: "phone-national", Name: "National phone number", Family: "contact", Tier: "A", Words: phoneWords,
-		Printed: Low, BareContext: Medium, WithContext: Medium, Mask: MaskTail, Source: "North American Numbering Plan; national plans by home region",
-		Match:   []string{"(212) 736-5000", "212-736-5000", "call 2127365000", "1-800-736-5000", "tel. 212.736.5000"},
-		NoMatch: []string{"112-736-5000", "212-136-5000", "2127365000", "ticket 212-736-5000", "212-736-50001", "911-736-5000", "Meeting ID: 312 456 789 012"},
-	}, number: &form{
+var contact = finders{
+	"email":      {scanned: true},
+	"phone-e164": {scanned: true},
+	"phone-national": {number: &form{
 		min: 7, max: 13, layouts: []string{"\x03\x03\x04", "\x01\x03\x03\x04"}, gate: "numbering plan", paren: true, check: national,
 	}},
 }

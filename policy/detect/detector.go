@@ -1,6 +1,12 @@
 package detect
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"sync"
+
+	"teamsdlp/policy/detect/catalogue"
+)
 
 // MaskKind says how much of a value may be shown.
 type MaskKind uint8
@@ -79,46 +85,95 @@ func (f *Fault) Unwrap() error { return f.Err }
 // A kind is a built-in detector with what finds it.
 type kind struct {
 	Detector
-	number *form     // found among digits
-	code   *codeForm // found among letters and digits
-	rank   int       // place in the catalogue: the earlier is the more specific
-	set    int       // of evidence words
-	named  bool      // found by its name before a value; its tokens have no prefix
-	weak   bool      // loses against any other detector on the same text
+	finder
+	rank   int  // place in the catalogue: the earlier is the more specific
+	set    int  // of evidence words
+	byName bool // its tokens are looked for where a word names them
 }
 
-// catalogue is every built-in detector, the more specific first.
-var catalogue = func() []*kind {
-	var all []*kind
-	for _, family := range [][]*kind{secrets, namedSecrets, specialSecrets, serviceSecrets, financial, person, contact, accounts, european, worldwide, companies, medical, travel, network} {
-		all = append(all, family...)
+// A finder finds the candidates of a detector and confirms them. A secret whose
+// declaration has its tokens needs none.
+type finder struct {
+	number  *form     // found among digits
+	code    *codeForm // found among letters and digits
+	scanned bool      // found by code of its own in the one pass
+	weak    bool      // loses against any other detector on the same text
+}
+
+// finders are joined with the declarations of package catalogue by id.
+type finders map[string]finder
+
+// The catalogue: every built-in detector, the more specific first, and what is
+// looked up in it. It is read when the first engine is made, and not changed after.
+var (
+	builtin []*kind
+	kinds   map[string]*kind
+)
+
+// load reads the catalogue, once. What is wrong with it is wrong with the program.
+var load = sync.OnceFunc(func() {
+	entries, err := catalogue.Load()
+	if err != nil {
+		panic(err)
 	}
-	for i, k := range all {
-		k.rank, k.set = i, i+1
-		if len(k.Tokens) > 0 || k.Family == "secret" {
-			for _, examples := range [][]string{k.Match, k.NoMatch} {
-				for i := range examples {
-					examples[i] = Fill(examples[i])
-				}
+	all := finders{}
+	for _, family := range []finders{secrets, specialSecrets, financial, accounts, person, contact, european, worldwide, companies, medical, travel, network} {
+		for id, f := range family {
+			if _, ok := all[id]; ok {
+				panic("two finders of " + id)
+			}
+			all[id] = f
+		}
+	}
+	kinds = make(map[string]*kind, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		f, ok := all[e.ID]
+		if !ok && len(e.Tokens) == 0 {
+			panic("no finder of " + e.ID)
+		}
+		delete(all, e.ID)
+		k := &kind{Detector: declared(e), finder: f, rank: i, set: i + 1, byName: e.ByName}
+		builtin, kinds[e.ID] = append(builtin, k), k
+	}
+	for id := range all {
+		panic("no declaration of " + id)
+	}
+	listNumbers()
+	listCodes()
+	listSecrets()
+})
+
+// declared makes a detector of a declaration.
+func declared(e *catalogue.Entry) Detector {
+	d := Detector{
+		ID: e.ID, Name: e.Name, Family: e.Family, Region: e.Region, Tier: e.Tier, Tokens: e.Tokens, Validate: e.Validate,
+		Words: e.Context.Words, Within: cmp.Or(e.Context.Within, defaultWithin),
+		Alone: levels[e.Confidence.Alone], WithContext: levels[e.Confidence.WithContext],
+		Mask: masks[e.Mask], Source: e.Source, Match: e.Tests.Match, NoMatch: e.Tests.NoMatch,
+	}
+	d.Printed = cmp.Or(levels[e.Confidence.Printed], d.Alone)
+	d.BareContext = cmp.Or(levels[e.Confidence.BareWithContext], d.WithContext)
+	if e.Family == "secret" { // whose examples are drawn: a secret that is written down is found by everybody's scanner
+		for _, examples := range [][]string{d.Match, d.NoMatch} {
+			for i := range examples {
+				examples[i] = Fill(examples[i])
 			}
 		}
-		if k.Within == 0 {
-			k.Within = defaultWithin
-		}
-		if k.Printed == 0 {
-			k.Printed = k.Alone
-		}
-		if k.BareContext == 0 {
-			k.BareContext = k.WithContext
-		}
 	}
-	return all
-}()
+	return d
+}
+
+var (
+	levels = map[catalogue.Level]Level{"internal": Internal, "low": Low, "medium": Medium, "high": High}
+	masks  = map[catalogue.Mask]MaskKind{"": MaskTail, "tail": MaskTail, "card": MaskCard, "prefix": MaskPrefix, "email": MaskEmail, "all": MaskAll}
+)
 
 // Builtin returns the built-in detectors in the order of the catalogue.
 func Builtin() []Detector {
-	all := make([]Detector, len(catalogue))
-	for i, k := range catalogue {
+	load()
+	all := make([]Detector, len(builtin))
+	for i, k := range builtin {
 		all[i] = k.Detector
 	}
 	return all

@@ -53,7 +53,8 @@ type Rejected struct {
 // New makes an engine of the built-in detectors and a company's own. Every fault
 // of every one of custom is reported, each a [*Fault]; then there is no engine.
 func New(custom []Detector) (*Engine, []error) {
-	e := &Engine{kinds: catalogue, ids: map[string]bool{}}
+	load()
+	e := &Engine{kinds: builtin, ids: map[string]bool{}}
 	e.pool.New = func() any { return new(scanner) }
 	terms := evidenceTerms{at: map[string]int{}}
 	terms.add(0, against)

@@ -2,41 +2,9 @@ package detect
 
 // Forms: ISO/IEC 7812 for cards, ISO 13616 (SWIFT's IBAN registry) for accounts.
 
-var financial = []*kind{
-	{Detector: Detector{
-		ID: "iban", Name: "International bank account number", Family: "financial", Tier: "A", Validate: "iban",
-		Words: []string{"iban", "account", "account number", "bank", "bank account", "bic", "swift", "konto", "kontonummer", "bankverbindung", "compte",
-			"compte bancaire", "cuenta", "cuenta bancaria", "conto", "conto corrente", "rekening", "rekeningnummer", "conta", "rachunek", "konto bankowe", "счет", "口座", "账户", "계좌"},
-		Alone: High, WithContext: High, Mask: MaskTail,
-		Source: "ISO 13616; check digits by ISO/IEC 7064 MOD 97-10",
-		Match: []string{
-			"DE75512108001245126199", "iban fr76 3000 6000 0112 3456 7890 189", "GB33BUKB20201555555555", "NL02-ABNA-0123-4567-89",
-			"ibanBE71096123456769x", "N O 9 3 8 6 0 1 1 1 1 7 9 4 7 iban",
-		},
-		NoMatch: []string{
-			"DE75512108001245126198", "XX75512108001245126199", "GB33 BUKB 2020 1555 5555 5", "is 20 people a lot, or 30 or 40 or 50 or 60 70",
-			"DE75512108001245126199123456",
-		},
-	}},
-	{Detector: Detector{
-		ID: "credit-card", Name: "Payment card number", Family: "financial", Tier: "A", Validate: "credit-card",
-		Words: []string{"card", "cards", "card number", "card no", "credit card", "creditcard", "debit card", "cardholder", "visa", "mastercard", "maestro", "amex",
-			"american express", "diners", "jcb", "unionpay", "rupay", "cc", "ccn", "cc number", "cvv", "cvv2", "cvc", "cvc2", "cid", "security code", "expiry", "expires", "expiration",
-			"exp", "exp date", "valid thru", "valid until", "ablaufdatum", "gultig bis", "karte", "kreditkarte*", "kartennummer", "carte", "carte bancaire",
-			"carte bleue", "carte de credit", "numero de carte", "tarjeta", "tarjeta de credito", "carta di credito", "numero carta", "cartao", "cartao de credito", "kaart*",
-			"creditkaart", "kort", "kortnummer", "kreditkort", "kredittkort", "karta", "karty", "numer karty", "luottokort*", "kart", "kredi karti", "карта", "карты", "номер карты",
-			"カード", "クレジット", "卡号", "信用卡", "카드", "بطاقة", "कार्ड"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskCard,
-		Source: "ISO/IEC 7812: issuer ranges, Luhn's check digit",
-		Match: []string{
-			"my card is 4539 5787 6362 1486", "4539-5787-6362-1486", "5412750123450984", "amex 3714 496353 98431", "visa4539578763621486please",
-			"card 4 5 3 9 5 7 8 7 6 3 6 2 1 4 8 6", "4539.5787.6362.1486", "2221 0012 3412 3450 exp 12/29", "card\u00a0number: 4539_5787_6362_1486",
-		},
-		NoMatch: []string{
-			"order 4539 5787 6362 1487", "1234 5678 9012 3452", "order 4539578763621486", "0.4539578763621486", "https://shop.test/?id=4539578763621486",
-			"45395787-6362-1486-4539-578763621486", "4 5 3 9 5 7 8 7 6 3 6 2 1 4 8 6", "x4539578763621486x",
-		},
-	}, number: &form{
+var financial = finders{
+	"iban": {scanned: true},
+	"credit-card": {number: &form{
 		min: 12, max: 19, layouts: []string{"\x04\x04\x04\x04", "\x04\x06\x05", "\x04\x06\x04", "\x04\x04\x04\x04\x03", "\x04\x04\x04\x03", "\x06\x0d", "\x04\x04\x04", "\x04\x04\x05"},
 		check: func(d []byte, _ string) (string, bool) {
 			b := brand(d)

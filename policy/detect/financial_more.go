@@ -1,152 +1,47 @@
 package detect
 
 // Accounts, and what is printed on a card besides its number.
-var accounts = []*kind{
-	{Detector: Detector{
-		ID: "card-track-data", Name: "Magnetic stripe of a payment card", Family: "financial", Tier: "A",
-		Words: []string{"track", "magstripe"},
-		Alone: High, WithContext: High, Mask: MaskAll,
-		Source:  "ISO/IEC 7813",
-		Match:   []string{"%B4539578763621486^DOE/JANE^29121010000000000?", ";4539578763621486=29121010000000000?", "dump: ;5412750123450984=2912101123456789?"},
-		NoMatch: []string{"%B4539578763621487^DOE/JANE^29121010000000000?", ";4539578763621487=2912101?", "x=4539578763621486=2912101"},
-	}},
-	{Detector: Detector{
-		ID: "card-cvv", Name: "Card security code", Family: "financial", Tier: "A",
-		Words:       []string{"cvv", "cvv2", "cvc", "cvc2", "csc", "cvn", "security code", "card verification code", "prufziffer", "kartenprufnummer", "cryptogramme", "codigo de seguridad"},
-		WithContext: Medium, Mask: MaskAll,
-		Source:  "ISO/IEC 7813; printed beside the card number",
-		Match:   []string{"card 4539 5787 6362 1486 cvv 123", "4539578763621486, CVC: 987", "visa 4539578763621486 exp 12/29 security code is 456"},
-		NoMatch: []string{"cvv 123", "4539578763621486 123", "card 4539578763621486 cvv 12345"},
-	}},
-	{Detector: Detector{
-		ID: "us-aba-routing", Name: "US bank routing number", Family: "financial", Region: "us", Tier: "A", Validate: "us-aba",
-		Words: []string{"routing", "routing number", "routing no", "aba", "aba number", "rtn", "routing transit number", "bank routing"},
-		Alone: Internal, WithContext: Medium, Mask: MaskTail,
-		Source:  "American Bankers Association: prefixes, weights 3-7-1",
-		Match:   []string{"routing number 021000021", "ABA: 011401533", "RTN 0210-0002-1"},
-		NoMatch: []string{"021000021", "routing number 021000022", "routing 131000021"},
-	}, number: &form{
+var accounts = finders{
+	"card-track-data": {scanned: true},
+	"card-cvv":        {scanned: true},
+	"us-aba-routing": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x04\x04\x01"}, gate: "prefix and 3-7-1",
 		check: only(aba),
 	}},
-	{Detector: Detector{
-		ID: "us-bank-account", Name: "US bank account number", Family: "financial", Region: "us", Tier: "A",
-		Words:  []string{"bank account", "bank account number", "account number", "account no", "acct", "acct no", "acct number", "checking account", "savings account", "direct deposit", "bank acct"},
-		Within: 40, WithContext: Medium, Mask: MaskTail,
-		Source:  "no check digit; 8 to 17 digits",
-		Match:   []string{"bank account number 1234567812", "acct no 00123456789", "checking account: 987654321012"},
-		NoMatch: []string{"1234567812", "invoice 1234567812", "order 00123456789"},
-	}, number: &form{
+	"us-bank-account": {number: &form{
 		min: 8, max: 17, gate: "8 to 17 digits", solid: true,
 		check: only(anyDigits),
 	}, weak: true},
-	{Detector: Detector{
-		ID: "uk-sort-code-account", Name: "UK sort code and account number", Family: "financial", Region: "gb", Tier: "B",
-		Words:  []string{"sort code", "sortcode", "sort-code", "s/c"},
-		Within: 60, WithContext: Medium, Mask: MaskTail,
-		Source:  "UK Payments: six digits, eight digits",
-		Match:   []string{"sort code 20-00-00 account 55779911", "sort code: 20-12-53 12345678", "Sort Code 400530"},
-		NoMatch: []string{"20-00-00", "20-12-53 12345678", "400530"},
-	}, number: &form{
+	"uk-sort-code-account": {number: &form{
 		min: 6, max: 14, layouts: []string{"\x02\x02\x02", "\x02\x02\x02\x08", "\x06\x08"}, gate: "length", solid: true, mixed: true, seps: "-",
 		check: only(sortCode),
 	}, weak: true},
-	{Detector: Detector{
-		ID: "au-bsb-account", Name: "Australian BSB and account number", Family: "financial", Region: "au", Tier: "B",
-		Words:  []string{"bsb", "bsb number", "bank state branch"},
-		Within: 60, WithContext: Medium, Mask: MaskTail,
-		Source:  "Australian Payments Network: six digits, six to nine",
-		Match:   []string{"BSB 062-000 12345678", "bsb 062-000", "BSB: 733 000 123456789"},
-		NoMatch: []string{"062-000", "062-000 12345678", "order 062-000"},
-	}, number: &form{
+	"au-bsb-account": {number: &form{
 		min: 6, max: 15, layouts: []string{"\x03\x03", "\x03\x03\x06", "\x03\x03\x07", "\x03\x03\x08", "\x03\x03\x09"}, gate: "length", solid: true, mixed: true, seps: "- ",
 		check: only(bsb),
 	}, weak: true},
-	{Detector: Detector{
-		ID: "ca-transit-account", Name: "Canadian transit and institution number", Family: "financial", Region: "ca", Tier: "B",
-		Words:  []string{"transit number", "transit no", "institution number", "branch transit", "numero de transit", "numero d'institution"},
-		Within: 60, WithContext: Medium, Mask: MaskTail,
-		Source:  "Payments Canada: five and three digits",
-		Match:   []string{"transit number 12345-003", "institution number 12345-003 1234567", "transit no 00012-004"},
-		NoMatch: []string{"12345-003", "00012-004 1234567", "order 12345-003"},
-	}, number: &form{
+	"ca-transit-account": {number: &form{
 		min: 8, max: 15, layouts: []string{"\x05\x03", "\x05\x03\x07"}, gate: "length", solid: true, mixed: true,
 		check: only(anyDigits),
 	}, weak: true},
-	{Detector: Detector{
-		ID: "nz-bank-account", Name: "New Zealand bank account number", Family: "financial", Region: "nz", Tier: "B",
-		Words:  []string{"bank account", "account number", "account no", "bank acct", "nz bank"},
-		Within: 100, WithContext: Medium, Mask: MaskTail,
-		Source:  "Payments NZ: bank, branch, account, suffix",
-		Match:   []string{"bank account 01-0902-0068389-00", "account number 12-3141-0349711-050", "account no: 06 0998 0123456 00"},
-		NoMatch: []string{"01-0902-0068389-00", "99-0902-0068389-00 account number", "order 01-0902-0068389-00"},
-	}, number: &form{
+	"nz-bank-account": {number: &form{
 		min: 15, max: 16, layouts: []string{"\x02\x04\x07\x02", "\x02\x04\x07\x03"}, gate: "bank number", solid: true,
 		check: only(nzBank),
 	}},
-	{Detector: Detector{
-		ID: "mx-clabe", Name: "Mexican account number", Family: "financial", Region: "mx", Tier: "B", Validate: "mx-clabe",
-		Words: []string{"clabe", "clabe interbancaria", "cuenta clabe", "cuenta"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Asociación de Bancos de México: weights 3-7-1",
-		Match:   []string{"CLABE 032180000118359719", "clabe interbancaria: 002010077777777771", "cuenta 032 180 00011835971 9"},
-		NoMatch: []string{"032180000118359719", "CLABE 032180000118359718", "clabe 12345"},
-	}, number: &form{
+	"mx-clabe": {number: &form{
 		min: 18, max: 18, layouts: []string{"\x03\x03\x0b\x01"}, gate: "3-7-1",
 		check: only(clabe),
 	}},
-	{Detector: Detector{
-		ID: "es-ccc", Name: "Spanish account number", Family: "financial", Region: "es", Tier: "B", Validate: "es-ccc",
-		Words: []string{"ccc", "cuenta", "cuenta bancaria", "cuenta corriente", "numero de cuenta", "account number"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Banco de España: two digits modulo 11",
-		Match:   []string{"cuenta 2100 0418 45 0200051332", "2100-0418-45-0200051332", "CCC 21000418450200051332"},
-		NoMatch: []string{"2100 0418 46 0200051332", "cuenta 21000418450200051331", "2100 0418 45 020005133"},
-	}, number: &form{
+	"es-ccc": {number: &form{
 		min: 20, max: 20, layouts: []string{"\x04\x04\x02\x0a", "\x04\x04\x04\x04\x04"}, gate: "modulo 11",
 		check: only(ccc),
 	}},
-	{Detector: Detector{
-		ID: "fr-rib", Name: "French account number", Family: "financial", Region: "fr", Tier: "B", Validate: "fr-rib",
-		Words: []string{"rib", "releve d'identite bancaire", "compte", "compte bancaire", "code banque", "domiciliation"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Banque de France: modulo 97",
-		Match:   []string{"RIB 30006 00001 12345678901 89", "rib: 30006000011234567890189", "30006 00001 12345678901 89"},
-		NoMatch: []string{"RIB 30006 00001 12345678901 88", "rib 30006000011234567890188", "30006 00001 1234567890 89"},
-	}, number: &form{
+	"fr-rib": {number: &form{
 		min: 23, max: 23, layouts: []string{"\x05\x05\x0b\x02"}, gate: "modulo 97",
 		check: only(rib),
 	}},
-	{Detector: Detector{
-		ID: "in-ifsc", Name: "Indian bank branch code", Family: "financial", Region: "in", Tier: "B",
-		Words: []string{"ifsc", "ifsc code", "branch code", "bank branch", "neft", "rtgs", "imps"},
-		Alone: Low, WithContext: Medium, Mask: MaskTail,
-		Source:  "Reserve Bank of India: four letters, 0, six characters",
-		Match:   []string{"IFSC SBIN0001234", "ifsc code: HDFC0000053", "ICIC0000007"},
-		NoMatch: []string{"SBIN1001234", "SBIN000123", "XSBIN0001234"},
-	}, code: &codeForm{patterns: []string{"AAAA0XXXXXX"}, check: ifsc, gate: "four letters, 0, six characters", capitals: true}},
-	{Detector: Detector{
-		ID: "swift-bic", Name: "Bank identifier code", Family: "financial", Tier: "A",
-		Words:  []string{"swift", "bic", "swift code", "bic code", "swift/bic", "bic/swift", "bank identifier"},
-		Within: 60, WithContext: Medium, Mask: MaskTail,
-		Source:  "ISO 9362: four letters, ISO 3166 country, location, branch",
-		Match:   []string{"SWIFT DEUTDEFF", "bic: COBADEFFXXX", "BIC CHASUS33 please"},
-		NoMatch: []string{"DEUTDEFF", "swift TRANSFER", "bic DEUTXXFF"},
-	}, code: &codeForm{patterns: []string{"AAAAAAXX", "AAAAAAXXXXX"}, check: bic, gate: "country", capitals: true}},
-	{Detector: Detector{
-		ID: "crypto-btc", Name: "Bitcoin address", Family: "financial", Tier: "A",
-		Words: []string{"bitcoin", "btc", "wallet", "address", "crypto"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Base58Check; BIP 173 and BIP 350",
-		Match:   []string{"1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "send btc to 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "wallet bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"},
-		NoMatch: []string{"1BoatSLRHtKNngkdXEeobR76b53LETtpyU", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "1BoatSLRHtKNngkdXEeobR76"},
-	}},
-	{Detector: Detector{
-		ID: "crypto-private-key", Name: "Private key of a crypto currency", Family: "financial", Tier: "A",
-		Words: []string{"private key", "wif", "seed", "wallet"},
-		Alone: High, WithContext: High, Mask: MaskAll,
-		Source:  "Bitcoin wallet import format; BIP 32",
-		Match:   []string{"5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ", "key KwDiBf89QgGbjEhKnhXJuH7LrciVrZi3qYjgd9M7rFU73sVHnoWn", "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi"},
-		NoMatch: []string{"5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTK", "KwDiBf89QgGbjEhKnhXJuH7LrciVrZi3qYjgd9M7rFU73sVHnoWm", "xprv9s21ZrQH143K3QTDL4LXw2F7"},
-	}},
+	"in-ifsc":            {code: &codeForm{patterns: []string{"AAAA0XXXXXX"}, check: ifsc, gate: "four letters, 0, six characters", capitals: true}},
+	"swift-bic":          {code: &codeForm{patterns: []string{"AAAAAAXX", "AAAAAAXXXXX"}, check: bic, gate: "country", capitals: true}},
+	"crypto-btc":         {scanned: true},
+	"crypto-private-key": {scanned: true},
 }

@@ -52,7 +52,7 @@ func TestLinear(t *testing.T) {
 }
 
 func FuzzScan(f *testing.F) {
-	for _, k := range catalogue {
+	for _, k := range builtin {
 		for _, s := range append(append([]string{}, k.Match...), k.NoMatch...) {
 			f.Add(s, false)
 		}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"teamsdlp/policy/extract"
@@ -40,8 +41,8 @@ func mask(m MaskKind, value, prefix string) string {
 	return strings.Repeat(dot, min(n-shown, 40)) + tail
 }
 
-// builtinEngine is the engine without a company's own detectors.
-var builtinEngine = mustNew()
+// ownless is the engine without a company's own detectors.
+var ownless = sync.OnceValue(mustNew)
 
 func mustNew() *Engine {
 	e, errs := New(nil)
@@ -52,7 +53,7 @@ func mustNew() *Engine {
 }
 
 // MaskText is [Engine.MaskAll] with the built-in detectors only.
-func MaskText(s string) string { return builtinEngine.MaskAll(s) }
+func MaskText(s string) string { return ownless().MaskAll(s) }
 
 // MaskAll replaces every match in s of at least Low by its masked form. It is for
 // people's own words (a justification, a note) before they are written down.

@@ -24,32 +24,28 @@ type form struct {
 	seps          string                                     // what it is printed with; empty: any
 }
 
-// byDigits lists the detectors of numbers by how many digits they have.
-var byDigits = func() (t [most + 1][]*kind) {
-	for _, k := range catalogue {
+// byDigits lists the detectors of numbers by how many digits they have, byGroups
+// those that are printed in so many groups, or in any.
+var (
+	byDigits [most + 1][]*kind
+	byGroups [most + 1][most + 1][]*kind
+)
+
+func listNumbers() {
+	for _, k := range builtin {
 		if k.number == nil {
 			continue
 		}
 		for n := k.number.min; n <= k.number.max; n++ {
-			t[n] = append(t[n], k)
-		}
-	}
-	return t
-}()
-
-// byGroups lists those that are printed in so many groups, or in any, by digits.
-var byGroups = func() (t [most + 1][most + 1][]*kind) {
-	for n, all := range byDigits {
-		for _, k := range all {
+			byDigits[n] = append(byDigits[n], k)
 			for groups := 2; groups <= most; groups++ {
 				if k.number.paren || slices.ContainsFunc(k.number.layouts, func(l string) bool { return len(l) == groups && total(l) == n }) {
-					t[n][groups] = append(t[n][groups], k)
+					byGroups[n][groups] = append(byGroups[n][groups], k)
 				}
 			}
 		}
 	}
-	return t
-}()
+}
 
 // total is how many digits a layout has.
 func total(layout string) int {
@@ -701,12 +697,3 @@ func (s *scanner) fiscal(i int) {
 	}
 	s.add(c)
 }
-
-// kinds are the built-in detectors by id.
-var kinds = func() map[string]*kind {
-	m := map[string]*kind{}
-	for _, k := range catalogue {
-		m[k.ID] = k
-	}
-	return m
-}()

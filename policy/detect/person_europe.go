@@ -1,313 +1,103 @@
 package detect
 
 // Ids of persons in Europe.
-var european = []*kind{
-	{Detector: Detector{
-		ID: "ie-pps", Name: "Irish personal public service number", Family: "person", Region: "ie", Tier: "A", Validate: "ie-pps",
-		Words: []string{"pps", "ppsn", "pps number", "pps no", "personal public service"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Revenue Commissioners: modulo 23",
-		Match:   []string{"1234567T", "PPS number 1234567T", "ppsn: 1234567FA"},
-		NoMatch: []string{"1234567A", "123456T", "PPS 1234567TB1"},
-	}, code: &codeForm{patterns: []string{"9999999A", "9999999AA", "9999999_A", "9999999_AA"}, check: pps, gate: "check letter", known: set("1234567T", "1234567FA")}},
-	{Detector: Detector{
-		ID: "de-rvnr", Name: "German pension insurance number", Family: "person", Region: "de", Tier: "A", Validate: "de-rvnr",
-		Words: []string{"rentenversicherungsnummer", "sozialversicherungsnummer", "rvnr", "sv-nummer", "sv nummer", "svnr", "versicherungsnummer", "rentenversicherung", "sozialversicherung", "sozialversicherungsausweis"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "VKVV section 2",
-		Match:   []string{"15070649C103", "65 170839 J 003", "SV-Nummer: 65170839J003"},
-		NoMatch: []string{"15070649C104", "15370649C103", "15070649C10"},
-	}, code: &codeForm{patterns: []string{"99999999A999", "99_999999_A_999"}, check: rvnr, gate: "date and check digit"}},
-	{Detector: Detector{
-		ID: "de-personalausweis", Name: "German identity card number", Family: "person", Region: "de", Tier: "A", Validate: "de-personalausweis",
-		Words: []string{"personalausweis", "personalausweisnummer", "ausweisnummer", "ausweis-nr", "ausweis", "perso", "id card", "identity card"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "BSI; check digit by ICAO Doc 9303",
-		Match:   []string{"Personalausweis L01X00T471", "Ausweisnummer: T220001293", "perso nr T22000129 3"},
-		NoMatch: []string{"L01X00T471", "Personalausweis L01X00T472", "Ausweis A01X00T471"},
-	}, code: &codeForm{patterns: []string{"XXXXXXXXXX", "A99999999_9"}, check: personalausweis, gate: "check digit", known: set("L01X00T471", "T220001293")}},
-	{Detector: Detector{
-		ID: "de-kvnr", Name: "German health insurance number", Family: "health", Region: "de", Tier: "A", Validate: "de-kvnr",
-		Words: []string{"krankenversicherungsnummer", "versichertennummer", "kvnr", "krankenkasse", "krankenversicherung", "gesundheitskarte", "versicherten-nr", "egk"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "GKV: section 290 SGB V",
-		Match:   []string{"KVNR A123456780", "Versichertennummer A123456780", "Krankenkasse: a 123456780"},
-		NoMatch: []string{"A123456780", "KVNR A123456781", "KVNR A12345678"},
-	}, code: &codeForm{patterns: []string{"A999999999", "A_999999999"}, check: kvnr, gate: "check digit", known: set("A123456780")}},
-	{Detector: Detector{
-		ID: "at-svnr", Name: "Austrian social security number", Family: "person", Region: "at", Tier: "A", Validate: "at-svnr",
-		Words: []string{"svnr", "sv-nummer", "sozialversicherungsnummer", "sv-nr", "versicherungsnummer", "e-card", "ecard"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Hauptverband: weights, modulo 11",
-		Match:   []string{"1237 010180", "SVNR 1237010180", "Sozialversicherungsnummer: 1237 010180"},
-		NoMatch: []string{"1238 010180", "SVNR 1238010180", "1237 013380"},
-	}, number: &form{
+var european = finders{
+	"ie-pps":             {code: &codeForm{patterns: []string{"9999999A", "9999999AA", "9999999_A", "9999999_AA"}, check: pps, gate: "check letter", known: set("1234567T", "1234567FA")}},
+	"de-rvnr":            {code: &codeForm{patterns: []string{"99999999A999", "99_999999_A_999"}, check: rvnr, gate: "date and check digit"}},
+	"de-personalausweis": {code: &codeForm{patterns: []string{"XXXXXXXXXX", "A99999999_9"}, check: personalausweis, gate: "check digit", known: set("L01X00T471", "T220001293")}},
+	"de-kvnr":            {code: &codeForm{patterns: []string{"A999999999", "A_999999999"}, check: kvnr, gate: "check digit", known: set("A123456780")}},
+	"at-svnr": {number: &form{
 		min: 10, max: 10, layouts: []string{"\x04\x06"}, gate: "date and modulo 11", known: set("1237010180"),
 		check: only(svnr),
 	}},
-	{Detector: Detector{
-		ID: "ch-ahv", Name: "Swiss social security number", Family: "person", Region: "ch", Tier: "A", Validate: "ch-ahv",
-		Words: []string{"ahv", "ahv-nummer", "ahv nummer", "avs", "numero avs", "sozialversicherungsnummer", "versichertennummer", "navs", "oasi"},
-		Alone: Medium, Printed: High, WithContext: High, Mask: MaskTail,
-		Source:  "eCH-0010: 756 and GS1's check digit",
-		Match:   []string{"756.9217.0769.85", "AHV 7569217076985", "numéro AVS 756.9217.0769.85"},
-		NoMatch: []string{"756.9217.0769.86", "757.9217.0769.85", "7569217076984"},
-	}, number: &form{
+	"ch-ahv": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x03\x04\x04\x02"}, gate: "check digit", known: set("7569217076985"),
 		check: only(ahv),
 	}},
-	{Detector: Detector{
-		ID: "be-nn", Name: "Belgian national number", Family: "person", Region: "be", Tier: "A", Validate: "be-nn",
-		Words: []string{"rijksregisternummer", "rijksregister", "insz", "niss", "numero national", "registre national", "numero de registre national", "national number", "nrn", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Rijksregister: 97 less the remainder by 97",
-		Match:   []string{"85.07.30-033.28", "rijksregisternummer 85073003328", "niss 85 07 30 033 28"},
-		NoMatch: []string{"85.07.30-033.29", "85073003329", "85.13.30-033.28"},
-	}, number: &form{
+	"be-nn": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x02\x02\x02\x03\x02"}, gate: "date and modulo 97", mixed: true, known: set("85073003328"),
 		check: only(belgian),
 	}},
-	{Detector: Detector{
-		ID: "lu-id", Name: "Luxembourg national number", Family: "person", Region: "lu", Tier: "B", Validate: "lu-id",
-		Words: []string{"matricule", "numero d'identification", "identifikationsnummer", "cns", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "CTIE: date, Luhn and Verhoeff",
-		Match:   []string{"1893120105732", "matricule 1893 1201 05732", "numéro d'identification: 1893120105732"},
-		NoMatch: []string{"1893120105733", "1893130105732", "189312010573"},
-	}, number: &form{
+	"lu-id": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x04\x04\x05"}, gate: "date, Luhn and Verhoeff",
 		check: only(luxembourg),
 	}},
-	{Detector: Detector{
-		ID: "es-nuss", Name: "Spanish social security number", Family: "person", Region: "es", Tier: "B", Validate: "es-nuss",
-		Words: []string{"nuss", "naf", "seguridad social", "numero de seguridad social", "numero de afiliacion", "afiliacion"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Tesorería General de la Seguridad Social: modulo 97",
-		Match:   []string{"281234567840", "28/12345678/40", "seguridad social 28 12345678 40"},
-		NoMatch: []string{"281234567841", "NUSS 281234567842", "28/12345678/41"},
-	}, number: &form{
+	"es-nuss": {number: &form{
 		min: 12, max: 12, layouts: []string{"\x02\x08\x02", "\x02\x0a"}, gate: "modulo 97",
 		check: only(nuss),
 	}},
-	{Detector: Detector{
-		ID: "pt-nif", Name: "Portuguese tax number", Family: "person", Region: "pt", Tier: "A", Validate: "pt-nif",
-		Words: []string{"nif", "contribuinte", "numero de contribuinte", "numero fiscal", "numero de identificacao fiscal", "nipc", "financas"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Autoridade Tributária: modulo 11",
-		Match:   []string{"NIF 123456789", "contribuinte: 501 964 843", "numero de contribuinte 501964843"},
-		NoMatch: []string{"501964843", "NIF 501964844", "501 964 843"},
-	}, number: &form{
+	"pt-nif": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x03\x03\x03"}, gate: "modulo 11", known: set("123456789"),
 		check: only(nif),
 	}},
-	{Detector: Detector{
-		ID: "pt-niss", Name: "Portuguese social security number", Family: "person", Region: "pt", Tier: "B", Validate: "pt-niss",
-		Words: []string{"niss", "seguranca social", "numero da seguranca social"},
-		Alone: Internal, WithContext: Medium, Mask: MaskTail,
-		Source:  "Segurança Social: prime weights",
-		Match:   []string{"NISS 11234567892", "segurança social 11234567892", "niss: 112 3456 7892"},
-		NoMatch: []string{"11234567892", "NISS 11234567891", "31234567892"},
-	}, number: &form{
+	"pt-niss": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x03\x04\x04"}, gate: "prime weights",
 		check: only(niss),
 	}},
-	{Detector: Detector{
-		ID: "pt-cc", Name: "Portuguese citizen card number", Family: "person", Region: "pt", Tier: "B", Validate: "pt-cc",
-		Words: []string{"cartao de cidadao", "cartao cidadao", "cc", "bilhete de identidade", "numero de documento"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "AMA: Luhn over letters",
-		Match:   []string{"00000000 0 ZZ4", "cartão de cidadão 000000000ZZ4", "numero de documento: 00000000 0 ZZ4"},
-		NoMatch: []string{"00000000 0 ZZ5", "000000000ZZ5", "00000000 0 Z4"},
-	}, code: &codeForm{patterns: []string{"99999999_9_AA9"}, check: cartaoCidadao, gate: "check digit", known: set("000000000ZZ4")}},
-	{Detector: Detector{
-		ID: "pl-pesel", Name: "Polish personal number", Family: "person", Region: "pl", Tier: "A", Validate: "pl-pesel",
-		Words: []string{"pesel", "numer pesel", "nr pesel", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Ministerstwo Cyfryzacji: date, weights 1-3-7-9",
-		Match:   []string{"44051401359", "PESEL 44051401359", "numer PESEL: 02070803628"},
-		NoMatch: []string{"44051401358", "44131401359", "PESEL 44051401350"},
-	}, number: &form{
+	"pt-cc": {code: &codeForm{patterns: []string{"99999999_9_AA9"}, check: cartaoCidadao, gate: "check digit", known: set("000000000ZZ4")}},
+	"pl-pesel": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and check digit", known: set("44051401359"),
 		check: only(pesel),
 	}},
-	{Detector: Detector{
-		ID: "pl-id-card", Name: "Polish identity card number", Family: "person", Region: "pl", Tier: "B", Validate: "pl-id-card",
-		Words: []string{"dowod osobisty", "dowod", "dowodu osobistego", "numer dowodu", "seria i numer", "id card"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Ministerstwo Cyfryzacji: weights 7-3-1",
-		Match:   []string{"dowód osobisty ABA300000", "numer dowodu ABA 300000", "dowód: aba300000"},
-		NoMatch: []string{"ABA300000", "dowód ABA300001", "dowód AB300000"},
-	}, code: &codeForm{patterns: []string{"AAA999999", "AAA_999999"}, check: polishCard, gate: "check digit", known: set("ABA300000")}},
-	{Detector: Detector{
-		ID: "cz-sk-rc", Name: "Czech or Slovak birth number", Family: "person", Region: "cz", Tier: "A", Validate: "cz-sk-rc",
-		Words: []string{"rodne cislo", "r.c.", "rc", "rodneho cisla", "birth number", "rodny list"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Zákon 133/2000 Sb.: date, modulo 11",
-		Match:   []string{"780123/3540", "rodné číslo 7801233540", "RČ: 780123/3540"},
-		NoMatch: []string{"7801233540", "780123/3541", "781323/3540"},
-	}, number: &form{
+	"pl-id-card": {code: &codeForm{patterns: []string{"AAA999999", "AAA_999999"}, check: polishCard, gate: "check digit", known: set("ABA300000")}},
+	"cz-sk-rc": {number: &form{
 		min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date and modulo 11", seps: "/", known: set("7801233540"),
 		check: only(rodneCislo),
 	}},
-	{Detector: Detector{
-		ID: "ro-cnp", Name: "Romanian personal code", Family: "person", Region: "ro", Tier: "A", Validate: "ro-cnp",
-		Words: []string{"cnp", "cod numeric personal", "codul numeric personal", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Legea 105/1996: date, county, modulo 11",
-		Match:   []string{"1800101221144", "CNP 1800101221144", "cod numeric personal: 1800101221144"},
-		NoMatch: []string{"1800101221145", "1801301221144", "1800101991144"},
-	}, number: &form{
+	"ro-cnp": {number: &form{
 		min: 13, max: 13, gate: "date, county and modulo 11",
 		check: only(cnp),
 	}},
-	{Detector: Detector{
-		ID: "fi-hetu", Name: "Finnish personal identity code", Family: "person", Region: "fi", Tier: "A", Validate: "fi-hetu",
-		Words: []string{"hetu", "henkilotunnus", "henkilotunnuksesi", "sosiaaliturvatunnus", "sotu", "personbeteckning", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: High, WithContext: High, Mask: MaskTail,
-		Source:  "Digital and Population Data Services Agency: modulo 31",
-		Match:   []string{"131052-308T", "hetu 131052-308T", "010203A456R"},
-		NoMatch: []string{"131052-308U", "321352-308T", "131052-30T"},
-	}, code: &codeForm{patterns: []string{"999999-999X", "999999+999X", "999999A999X"}, check: hetu, gate: "date and modulo 31", known: set("131052308T")}},
-	{Detector: Detector{
-		ID: "se-pnr", Name: "Swedish personal number", Family: "person", Region: "se", Tier: "A", Validate: "se-pnr",
-		Words: []string{"personnummer", "persnr", "pnr", "samordningsnummer", "personnr", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Skatteverket: date, Luhn",
-		Match:   []string{"811228-9874", "19811228-9874", "personnummer 8112289874"},
-		NoMatch: []string{"811228-9875", "811328-9874", "19811228-9875"},
-	}, number: &form{
+	"fi-hetu": {code: &codeForm{patterns: []string{"999999-999X", "999999+999X", "999999A999X"}, check: hetu, gate: "date and modulo 31", known: set("131052308T")}},
+	"se-pnr": {number: &form{
 		min: 10, max: 12, layouts: []string{"\x06\x04", "\x08\x04"}, gate: "date and Luhn", seps: "- ", known: set("8112289874", "198112289874"),
 		check: only(personnummer),
 	}},
-	{Detector: Detector{
-		ID: "no-fnr", Name: "Norwegian birth number", Family: "person", Region: "no", Tier: "A", Validate: "no-fnr",
-		Words: []string{"fodselsnummer", "fodselsnr", "personnummer", "fnr", "d-nummer", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Skatteetaten: date, two digits modulo 11",
-		Match:   []string{"01010750160", "fødselsnummer 010107 50160", "fnr: 01010750160"},
-		NoMatch: []string{"01010750161", "01130750160", "fnr 01010750170"},
-	}, number: &form{
+	"no-fnr": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and two digits modulo 11", known: set("01010750160"),
 		check: only(fodselsnummer),
 	}},
-	{Detector: Detector{
-		ID: "dk-cpr", Name: "Danish personal number", Family: "person", Region: "dk", Tier: "A", Validate: "dk-cpr",
-		Words:   []string{"cpr", "cpr-nummer", "cpr nummer", "cpr-nr", "personnummer", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "CPR-kontoret: date; no check digit since 2007",
-		Match:   []string{"211062-5629", "CPR 211062-5629", "cpr-nummer 2110625629"},
-		NoMatch: []string{"2110625629", "321362-5629", "ticket 211062-5629"},
-	}, number: &form{
+	"dk-cpr": {number: &form{
 		min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date", solid: true, seps: "- ", known: set("2110625629"),
 		check: only(cpr),
 	}},
-	{Detector: Detector{
-		ID: "tr-tckn", Name: "Turkish identity number", Family: "person", Region: "tr", Tier: "A", Validate: "tr-tckn",
-		Words: []string{"tckn", "tc kimlik", "tc kimlik no", "t.c. kimlik", "kimlik no", "kimlik numarasi", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "NVI: two check digits",
-		Match:   []string{"10000000146", "TC kimlik no 10000000146", "kimlik numarası: 12345678950"},
-		NoMatch: []string{"10000000147", "TCKN 12345678951", "01000000146"},
-	}, number: &form{
+	"tr-tckn": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x03\x03\x03\x02"}, gate: "two check digits", known: set("10000000146"),
 		check: only(tckn),
 	}},
-	{Detector: Detector{
-		ID: "hu-taj", Name: "Hungarian social security number", Family: "health", Region: "hu", Tier: "B", Validate: "hu-taj",
-		Words: []string{"taj", "taj szam", "taj-szam", "tajszam"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "NEAK: weights 3 and 7",
-		Match:   []string{"TAJ 123 456 788", "taj szám: 123456788", "TAJ-szám 123-456-788"},
-		NoMatch: []string{"123456788", "TAJ 123456789", "123 456 788"},
-	}, number: &form{
+	"hu-taj": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x03\x03\x03"}, gate: "weights 3 and 7",
 		check: only(taj),
 	}},
-	{Detector: Detector{
-		ID: "bg-egn", Name: "Bulgarian personal number", Family: "person", Region: "bg", Tier: "B", Validate: "bg-egn",
-		Words: []string{"egn", "егн", "единен граждански номер", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "GRAO: date, modulo 11",
-		Match:   []string{"ЕГН 7523169263", "egn 8032056031", "ЕГН: 7523169263"},
-		NoMatch: []string{"7523169263", "ЕГН 7523169264", "egn 8033056031"},
-	}, number: &form{
+	"bg-egn": {number: &form{
 		min: 10, max: 10, gate: "date and modulo 11",
 		check: only(egn),
 	}},
-	{Detector: Detector{
-		ID: "hr-oib", Name: "Croatian personal number", Family: "person", Region: "hr", Tier: "B", Validate: "hr-oib",
-		Words: []string{"oib", "osobni identifikacijski broj", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Porezna uprava: ISO/IEC 7064 MOD 11,10",
-		Match:   []string{"OIB 33392005961", "osobni identifikacijski broj 33392005961", "oib: 33392005961"},
-		NoMatch: []string{"OIB 33392005962", "order 33392005961", "oib 3339200596"},
-	}, number: &form{
+	"hr-oib": {number: &form{
 		min: 11, max: 11, gate: "check digit",
 		check: only(oib),
 	}},
-	{Detector: Detector{
-		ID: "si-emso", Name: "Slovenian personal number", Family: "person", Region: "si", Tier: "B", Validate: "si-emso",
-		Words: []string{"emso", "enotna maticna stevilka", "jmbg", "maticni broj", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Zakon o centralnem registru prebivalstva: date, modulo 11",
-		Match:   []string{"0101006500006", "EMŠO 0101006500006", "emso: 0101006500006"},
-		NoMatch: []string{"0101006500007", "0113006500006", "010100650000"},
-	}, number: &form{
+	"si-emso": {number: &form{
 		min: 13, max: 13, gate: "date and modulo 11",
 		check: only(emso),
 	}},
-	{Detector: Detector{
-		ID: "gr-amka", Name: "Greek social security number", Family: "person", Region: "gr", Tier: "B", Validate: "gr-amka",
-		Words: []string{"amka", "αμκα", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Low, WithContext: High, Mask: MaskTail,
-		Source:  "IDIKA: date, Luhn",
-		Match:   []string{"01013099997", "ΑΜΚΑ 01013099997", "amka: 01013099997"},
-		NoMatch: []string{"01013099998", "01133099997", "ΑΜΚΑ 01013099996"},
-	}, number: &form{
+	"gr-amka": {number: &form{
 		min: 11, max: 11, gate: "date and Luhn",
 		check: only(amka),
 	}},
-	{Detector: Detector{
-		ID: "gr-afm", Name: "Greek tax number", Family: "person", Region: "gr", Tier: "B", Validate: "gr-afm",
-		Words: []string{"afm", "αφμ", "α.φ.μ.", "arithmos forologikou mitroou"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "AADE: powers of two, modulo 11",
-		Match:   []string{"ΑΦΜ 094259216", "afm 094259216", "ΑΦΜ: 123456783"},
-		NoMatch: []string{"094259216", "ΑΦΜ 094259217", "order 094259216"},
-	}, number: &form{
+	"gr-afm": {number: &form{
 		min: 9, max: 9, gate: "modulo 11",
 		check: only(afm),
 	}},
-	{Detector: Detector{
-		ID: "ee-ik", Name: "Estonian personal code", Family: "person", Region: "ee", Tier: "B", Validate: "ee-ik",
-		Words: []string{"isikukood", "eesti", "estonian", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "EVS 585: date, modulo 11 in two steps",
-		Match:   []string{"isikukood 37605030299", "37605030299", "isikukood: 48509270009"},
-		NoMatch: []string{"37605030298", "37613030299", "isikukood 37605030290"},
-	}, number: &form{
+	"ee-ik": {number: &form{
 		min: 11, max: 11, gate: "date and modulo 11", known: set("37605030299"),
 		check: only(baltic),
 	}},
-	{Detector: Detector{
-		ID: "lt-ak", Name: "Lithuanian personal code", Family: "person", Region: "lt", Tier: "B", Validate: "lt-ak",
-		Words: []string{"asmens kodas", "asmens kodo", "ak", "lithuanian"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Gyventojų registras: date, modulo 11 in two steps",
-		Match:   []string{"asmens kodas 33309240064", "asmens kodas: 37605030299", "ak 33309240064"},
-		NoMatch: []string{"asmens kodas 33309240065", "asmens kodas 33313240064", "ak 33309240063"},
-	}, number: &form{
+	"lt-ak": {number: &form{
 		min: 11, max: 11, gate: "date and modulo 11",
 		check: only(baltic),
 	}},
-	{Detector: Detector{
-		ID: "lv-pk", Name: "Latvian personal code", Family: "person", Region: "lv", Tier: "B", Validate: "lv-pk",
-		Words: []string{"personas kods", "personas koda", "pk", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Pilsonības un migrācijas lietu pārvalde: date, 1101 less the weighted sum",
-		Match:   []string{"161175-19997", "personas kods 161175-19997", "personas kods 16117519997"},
-		NoMatch: []string{"161175-19998", "161375-19997", "personas kods 161175-19990"},
-	}, number: &form{
+	"lv-pk": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and modulo 11", seps: "- ",
 		check: only(latvian),
 	}},

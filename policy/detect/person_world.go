@@ -1,217 +1,70 @@
 package detect
 
 // Ids of persons in the Americas, Asia, Africa and the Pacific.
-var worldwide = []*kind{
-	{Detector: Detector{
-		ID: "us-itin", Name: "US individual taxpayer number", Family: "person", Region: "us", Tier: "A", Validate: "us-itin",
-		Words:   []string{"itin", "individual taxpayer", "taxpayer id", "taxpayer identification", "tax id", "tin"},
-		Printed: Low, BareContext: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "irs.gov: 9xx, groups 50-65, 70-88, 90-92, 94-99",
-		Match:   []string{"ITIN 912-78-1234", "912-78-1234", "itin 912781234"},
-		NoMatch: []string{"912-48-1234", "912781234", "812-78-1234"},
-	}, number: &form{
+var worldwide = finders{
+	"us-itin": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x03\x02\x04"}, gate: "group", known: set("987654320", "987654321", "987654322", "987654323", "987654324", "987654325", "987654326", "987654327", "987654328", "987654329"),
 		check: only(itin),
 	}},
-	{Detector: Detector{
-		ID: "ca-sin", Name: "Canadian social insurance number", Family: "person", Region: "ca", Tier: "A", Validate: "ca-sin",
-		Words: []string{"sin", "sin number", "sin no", "social insurance", "social insurance number", "nas", "numero d'assurance sociale", "assurance sociale"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Employment and Social Development Canada: Luhn",
-		Match:   []string{"SIN 130 692 544", "130-692-544", "NAS: 130692544"},
-		NoMatch: []string{"130692544", "SIN 130692545", "order 130-692-544"},
-	}, number: &form{
+	"ca-sin": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x03\x03\x03"}, gate: "Luhn", known: set("046454286"),
 		check: only(sin),
 	}},
-	{Detector: Detector{
-		ID: "br-cpf", Name: "Brazilian person number", Family: "person", Region: "br", Tier: "A", Validate: "br-cpf",
-		Words: []string{"cpf", "cadastro de pessoas fisicas", "cpf/mf", "documento"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Receita Federal: two digits modulo 11",
-		Match:   []string{"CPF 529.982.247-25", "529.982.247-25", "cpf: 52998224725"},
-		NoMatch: []string{"529.982.247-26", "CPF 52998224724", "111.111.111-11"},
-	}, number: &form{
+	"br-cpf": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x03\x03\x03\x02"}, gate: "two digits modulo 11", mixed: true, known: set("12345678909"),
 		check: only(cpf),
 	}},
-	{Detector: Detector{
-		ID: "br-pis", Name: "Brazilian social integration number", Family: "person", Region: "br", Tier: "B", Validate: "br-pis",
-		Words: []string{"pis", "pasep", "nis", "nit", "pis/pasep"},
-		Alone: Internal, WithContext: Medium, Mask: MaskTail,
-		Source:  "Caixa Econômica Federal: modulo 11",
-		Match:   []string{"PIS 120.56412.54-5", "pis 12056412545", "NIS: 12056412545"},
-		NoMatch: []string{"12056412545", "PIS 12056412546", "order 120.56412.54-5"},
-	}, number: &form{
+	"br-pis": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x03\x05\x02\x01"}, gate: "modulo 11", mixed: true,
 		check: only(pis),
 	}},
-	{Detector: Detector{
-		ID: "mx-curp", Name: "Mexican population code", Family: "person", Region: "mx", Tier: "A", Validate: "mx-curp",
-		Words: []string{"curp", "clave unica", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: High, WithContext: High, Mask: MaskTail,
-		Source:  "RENAPO: names, date, sex, state, check digit",
-		Match:   []string{"HEGG560427MVZRRL04", "CURP: HEGG560427MVZRRL04", "curp hegg560427mvzrrl04"},
-		NoMatch: []string{"HEGG560427MVZRRL05", "HEGG561327MVZRRL04", "HEGG560427MXXRRL04"},
-	}, code: &codeForm{patterns: []string{"AAAA999999AAAAAAX9"}, check: curp, gate: "check digit"}},
-	{Detector: Detector{
-		ID: "ar-cuil", Name: "Argentine tax number", Family: "person", Region: "ar", Tier: "B", Validate: "ar-cuil",
-		Words: []string{"cuil", "cuit", "cuil/cuit"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "ANSES: modulo 11",
-		Match:   []string{"CUIL 20-12345678-6", "20-12345678-6", "cuit 20123456786"},
-		NoMatch: []string{"20-12345678-7", "20123456786", "order 20-12345678-6"},
-	}, number: &form{
+	"mx-curp": {code: &codeForm{patterns: []string{"AAAA999999AAAAAAX9"}, check: curp, gate: "check digit"}},
+	"ar-cuil": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x02\x08\x01"}, gate: "modulo 11",
 		check: only(cuil),
 	}},
-	{Detector: Detector{
-		ID: "au-tfn", Name: "Australian tax file number", Family: "person", Region: "au", Tier: "A", Validate: "au-tfn",
-		Words: []string{"tfn", "tax file number", "tax file no", "tax file"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Australian Taxation Office: weights, modulo 11",
-		Match:   []string{"TFN 123 456 782", "tax file number: 876543210", "tfn 123-456-782"},
-		NoMatch: []string{"123 456 782", "TFN 123 456 783", "123456782"},
-	}, number: &form{
+	"au-tfn": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x03\x03\x03"}, gate: "modulo 11", known: set("123456782"),
 		check: only(tfn),
 	}},
-	{Detector: Detector{
-		ID: "au-medicare", Name: "Australian Medicare number", Family: "health", Region: "au", Tier: "A", Validate: "au-medicare",
-		Words: []string{"medicare", "medicare number", "medicare no", "medicare card"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Services Australia: weights 1-3-7-9",
-		Match:   []string{"Medicare 2123 45670 1", "2123 45670 1", "medicare card 2123456701"},
-		NoMatch: []string{"2123456701", "Medicare 2123 45671 1", "Medicare 7123 45670 1"},
-	}, number: &form{
+	"au-medicare": {number: &form{
 		min: 10, max: 10, layouts: []string{"\x04\x05\x01"}, gate: "weights 1-3-7-9", known: set("2123456701"),
 		check: only(medicare),
 	}},
-	{Detector: Detector{
-		ID: "nz-ird", Name: "New Zealand tax number", Family: "person", Region: "nz", Tier: "B", Validate: "nz-ird",
-		Words: []string{"ird", "ird number", "ird no", "inland revenue", "tax number"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Inland Revenue: two rows of weights, modulo 11",
-		Match:   []string{"IRD 49-091-850", "ird number 136410132", "IRD no: 49091850"},
-		NoMatch: []string{"49091850", "IRD 49-091-851", "ird 136410133"},
-	}, number: &form{
+	"nz-ird": {number: &form{
 		min: 8, max: 9, layouts: []string{"\x02\x03\x03", "\x03\x03\x03"}, gate: "modulo 11",
 		check: only(ird),
 	}},
-	{Detector: Detector{
-		ID: "in-aadhaar", Name: "Indian Aadhaar number", Family: "person", Region: "in", Tier: "A", Validate: "in-aadhaar",
-		Words: []string{"aadhaar", "aadhar", "adhaar", "uidai", "uid number", "आधार"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "UIDAI: Verhoeff",
-		Match:   []string{"Aadhaar 2345 6789 0124", "2345 6789 0124", "aadhar: 234567890124"},
-		NoMatch: []string{"234567890124", "Aadhaar 2345 6789 0123", "Aadhaar 1345 6789 0124"},
-	}, number: &form{
+	"in-aadhaar": {number: &form{
 		min: 12, max: 12, layouts: []string{"\x04\x04\x04"}, gate: "Verhoeff",
 		check: only(aadhaar),
 	}},
-	{Detector: Detector{
-		ID: "in-pan", Name: "Indian tax number", Family: "person", Region: "in", Tier: "A", Validate: "in-pan",
-		Words: []string{"pan", "pan card", "pan no", "pan number", "permanent account number", "income tax"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Income Tax Department: the fourth letter is the kind of holder",
-		Match:   []string{"ABCPK1234L", "PAN: AFZPK7190K", "pan card abcpk1234l"},
-		NoMatch: []string{"ABCDK1234L", "ABCPK12345", "XABCPK1234L"},
-	}, code: &codeForm{patterns: []string{"AAAAA9999A", "AAAAA_9999_A"}, check: pan, gate: "kind of holder", known: set("ABCDE1234F", "AAAPL1234C")}},
-	{Detector: Detector{
-		ID: "in-voter", Name: "Indian voter number", Family: "person", Region: "in", Tier: "B",
-		Words:  []string{"voter id", "voter card", "epic number", "epic no", "election card"},
-		Within: 60, WithContext: Medium, Mask: MaskTail,
-		Source:  "Election Commission of India: three letters, seven digits",
-		Match:   []string{"voter id ABC1234567", "EPIC no XGF0123456", "voter card: ABC1234567"},
-		NoMatch: []string{"ABC1234567", "XGF0123456", "voter id ABC123456"},
-	}, code: &codeForm{patterns: []string{"AAA9999999"}, gate: "three letters, seven digits", capitals: true}},
-	{Detector: Detector{
-		ID: "sg-nric-fin", Name: "Singapore identity number", Family: "person", Region: "sg", Tier: "A", Validate: "sg-nric-fin",
-		Words: []string{"nric", "fin", "fin no", "nric no", "identity card", "singpass", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Immigration and Checkpoints Authority: modulo 11",
-		Match:   []string{"S1234567D", "NRIC: T0000001E", "fin F1234567N"},
-		NoMatch: []string{"S1234567A", "B1234567D", "S123456D"},
-	}, code: &codeForm{patterns: []string{"A9999999A"}, check: nric, gate: "check letter", known: set("S1234567D")}},
-	{Detector: Detector{
-		ID: "hk-hkid", Name: "Hong Kong identity number", Family: "person", Region: "hk", Tier: "A", Validate: "hk-hkid",
-		Words: []string{"hkid", "hk id", "hong kong id", "hong kong identity card", "hkid no", "身份證", "身份证"},
-		Alone: Internal, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Immigration Department: modulo 11",
-		Match:   []string{"A123456(3)", "HKID A123456(3)", "hkid: A1234563"},
-		NoMatch: []string{"A1234563", "A123456(4)", "HKID A1234564"},
-	}, code: &codeForm{patterns: []string{"A999999<X>", "AA999999<X>"}, check: hkid, gate: "modulo 11", known: set("A1234563")}},
-	{Detector: Detector{
-		ID: "tw-id", Name: "Taiwanese identity number", Family: "person", Region: "tw", Tier: "B", Validate: "tw-id",
-		Words: []string{"身分證", "身分證字號", "taiwan id", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Ministry of the Interior: weights, modulo 10",
-		Match:   []string{"national id A123456789", "身分證字號 A123456789", "taiwan id: A123456789"},
-		NoMatch: []string{"A123456789", "national id A123456788", "A323456789"},
-	}, code: &codeForm{patterns: []string{"A999999999"}, check: taiwanese, gate: "modulo 10", known: set("A123456789")}},
-	{Detector: Detector{
-		ID: "cn-ric", Name: "Chinese resident identity number", Family: "person", Region: "cn", Tier: "A", Validate: "cn-ric",
-		Words: []string{"身份证", "身份证号", "身份证号码", "公民身份号码", "shenfenzheng", "resident identity card", "chinese id", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: High, WithContext: High, Mask: MaskTail,
-		Source:  "GB 11643: date, ISO/IEC 7064 MOD 11-2",
-		Match:   []string{"11010519491231002X", "身份证号 440524188001010014", "id number 11010519491231002X"},
-		NoMatch: []string{"110105194912310021", "110105194913310028", "440524188001010015"},
-	}, number: &form{
+	"in-pan":      {code: &codeForm{patterns: []string{"AAAAA9999A", "AAAAA_9999_A"}, check: pan, gate: "kind of holder", known: set("ABCDE1234F", "AAAPL1234C")}},
+	"in-voter":    {code: &codeForm{patterns: []string{"AAA9999999"}, gate: "three letters, seven digits", capitals: true}},
+	"sg-nric-fin": {code: &codeForm{patterns: []string{"A9999999A"}, check: nric, gate: "check letter", known: set("S1234567D")}},
+	"hk-hkid":     {code: &codeForm{patterns: []string{"A999999<X>", "AA999999<X>"}, check: hkid, gate: "modulo 11", known: set("A1234563")}},
+	"tw-id":       {code: &codeForm{patterns: []string{"A999999999"}, check: taiwanese, gate: "modulo 10", known: set("A123456789")}},
+	"cn-ric": {number: &form{
 		min: 18, max: 18, layouts: []string{"\x06\x08\x04"}, gate: "date and check character",
 		check: only(residentID),
 	}, code: &codeForm{patterns: []string{"99999999999999999x"}, check: residentID, gate: "date and check character"}},
-	{Detector: Detector{
-		ID: "jp-my-number", Name: "Japanese individual number", Family: "person", Region: "jp", Tier: "A", Validate: "jp-my-number",
-		Words: []string{"my number", "mynumber", "individual number", "マイナンバー", "個人番号"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Ministry of Internal Affairs: modulo 11",
-		Match:   []string{"マイナンバー 123456789018", "my number 1234 5678 9018", "個人番号: 123456789018"},
-		NoMatch: []string{"123456789018", "my number 123456789019", "1234 5678 9018"},
-	}, number: &form{
+	"jp-my-number": {number: &form{
 		min: 12, max: 12, layouts: []string{"\x04\x04\x04"}, gate: "modulo 11",
 		check: only(myNumber),
 	}},
-	{Detector: Detector{
-		ID: "kr-rrn", Name: "Korean resident number", Family: "person", Region: "kr", Tier: "B", Validate: "kr-rrn",
-		Words: []string{"rrn", "resident registration", "resident registration number", "주민등록번호", "주민번호"},
-		Alone: Low, Printed: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Ministry of the Interior and Safety: date, modulo 11",
-		Match:   []string{"740701-1234563", "주민등록번호 740701-1234563", "rrn 7407011234563"},
-		NoMatch: []string{"740701-1234562", "741301-1234563", "740701-0234562"},
-	}, number: &form{
+	"kr-rrn": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x06\x07"}, gate: "date and modulo 11",
 		check: only(rrn),
 	}},
-	{Detector: Detector{
-		ID: "th-id", Name: "Thai identity number", Family: "person", Region: "th", Tier: "B", Validate: "th-id",
-		Words: []string{"บัตรประชาชน", "เลขประจำตัวประชาชน", "thai id", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Internal, Printed: Low, WithContext: High, Mask: MaskTail,
-		Source:  "Department of Provincial Administration: modulo 11",
-		Match:   []string{"thai id 1-2345-67890-12-1", "1-2345-67890-12-1", "thai id 1234567890121"},
-		NoMatch: []string{"1234567890121", "thai id 1-2345-67890-12-2", "order 1-2345-67890-12-1"},
-	}, number: &form{
+	"th-id": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x01\x04\x05\x02\x01"}, gate: "modulo 11",
 		check: only(thai),
 	}},
-	{Detector: Detector{
-		ID: "za-id", Name: "South African identity number", Family: "person", Region: "za", Tier: "B", Validate: "za-id",
-		Words: []string{"sa id", "south african id", "rsa id", "national id", "national identity number", "identity number", "id number", "identification number", "personal id", "personal number"},
-		Alone: Medium, WithContext: High, Mask: MaskTail,
-		Source:  "Department of Home Affairs: date, Luhn",
-		Match:   []string{"8001015009087", "sa id 800101 5009 087", "id number 8001015009087"},
-		NoMatch: []string{"8001015009088", "8013015009087", "800101500908"},
-	}, number: &form{
+	"za-id": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x06\x04\x03", "\x06\x04\x02\x01"}, gate: "date and Luhn", known: set("8001015009087"),
 		check: only(southAfrican),
 	}},
-	{Detector: Detector{
-		ID: "il-tz", Name: "Israeli identity number", Family: "person", Region: "il", Tier: "B", Validate: "il-tz",
-		Words: []string{"teudat zehut", "תעודת זהות", "ת.ז", "israeli id", "tz number"},
-		Alone: Internal, WithContext: High, Mask: MaskTail,
-		Source:  "Population Authority: Luhn",
-		Match:   []string{"teudat zehut 123456782", "israeli id 12345678-2", "תעודת זהות 123456782"},
-		NoMatch: []string{"123456782", "teudat zehut 123456783", "order 123456782"},
-	}, number: &form{
+	"il-tz": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x08\x01"}, gate: "Luhn",
 		check: only(teudatZehut),
 	}},

@@ -9,129 +9,23 @@ import (
 	"unicode/utf8"
 )
 
-var secrets = []*kind{
-	{Detector: Detector{
-		ID: "secret-private-key", Name: "Private key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Source: "RFC 7468, OpenSSH, RFC 4880",
-		Match: []string{
-			"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq0Xk2vR9sT4uYwZ1cN8mL5jH3gF6dS\nqW2eR5tY8uI0oP3aS6dF9gH1jK4lZ7xC\n-----END RSA PRIVATE KEY-----",
-			"-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz",
-			"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: x\n\nlQOYBF9xKzABCADGq7mZ2pW8vR4tN6yB1cX3dE5fG7hJ9kL0mQ2wS4uT6",
-		},
-		NoMatch: []string{
-			"-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA7bq0Xk2vR9sT4uYwZ1cN8mL5jH3gF6dS\n", "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
-			"a file that starts with -----BEGIN PRIVATE KEY----- is a key", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA7bq0",
-		},
-	}},
-	{Detector: Detector{
-		ID: "secret-aws-access-key", Name: "AWS access key id", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"AKIA{A0:16}", "ASIA{A0:16}", "ABIA{A0:16}", "ACCA{A0:16}"},
-		Source:  "docs.aws.amazon.com/IAM: unique identifiers",
-		Match:   []string{"AKIAZ7QW4NTPL2XKVB5M", "key=ASIAQX3YTR6MZ2LBW7JN", "aws AKIA2OGYBAH6UNBZPCVK."},
-		NoMatch: []string{"AKIAIOSFODNN7EXAMPLE", "AKIAZ7QW4NTPL2XKVB5", "AKIAAAAAAAAAAAAAAAAA", "akiaz7qw4ntpl2xkvb5m", "XAKIAZ7QW4NTPL2XKVB5M"},
-	}},
-	{Detector: Detector{
-		ID: "secret-aws-secret-key", Name: "AWS secret access key", Family: "secret", Tier: "A",
-		Words:       []string{"aws", "amazon", "aws secret", "secret access key", "aws secret access key", "secretaccesskey", "iam"},
-		WithContext: High, Mask: MaskPrefix, Source: "docs.aws.amazon.com/IAM: 40 characters of base64",
-		Match: []string{"aws_secret_access_key = k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wo+/i", "aws key k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wo+/i", "AWS: \"P9d/3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo0ViKE\""},
-		NoMatch: []string{"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY aws", "k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wo+/i",
-			"aws commit 2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "aws k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wo+/i9"},
-	}},
-	{Detector: Detector{
-		ID: "secret-github-token", Name: "GitHub token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"ghp_{Aa0:36-255}", "gho_{Aa0:36-255}", "ghu_{Aa0:36-255}", "ghs_{Aa0:36-255}", "ghr_{Aa0:36-255}", "github_pat_{Aa0_:60-255}"},
-		Source:  "docs.github.com: about authentication, token formats",
-		Match:   []string{"ghp_k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0W", "token: gho_P9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo0V", "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"},
-		NoMatch: []string{"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ghp_short", "ghp_your_token_here", "the ghp_ prefix"},
-	}},
-	{Detector: Detector{
-		ID: "secret-gitlab-token", Name: "GitLab token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"glpat-{w.:20-300}", "gldt-{w:20-64}", "glrt-{w.:20-300}", "glptt-{h:40}", "glcbt-{w:20-64}", "glft-{w:20-64}", "glimt-{w:25-64}", "glagent-{w:50-64}", "gloas-{w:64}", "glsoat-{w:20-64}", "glffct-{w:20-64}", "GR1348941{w:20}", "gitlab_session={h:32}"},
-		Source:  "docs.gitlab.com: token overview, prefixes",
-		Match:   []string{"glpat-k7Rm2XvQ9pLw4TzBn8Yh", "use glrt-P9d3kLmQz7WvX2rT5yB8 here", "TOKEN=gldt-a1B2c3D4e5F6g7H8i9J0"},
-		NoMatch: []string{"glpat-xxxxxxxxxxxxxxxxxxxx", "glpat-", "glpat-your-token-goes-here1"},
-	}},
-	{Detector: Detector{
-		ID: "secret-azure-storage-key", Name: "Azure storage account key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens: []string{"(?i)accountkey={b:86}==", "(?i)accountkey = {b:86}=="},
-		Source: "learn.microsoft.com: configure Azure Storage connection strings; 64 bytes of base64",
-		Match: []string{
-			"AccountKey=pTyGJMuHbEL31IeL2HPcHyGcFRl1SPnXNYvMIHa/2o76umfXfKm/r5kJP1VrT+1FJors/6ILi8IHn5kxsC7tVO==",
-			"DefaultEndpointsProtocol=https;AccountName=contoso;AccountKey=/HbkQfyy/KV5zjR3j1twdTKWTddB+XhkAS1voQG6yyzyN9zHYIa4UOrGNATMuDJawTgsu8PO+799nKSNrh9UCa==;EndpointSuffix=core.windows.net",
-			"accountkey = uSDmLhuVtcqcYezdZ/tDDj8hYs5suKcNd8Zra9A9sKPxZ9W3qLy7zKUVQDT7S8sTQCBNR3YbDgbleph1QHt61Q==",
-		},
-		NoMatch: []string{"AccountKey=<your key>", "AccountKey=abc", "AccountKey=${KEY}"},
-	}},
-	{Detector: Detector{
-		ID: "secret-azure-client-secret", Name: "Microsoft Entra client secret", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskAll,
-		Source:  "form of secrets issued since 2021: three characters, a digit, Q~",
-		Match:   []string{"kR78Q~mX2vQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0Wx", "secret=a.b1Q~P9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo", "the app's is Zx_9Q~h7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5U."},
-		NoMatch: []string{"abc8Q~short", "kR7xQ~mX2vQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0W", "abc8Q~xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
-	}},
-	{Detector: Detector{
-		ID: "secret-slack-token", Name: "Slack token", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"xoxb-{Aa0-:24-120}", "xoxp-{Aa0-:24-160}", "xoxa-{Aa0-:24-160}", "xoxr-{Aa0-:24-160}", "xoxs-{Aa0-:24-160}", "xoxo-{Aa0-:24-160}", "xoxc-{Aa0-:24-160}", "xoxd-{Aa0%:24-300}", "xoxe-{Aa0-:24-200}", "xoxe.xoxp-{Aa0-:24-200}", "xoxe.xoxb-{Aa0-:24-200}", "xapp-{Aa0-:24-160}"},
-		Source:  "api.slack.com: token types",
-		Match:   []string{"xoxb-" + "731948265037-7319482650371-kR7mX2vQ9pLw4TzBn8YhJ3cF", "xoxp-" + "731948265037-731948265037-731948265037-a1b2c3d4e5f60718293a4b5c6d7e8f90", "xapp-" + "1-A02BCD3EF4G-7319482650371-9f8e7d6c5b4a39281706f5e4d3c2b1a0"},
-		NoMatch: []string{"xoxb-your-token-here", "xoxb-" + "xxxxxxxxxxxx-xxxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx", "xoxb-123"},
-	}},
-	{Detector: Detector{
-		ID: "secret-slack-webhook", Name: "Slack incoming webhook", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"hooks.slack.com/services/{w/:36-100}", "hooks.slack.com/workflows/{w/:36-120}", "hooks.slack.com/triggers/{w/:36-120}"},
-		Source:  "api.slack.com: incoming webhooks",
-		Match:   []string{"https://hooks.slack.com/services/" + "T02BCD3EF/B02GHJ4KL/kR7mX2vQ9pLw4TzBn8YhJ3cF", "hooks.slack.com/services/" + "T7R2XVQ9P/B4TZN8YHJ/P9d3kLmQz7WvX2rT5yB8nHc4", "post to https://hooks.slack.com/workflows/" + "T02BCD3EF/A02GHJ4KL/731948265037/kR7mX2vQ9pLw4TzBn8YhJ3cF"},
-		NoMatch: []string{"https://hooks.slack.com/services/" + "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX", "https://hooks.slack.com/services/", "https://api.slack.com/docs"},
-	}},
-	{Detector: Detector{
-		ID: "secret-stripe-key", Name: "Stripe key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"sk_live_{Aa0:20-247}", "rk_live_{Aa0:20-247}", "sk_test_{Aa0:20-247}", "rk_test_{Aa0:20-247}", "sk_prod_{Aa0:20-247}", "whsec_{Aa0+/=:32-100}"},
-		Source:  "docs.stripe.com: API keys",
-		Match:   []string{"sk_live_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cF", "rk_live_" + "P9d3kLmQz7WvX2rT5yB8nHc4", "whsec_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5"},
-		NoMatch: []string{"sk_live_" + "xxxxxxxxxxxxxxxxxxxxxxxx", "pk_live_" + "k7Rm2XvQ9pLw4TzBn8YhJ3cF", "sk_live_short"},
-	}},
-	{Detector: Detector{
-		ID: "secret-google-api-key", Name: "Google API key", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Tokens:  []string{"AIza{w:35}"},
-		Source:  "cloud.google.com: API keys; AIza and 35 characters",
-		Match:   []string{"AIzaSyK7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5U", "key=AIzaP9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6Uo-", "AIzaSyB_a9K3kLmQz7WvX2rT5yB8nHc4JfGs1Ae."},
-		NoMatch: []string{"AIzaSyXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "AIzaShort", "AIzaSyK7Rm2XvQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Uabc"},
-	}},
-	{Detector: Detector{
-		ID: "secret-jwt", Name: "JSON web token", Family: "secret", Tier: "A",
-		Words: []string{"token", "jwt", "bearer", "authorization", "auth", "access token", "access_token", "id token", "cookie", "session"},
-		Alone: Medium, WithContext: High, Mask: MaskPrefix, Source: "RFC 7519",
-		Match: []string{
-			"eyJhbGciOiJIUzI1NiIsImtpZCI6IjcifQ.eyJzdWIiOiJhbmEiLCJleHAiOjE3NjE5OTk5OTl9.kR7mX2vQ9pLw4TzBn8YhJ3cFs6Dg1Ke5",
-			"Authorization: Bearer eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjb250b3NvIn0.P9d3kLmQz7WvX2rT5yB8nHc4JfGs1Ae6",
-			"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2xvZ2luLnRlc3QifQ.mX2vQ9pLw4TzBn8YhJ3cFs6Dg1Ke5Ua0W",
-		},
-		NoMatch: []string{"eyJhbGciOiJIUzI1NiJ9", "eyJub3QiOiJhIGp3dCJ9.eyJzdWIiOiJhIn0.kR7mX2vQ9pLw4TzBn8YhJ3cF", "eyJ.eyJ.x"},
-	}},
-	{Detector: Detector{
-		ID: "url-with-credentials", Name: "Password in a URL", Family: "secret", Tier: "A", Alone: High, WithContext: High, Mask: MaskPrefix,
-		Source:  "RFC 3986, section 3.2.1",
-		Match:   []string{"postgres://app:kR7mX2vQ@db.contoso.com:5432/x", "https://jo:Tr0ub4dor3@build.contoso.com/", "redis://:s3cr3tV4lue@10.1.2.3:6379"},
-		NoMatch: []string{"https://user:password@host/", "https://contoso.com:8080/a@b", "postgres://app:${DB_PASSWORD}@db/x", "https://jo@contoso.com/", "ftp://user:<password>@host"},
-	}},
-	{Detector: Detector{
-		ID: "secret-generic", Name: "Assigned key or token", Family: "secret", Tier: "A", Alone: Low, WithContext: Low, Mask: MaskAll,
-		Source:  "a word for a secret, an assignment, a value that looks random",
-		Match:   []string{"api_key = \"k7Rm2XvQ9pLw4TzBn8Yh\"", "CLIENT_SECRET: P9d3kLmQz7WvX2rT5yB8nHc4", "\"apiKey\": \"a9K3kLmQz7WvX2rT5yB8\""},
-		NoMatch: []string{"api_key = your-api-key-here", "token: ${TOKEN}", "secret: the-quarterly-numbers-are-out", "api_key = os.environ[\"KEY\"]", "token = get_token_from_vault_now()"},
-	}, weak: true},
-	{Detector: Detector{
-		ID: "password-assignment", Name: "Password", Family: "secret", Tier: "A", Alone: Low, Printed: Medium, WithContext: Medium, Mask: MaskAll,
-		Source:  "a word for a password, an assignment, a value that is no placeholder",
-		Match:   []string{"pw: hunter2!", "password=Tr0ub4dor&3", "das Passwort ist Sommer2026!", "mot de passe : Chat-noir7", "\"password\": \"xK9-mP2q\"", "DB_PASSWORD=correct7horse"},
-		NoMatch: []string{"password: ********", "password is required", "password = ${PW}", "password: <password>", "Password: xxxxx", "password reset link", "the password is wrong", "passwords: see the vault"},
-	}, weak: true},
+var secrets = finders{
+	"secret-private-key":         {scanned: true},
+	"secret-aws-secret-key":      {scanned: true},
+	"secret-azure-client-secret": {scanned: true},
+	"secret-jwt":                 {scanned: true},
+	"url-with-credentials":       {scanned: true},
+	"secret-generic":             {scanned: true, weak: true},
+	"password-assignment":        {scanned: true, weak: true},
 }
 
-func init() {
-	for _, k := range catalogue {
-		if k.named {
-			continue // its tokens have no prefix
+// listSecrets puts what starts with a token's prefix on the list of triggers, and
+// the tokens of services, which have none, on their own.
+func listSecrets() {
+	for _, k := range builtin {
+		if k.byName {
+			listService(k)
+			continue
 		}
 		for _, form := range k.Tokens {
 			t, err := parseToken(form)
@@ -142,6 +36,9 @@ func init() {
 			on(t.prefix, t.anyCase, func(s *scanner, start, end int) { s.token(t, start, end) })
 		}
 	}
+}
+
+func init() {
 	on("eyJ", false, (*scanner).jwt)
 	for _, w := range []string{"aws", "amazon", "secretaccesskey", "secret_access_key", "secret access key"} {
 		on(w, true, func(s *scanner, _, _ int) { s.aws = true })

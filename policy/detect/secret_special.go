@@ -8,68 +8,28 @@ import (
 	"unicode/utf8"
 )
 
-// special declares a secret that has no public prefix of its own, and is found by
-// code.
-func special(id, name, source string, alone Level, mask MaskKind, match, noMatch []string) *kind {
-	return &kind{Detector: Detector{ID: id, Name: name, Family: "secret", Tier: "A", Alone: alone, WithContext: max(alone, Medium), Mask: mask, Source: source, Match: match, NoMatch: noMatch}}
-}
-
 // specialSecrets are named secrets that something in their middle or around them
 // gives away.
-var specialSecrets = []*kind{
-	special("secret-mailchimp-key", "Mailchimp API key", "mailchimp.com/developer: 32 hexadecimal digits and a data centre", High, MaskAll,
-		[]string{"{h:32}-us7", "MAILCHIMP={h:32}-us21", "the key is {h:32}-us12."}, []string{"{h:31}-us7", "-us7", "{h:32}-us7a", "report-us12"}),
-	special("secret-terraform-token", "Terraform Cloud token", "developer.hashicorp.com/terraform: API tokens", High, MaskAll,
-		[]string{"{Aa0:14}.atlasv1.{w:67}", "token = \"{Aa0:14}.atlasv1.{w:64}\"", "TFE {Aa0:14}.atlasv1.{w:60}."}, []string{"{Aa0:13}.atlasv1.{w:67}", ".atlasv1.", "{Aa0:14}.atlasv1.{w:40}", "atlasv1.tar"}),
-	special("secret-telegram-bot-token", "Telegram bot token", "core.telegram.org/bots: authorizing your bot", High, MaskAll,
-		[]string{"{0:9}:AAE{w:32}", "https://api.telegram.org/bot71{0:8}:AAF{w:32}/getMe", "token: 83{0:8}:AAH{w:32}"}, []string{"{0:9}:AAE{w:20}", "AAE{w:32}", "12:AAE{w:32}", "x:AAE{w:32}"}),
-	special("secret-discord-bot-token", "Discord bot token", "discord.com/developers: a user id in base64, a time, a code", High, MaskAll,
-		[]string{"MTAyNDY4MTM1NzkyNDY4MDI0.G{Aa0:5}.{w:38}", "token = 'NzMxOTQ4MjY1MDM3NzMxOTQ4.X{Aa0:5}.{w:27}'", "ODQ2MjAxOTM3NTU1MTkyODM3.Y{Aa0:5}.{w:27}"},
-		[]string{"MTAyNDY4MTM1NzkyNDY4MDI0", "MTAyNDY4MTM1NzkyNDY4MDI0.abc", "TWFueSBoYW5kcyBtYWtlIGxpZ2h0.GabcdE.{w:38}"}),
-	special("secret-azure-devops-token", "Azure DevOps token or Azure AI key", "learn.microsoft.com/azure/devops: personal access tokens of 84 or 52 characters", High, MaskAll,
-		[]string{"AZURE_DEVOPS_EXT_PAT={Aa0:52}JQQJ99{Aa0:18}AZDO{Aa0:4}", "the pat for azure is {Aa0:52}JQQJ99{Aa0:26}", "azure devops pat: 7r{a234567:49}k"},
-		[]string{"azure {Aa0:52}", "azure devops pat: {a234567:51}", "azure pat {a:52}"}),
-	special("secret-azure-sas-token", "Azure shared access signature", "learn.microsoft.com/azure/storage: SAS", High, MaskAll,
-		[]string{"https://contoso.blob.core.windows.net/c/f?sv=2024-11-04&se=2026-12-31T00%3A00%3A00Z&sr=b&sp=r&sig={Aa0:43}%3D", "?sp=racwdl&st=2026-01-01&sv=2022-11-02&sr=c&sig={Aa0:20}%2F{Aa0:22}%3D",
-			"SharedAccessSignature sr=contoso.azure-devices.net&sig={Aa0:43}%3D&se=1790000000"},
-		[]string{"?sig=abc&sv=1", "sig={Aa0:43}%3D", "?sv=2024&sig=<signature>"}),
-	special("secret-azure-cosmos-key", "Azure Cosmos DB key", "learn.microsoft.com/azure/cosmos-db: connection strings", High, MaskPrefix,
-		[]string{"AccountEndpoint=https://contoso.documents.azure.com:443/;AccountKey={b:86}==;", "AccountEndpoint=https://fab.documents.azure.com/;AccountKey={b:86}==", "https://a1.documents.azure.com:443/ AccountKey={b:86}=="},
-		[]string{"AccountEndpoint=https://contoso.documents.azure.com:443/;AccountKey=<key>", "https://contoso.documents.azure.com:443/", "documents.azure.com AccountKey={b:20}=="}),
-	special("secret-azure-iot-key", "Azure IoT Hub key", "learn.microsoft.com/azure/iot-hub: connection strings", High, MaskPrefix,
-		[]string{"HostName=contoso.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey={b:43}=", "HostName=h.azure-devices.net;DeviceId=pump7;SharedAccessKey={b:43}=", "hostname=x1.azure-devices.net;sharedaccesskey={b:43}="},
-		[]string{"HostName=contoso.azure-devices.net;SharedAccessKey=<key>", "contoso.azure-devices.net", "HostName=h.azure-devices.net;SharedAccessKey={b:10}="}),
-	special("secret-google-service-account", "Google service account key", "cloud.google.com/iam: service account keys", High, MaskAll,
-		[]string{`{"type": "service_account", "private_key_id": "{h:40}", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE{b:60}\n-----END PRIVATE KEY-----\n"}`,
-			`"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nMIIE{b:64}\n-----END PRIVATE KEY-----"`, "type: service_account\nkey: -----BEGIN PRIVATE KEY-----\nMIIE{b:64}\n-----END PRIVATE KEY-----"},
-		[]string{`{"type": "service_account", "client_email": "a@b.iam"}`, `"service_account" "-----BEGIN PRIVATE KEY-----\n...`, "the service_account role"}),
-	special("secret-bearer-token", "Bearer token in a header", "RFC 6750", Medium, MaskAll,
-		[]string{"Authorization: Bearer {Aa0:40}", "curl -H 'authorization: bearer {w:32}' https://x", "header Bearer {Aa0:24}"}, []string{"Authorization: Bearer <token>", "Authorization: Bearer $TOKEN", "the bearer of good news arrives today", "Bearer token"}),
-	special("secret-basic-auth", "Basic credentials in a header", "RFC 7617", High, MaskAll,
-		[]string{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "curl -H \"Authorization: Basic YW5hLmJlcmc6U29tbWVyMjAyNiE=\" https://x", "proxy-authorization: basic am86VHIwdWI0ZG9yMw=="},
-		[]string{"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Authorization: Basic dXNlcjpwYXNzd29yZA==", "authorization: basic knowledge", "Basic c3ZjLWJ1aWxk"}),
-	special("secret-curl-credentials", "User and password for curl", "curl.se/docs/manpage.html", High, MaskAll,
-		[]string{"curl -u svc-build:kR7mX2vQ9pLw https://build.contoso.com", "curl -s --user 'jo:Tr0ub4dor&3' https://x", "curl https://x \\\n -u admin:Sommer2026!"},
-		[]string{"curl -u user:password https://x", "curl -u $USER:$PASS https://x", "curl -u jo https://x", "curl is a tool: -u is for users"}),
-	special("secret-netrc", "Password in .netrc", "gnu.org/software/inetutils: .netrc", High, MaskAll,
-		[]string{"machine build.contoso.com login jo password kR7mX2vQ9p", "machine git.contoso.com\n  login svc\n  password Tr0ub4dor&3", "machine x login y password z9Kq2w"},
-		[]string{"machine learning login password", "machine x login y password <password>", "machine x login y"}),
-	special("secret-npmrc", "Registry credential in .npmrc", "docs.npmjs.com: npmrc", High, MaskAll,
-		[]string{"//registry.contoso.com/:_authToken={Aa0:36}", "_authToken={x:8}-{x:4}-{x:4}-{x:4}-{x:12}", "//npm.contoso.com/:_auth={Aa0:40}"}, []string{"_authToken=${NPM_TOKEN}", "_authToken=<token>", "_authToken=x", "set the _auth option"}),
-	special("secret-pgpass", "Password in .pgpass", "postgresql.org/docs: the password file", High, MaskAll,
-		[]string{"~/.pgpass:\ndb.contoso.com:5432:app:svc:kR7mX2vQ9p", "pgpass\n*:*:*:admin:Tr0ub4dor3", "pgpass says\nlocalhost:5432:x:y:z9Kq2wLm"},
-		[]string{"hostname:port:database:username:password in .pgpass", "pgpass\na:b", "db.contoso.com:5432:app:svc:kR7mX2vQ9p"}),
-	special("secret-kubeconfig", "Client key in a kubeconfig", "kubernetes.io/docs: kubeconfig", High, MaskAll,
-		[]string{"client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQ{b:60}", "    client-key-data: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0t{b:80}", "client-key-data: 'LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t{b:40}'"},
-		[]string{"client-key-data: REDACTED", "client-key-data: {b:60}", "client-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t{b:40}"}),
-	special("secret-wireguard-key", "WireGuard key", "wireguard.com: wg(8)", High, MaskAll,
-		[]string{"PrivateKey = {b:43}=", "[Interface]\nPrivateKey={b:43}=\nAddress=10.0.0.2/32", "PresharedKey = {b:43}="}, []string{"PrivateKey = <key>", "PublicKey = {b:43}=", "PrivateKey = {b:20}="}),
-	special("secret-putty-key", "PuTTY private key", "the.earth.li/~sgtatham/putty: PPK file format", High, MaskAll,
-		[]string{"PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: x\nPublic-Lines: 1\n{b:64}\nPrivate-Lines: 1\n{b:64}\nPrivate-MAC: {h:40}", "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{b:48}\n", "PuTTY-User-Key-File-2: ssh-dss Private-Lines: 1 {b:40}"},
-		[]string{"PuTTY-User-Key-File-2: ssh-rsa\nPublic-Lines: 1\n{b:64}", "a PuTTY-User-Key-File-2 holds Private-Lines", "PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 0\n"}),
-	special("secret-connection-string", "Password in a connection string", "learn.microsoft.com: connection string syntax", High, MaskAll,
-		[]string{"Server=tcp:db.contoso.com,1433;Database=x;User ID=app;Password=kR7mX2vQ9p;Encrypt=True", "Data Source=db1;uid=sa;pwd=Tr0ub4dor&3;", "host=db user=app password=z9Kq2wLm7 dbname=x"},
-		[]string{"Server=db;User ID=app;Password=<password>;", "Server=db;Integrated Security=true;", "Server=db;User ID=app;Password=${PW};", "Data Source=x;pwd=;"}),
+var specialSecrets = finders{
+	"secret-mailchimp-key":          {scanned: true},
+	"secret-terraform-token":        {scanned: true},
+	"secret-telegram-bot-token":     {scanned: true},
+	"secret-discord-bot-token":      {scanned: true},
+	"secret-azure-devops-token":     {scanned: true},
+	"secret-azure-sas-token":        {scanned: true},
+	"secret-azure-cosmos-key":       {scanned: true},
+	"secret-azure-iot-key":          {scanned: true},
+	"secret-google-service-account": {scanned: true},
+	"secret-bearer-token":           {scanned: true},
+	"secret-basic-auth":             {scanned: true},
+	"secret-curl-credentials":       {scanned: true},
+	"secret-netrc":                  {scanned: true},
+	"secret-npmrc":                  {scanned: true},
+	"secret-pgpass":                 {scanned: true},
+	"secret-kubeconfig":             {scanned: true},
+	"secret-wireguard-key":          {scanned: true},
+	"secret-putty-key":              {scanned: true},
+	"secret-connection-string":      {scanned: true},
 }
 
 func init() {

@@ -9,7 +9,7 @@ import (
 // Good values of every validator of the catalogue, and that it refuses most of
 // those with one wrong digit: all where the check finds every typo.
 func TestCatalogueValidators(t *testing.T) {
-	for _, k := range catalogue {
+	for _, k := range builtin {
 		if k.Validate == "" || len(k.Match) == 0 {
 			continue
 		}
