@@ -113,6 +113,8 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		level = k.Printed
 	}
 	switch {
+	case how == flagged && v[0] == '-':
+		return 0, "another flag"
 	case how != given && how != inTag && (!strong && !quoted || digits == 0 && signs == 0),
 		sentence && digits == 0 && !quoted, how == linked && (digits == 0 || upper+lower == 0):
 		return 0, "a word of the sentence"
@@ -156,7 +158,7 @@ func (s *scanner) key(k *kind, start, from, to int, v, word string) {
 
 // harmless are names that end with key or token and are no secret.
 var harmless = []string{"public", "publishable", "primary", "foreign", "cache", "sort", "partition", "hash", "index", "object", "row", "idempotency", "registry", "host", "known", "trace", "dedup",
-	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob"}
+	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob", "encrypted", "sig"}
 
 // keyed looks for a value that is given to a name that ends with "key":
 // "ALGOLIA_KEY=…". The word alone is everyday.
@@ -224,7 +226,7 @@ func random(v string) bool {
 		return e >= 2.8
 	case len(v) >= 24 && strings.Trim(strings.ToLower(v), "0123456789abcdef") == "":
 		return digits >= 2 && letters >= 2 && e >= 2.8
-	case wordy(v):
+	case wordy(v), strings.Count(v, ":") > 3:
 		return false
 	case len(v) >= 16:
 		return digits >= 2 && letters >= 2 && e >= 3.3
@@ -286,7 +288,7 @@ func trailing(part string, n int) bool {
 // bracketed reports whether v is in brackets that say it is to be replaced.
 func bracketed(v string) bool {
 	switch v[0] {
-	case '[', '(':
+	case '[', '(', '{':
 		return v[len(v)-1] == ']' || v[len(v)-1] == ')' || strings.Trim(v[1:], "abcdefghijklmnopqrstuvwxyz") == ""
 	case '@':
 		return v[len(v)-1] == '@'
@@ -298,6 +300,9 @@ func bracketed(v string) bool {
 func expression(v string, quoted, password bool) bool {
 	if quoted {
 		return false
+	}
+	if i := strings.IndexByte(v, '('); i >= 3 && v[len(v)-1] == ')' && strings.Trim(strings.ToLower(v[:i]), "abcdefghijklmnopqrstuvwxyz_.") == "" {
+		return true
 	}
 	if strings.HasSuffix(v, "()") || strings.HasSuffix(v, "(") || strings.HasPrefix(v, "--") || strings.HasPrefix(v, "&") {
 		return true

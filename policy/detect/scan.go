@@ -228,7 +228,7 @@ func (s *scanner) word(i int) int {
 	lowerBefore := isLower(buf[i])
 	for i++; i < len(buf) && classes[buf[i]] == letter; i++ {
 		c := buf[i]
-		if lowerBefore && isUpper(c) {
+		if lowerBefore && isUpper(c) || buf[i-1] >= utf8.RuneSelf && c < utf8.RuneSelf {
 			s.trigger(i)
 		}
 		lowerBefore = isLower(c)

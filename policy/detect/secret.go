@@ -197,7 +197,13 @@ func (s *scanner) jwt(start, _ int) {
 		s.reject(k.ID, start, i, "no header that names an algorithm")
 		return
 	}
-	c := candidate{kind: k, start: start, end: i, level: k.Alone, value: string(buf[start:i]), prefix: "eyJ", why: "three parts, the first a header"}
+	claims, err := base64.RawURLEncoding.DecodeString(string(buf[dots[0]+1 : dots[1]]))
+	if err != nil || !json.Valid(claims) || bytes.IndexByte(claims, '{') < 0 {
+		s.reject(k.ID, start, i, "no claims")
+		return
+	}
+	c := candidate{kind: k, start: start, end: i, level: k.Alone, value: string(buf[start:i]), prefix: "eyJ", why: "three parts, a header and claims",
+		known: bytes.Contains(claims, []byte("1234567890")) || bytes.Contains(claims, []byte("example.com"))}
 	if ev := s.evidence(k.set, k.Within, start, i); ev.found() && ev.full {
 		c.level, c.evidence = k.WithContext, true
 		c.why += "; " + s.tell(ev)
@@ -323,7 +329,7 @@ func (s *scanner) url(i int) {
 		return
 	}
 	name, password := string(buf[user:colon]), string(buf[colon+1:at])
-	if placeholder(password) || common[strings.ToLower(password)] || strings.EqualFold(password, name) {
+	if placeholder(password) || common[strings.ToLower(password)] || strings.EqualFold(password, name) || name == "username" || password[0] == ':' || strings.HasPrefix(name, "$") {
 		s.reject(k.ID, from, end, "placeholder")
 		return
 	}

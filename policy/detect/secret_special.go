@@ -357,7 +357,7 @@ func (s *scanner) netrc(start, _ int) {
 	if word(2) != "login" || word(4) != "password" || len(word(5)) < 4 {
 		return
 	}
-	if v := word(5); placeholder(v) || common[strings.ToLower(v)] || !utf8.ValidString(v) {
+	if v := word(5); placeholder(v) || documentation(word(1)) || common[strings.ToLower(v)] || !utf8.ValidString(v) {
 		s.reject("secret-netrc", words[5][0], words[5][1], "placeholder")
 		return
 	}
