@@ -79,6 +79,9 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		return
 	}
 	if !password {
+		if digits, upper, lower := mix(v); how.how == beside && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2) {
+			return
+		}
 		s.key(k, start, from, to, v, word)
 		return
 	}
@@ -164,7 +167,7 @@ var harmless = []string{"public", "publishable", "primary", "foreign", "cache", 
 // "ALGOLIA_KEY=…". The word alone is everyday.
 func (s *scanner) keyed(start, end int) {
 	buf := s.buf
-	if start == 0 || !(buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1]) && isUpper(buf[start]) || buf[start-1] == ' ') {
+	if start == 0 || !(buf[start-1] == '_' || buf[start-1] == '.' || buf[start-1] == '-' || isLower(buf[start-1]) && isUpper(buf[start]) || buf[start-1] == ' ') {
 		return
 	}
 	name := strings.ToLower(string(buf[s.lineStart(start, 32):start]))
@@ -387,8 +390,11 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		if j := verb(buf, i, word); j >= 0 && (i > after || buf[i] >= utf8.RuneSelf) {
 			return joint{j, said}
 		}
-		if password && i > after {
+		switch {
+		case password && i > after:
 			return s.linked(after)
+		case !password && i == after+1:
+			return joint{i, beside}
 		}
 		return joint{at: -1}
 	}

@@ -23,6 +23,9 @@ func listService(k *kind) {
 		}
 		sv.shapes = append(sv.shapes, &tokenForm{parts: parts})
 	}
+	for _, w := range sv.words {
+		on(w, true, func(s *scanner, start, end int) { s.serviceNamed(start, end, w) })
+	}
 	services = append(services, sv)
 }
 
@@ -44,4 +47,30 @@ func (s *scanner) serviced(start, end int, v string) *service {
 		}
 	}
 	return nil
+}
+
+// serviceNamed looks for a key that is given to the name of its service and to no
+// word for a key: "circleci: …".
+func (s *scanner) serviceNamed(start, end int, word string) {
+	how := s.joined(start, skipQuote(s.buf, end), word, false)
+	if how.at < 0 || how.how != given {
+		return
+	}
+	from, to, _ := value(s.buf, how.at, maxPassword)
+	s.work += to - start
+	v := string(s.buf[from:to])
+	if len(v) < 24 || placeholder(v) || !random(v) {
+		return
+	}
+	if sv := s.serviced(start, from, v); sv != nil {
+		s.add(candidate{kind: sv.kind, start: from, end: to, level: sv.kind.Alone, value: v, why: "given to the name of the service, and of its form"})
+	}
+}
+
+// skipQuote skips what ends a name in quotes.
+func skipQuote(buf []byte, i int) int {
+	if i < len(buf) && (buf[i] == '"' || buf[i] == '\'') {
+		i++
+	}
+	return i
 }

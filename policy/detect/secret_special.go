@@ -29,6 +29,7 @@ var specialSecrets = finders{
 	"secret-kubeconfig":             {scanned: true},
 	"secret-wireguard-key":          {scanned: true},
 	"secret-putty-key":              {scanned: true},
+	"secret-maxmind-key":            {scanned: true},
 	"secret-connection-string":      {scanned: true},
 }
 
@@ -36,6 +37,7 @@ func init() {
 	for c := byte('1'); c <= '9'; c++ {
 		on("us"+string(c), false, (*scanner).mailchimp)
 	}
+	on("mmk", false, (*scanner).maxmind)
 	on("atlasv1.", false, (*scanner).terraform)
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") {
 		on("AA"+string(c), false, (*scanner).telegram)
@@ -105,6 +107,22 @@ func (s *scanner) mailchimp(start, end int) {
 		return
 	}
 	s.hit("secret-mailchimp-key", from, end, "", "32 hexadecimal digits and a data centre")
+}
+
+// maxmind reads a key whose "mmk" is at start.
+func (s *scanner) maxmind(start, end int) {
+	buf, from := s.buf, start-37
+	if from < 0 || buf[start-1] != '_' || buf[from+6] != '_' || inWord(buf, from) || end < len(buf) && isAlnum(buf[end]) {
+		return
+	}
+	for i, c := range buf[from : start-1] {
+		if i != 6 && !isAlnum(c) {
+			return
+		}
+	}
+	if v := string(buf[from : start-1]); !placeholder(v) && entropy(v) >= 3.5 {
+		s.hit("secret-maxmind-key", from, end, "", "form and mark")
+	}
 }
 
 // terraform reads a token whose "atlasv1." is at start.

@@ -208,7 +208,8 @@ func (t *tokenForm) words(v string) bool {
 		a := &t.parts[i].allowed
 		mayDigits, mayUpper, mayLower = mayDigits || a['7'], mayUpper || a['Q'], mayLower || a['q']
 	}
-	return mayDigits && mayLower && digits == 0 && (upper == 0 || lower == 0) || mayUpper && mayLower && upper == 0 && strings.Count(v, "-")+strings.Count(v, "_") >= 2 && digits < 3
+	parted := strings.ContainsAny(v, "-_.")
+	return mayDigits && mayLower && digits == 0 && (upper == 0 || lower == 0) && (parted || entropy(v) < 3.4) || mayUpper && mayLower && upper == 0 && strings.Count(v, "-")+strings.Count(v, "_") >= 2 && digits < 3
 }
 
 // Fill replaces what stands in braces as in a token's form by random characters,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ type Span struct {
 	Detector   string
 	Also       []string // detectors that are right about the value as well
 	Start, End int      // bytes of Body
+	// Inside says that a match of any part of the span is as good as all of it: it
+	// holds the secret and what belongs to it.
+	Inside bool
 	// Least and Most are the levels the evidence model gives it.
 	Least, Most int
 }
@@ -57,7 +61,7 @@ func (r *Row) Types() []string { return r.types }
 func Rows() []Row { return rows }
 
 var rows = func() []Row {
-	all := append(append(append([]Row(nil), evasions...), noises...), catalogueRows()...)
+	all := slices.Concat(evasions, noises, catalogueRows(), secretRows())
 	for i := range all {
 		if all[i].types == nil {
 			for _, t := range baseTypes {

@@ -99,7 +99,7 @@ func (r *results) judge(c *corpus.Case, text *extract.Text, matches []detect.Mat
 		label, own := -1, false
 		for i, w := range c.Want {
 			shared := min(end, w.End) - max(start, w.Start)
-			if shared*2 < w.End-w.Start || !(w.Detector == m.Detector || slices.Contains(w.Also, m.Detector)) {
+			if shared <= 0 || shared*2 < w.End-w.Start && !w.Inside || !(w.Detector == m.Detector || slices.Contains(w.Also, m.Detector)) {
 				continue
 			}
 			label, own = i, w.Detector == m.Detector
