@@ -79,8 +79,8 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		return
 	}
 	if !password {
-		if digits, upper, lower := mix(v); how.how == beside && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2) {
-			return
+		if digits, upper, lower := mix(v); how.how == beside && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
+			return // a fingerprint, or words
 		}
 		s.key(k, start, from, to, v, word)
 		return
@@ -188,11 +188,28 @@ func (s *scanner) keyed(start, end int) {
 		for _, w := range []string{"api ", "access ", "secret ", "service ", "license ", "account ", "signing ", "encryption ", "master "} {
 			known = known || strings.HasSuffix(name, w)
 		}
-		if !known {
+		if !known && !s.longKey(end) {
 			return
 		}
 	}
 	s.assigned(start, end, "key", false)
+}
+
+// longKey reports whether what is given to the word that ends at end is so long and
+// random that any name before "key" will do.
+func (s *scanner) longKey(end int) bool {
+	i := skipQuote(s.buf, end)
+	if i >= len(s.buf) || s.buf[i] != '=' && s.buf[i] != ':' && s.buf[i] != ' ' {
+		return false
+	}
+	for n := 0; i < len(s.buf) && n < 4 && strings.IndexByte(" =:", s.buf[i]) >= 0; n++ {
+		i++
+	}
+	from, to, _ := value(s.buf, i, maxPassword)
+	s.work += to - end
+	v := string(s.buf[from:to])
+	digits, upper, lower := mix(v)
+	return len(v) >= 20 && digits >= 3 && upper+lower >= 6 && digits+upper+lower == len(v) && random(v)
 }
 
 // isHarmless reports whether a name ends with what makes it no secret.
@@ -227,16 +244,26 @@ func random(v string) bool {
 	switch {
 	case len(v) == 36 && isGUID([]byte(v)):
 		return e >= 2.8
-	case len(v) >= 24 && strings.Trim(strings.ToLower(v), "0123456789abcdef") == "":
+	case len(v) >= 24 && hexadecimal(v):
 		return digits >= 2 && letters >= 2 && e >= 2.8
 	case wordy(v), strings.Count(v, ":") > 3:
 		return false
 	case len(v) >= 16:
-		return digits >= 2 && letters >= 2 && e >= 3.3
+		return (digits >= 2 && letters >= 2 || digits == 1 && upper >= 3 && lower >= 3) && e >= 3.3
 	case len(v) >= 12:
 		return digits >= 2 && upper >= 2 && lower >= 2 && e >= 3.2
 	}
 	return false
+}
+
+// hexadecimal reports whether v is nothing but hexadecimal digits.
+func hexadecimal(v string) bool {
+	for i := range len(v) {
+		if !isHex(v[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // joinedWords reports whether v is words, parted by signs that words are parted
@@ -269,16 +296,17 @@ func wordy(v string) bool {
 	if parts > 1 {
 		return plain == parts
 	}
-	digits, changes := 0, 0
+	digits, changes, humps := 0, 0, true // humps: no letter stands alone, as in camelCase
 	for i := range len(v) {
 		if isDigit(v[i]) {
 			digits++
 		}
+		humps = humps && !(isLower(v[i]) && (i == 0 || !isLower(v[i-1])) && (i+1 == len(v) || !isLower(v[i+1])))
 		if i > 0 && (isUpper(v[i]) && isLower(v[i-1]) || isUpper(v[i-1]) && isLower(v[i])) {
 			changes++
 		}
 	}
-	return digits <= 2 && changes <= len(v)/5
+	return digits <= 2 && (changes <= len(v)/5 || humps)
 }
 
 // trailing reports whether the n digits of part are its last characters, as in

@@ -65,7 +65,7 @@ func init() {
 
 // placeholders are what stands in for a secret in examples.
 var placeholders = []string{"example", "xxxx", "your", "placeholder", "changeme", "change_me", "redacted", "dummy", "insert", "sample", "goes-here", "goes_here", "****", "....", "•••",
-	"${", "{{", "<", "%(", "$(", "123456789", "abcdefgh", "00000000", "env.", "environ", "getenv", "secrets.", "vault"}
+	"${", "{{", "<", "%(", "$(", "123456789", "abcdefgh", "00000000", "d41d8cd98f00b204", "e3b0c44298fc1c14", "env.", "environ", "getenv", "secrets.", "vault"}
 
 // placeholder reports whether v only stands for a value.
 func placeholder(v string) bool {
