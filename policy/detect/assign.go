@@ -38,7 +38,7 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 	if i < len(buf) && (isLetter(buf[i]) || isDigit(buf[i])) {
 		return // a longer word
 	}
-	for i < len(buf) && i-end < 3 && strings.IndexByte("\"'`]", buf[i]) >= 0 {
+	for i < len(buf) && i-end < 3 && strings.IndexByte("\"'`]\\", buf[i]) >= 0 {
 		i++
 	}
 	how := s.joined(start, i, word, password)
@@ -320,7 +320,7 @@ func trailing(part string, n int) bool {
 func bracketed(v string) bool {
 	switch v[0] {
 	case '[', '(', '{':
-		return v[len(v)-1] == ']' || v[len(v)-1] == ')' || strings.Trim(v[1:], "abcdefghijklmnopqrstuvwxyz") == ""
+		return strings.IndexByte("])}", v[len(v)-1]) >= 0 || strings.Trim(v[1:], "abcdefghijklmnopqrstuvwxyz") == ""
 	case '@':
 		return v[len(v)-1] == '@'
 	}
@@ -420,7 +420,7 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		}
 		switch {
 		case password && i > after:
-			return s.linked(after)
+			return s.linked(after, word)
 		case !password && i == after+1:
 			return joint{i, beside}
 		}
@@ -467,7 +467,7 @@ func verb(buf []byte, i int, word string) int {
 
 // linked looks for the verb or the colon of "password for the build server is …",
 // which goes on at i.
-func (s *scanner) linked(i int) joint {
+func (s *scanner) linked(i int, word string) joint {
 	rest := s.buf[i:min(len(s.buf), i+60)]
 	s.work += len(rest)
 	ok := false
@@ -484,7 +484,7 @@ func (s *scanner) linked(i int) joint {
 		case c == ':' && j > 4 && j+1 < len(rest) && rest[j+1] == ' ':
 			return joint{blanks(s.buf, i+j+1), linked}
 		case c == ' ' && j > 4:
-			if k := verb(s.buf, i+j+1, ""); k >= 0 {
+			if k := verb(s.buf, i+j+1, word); k >= 0 {
 				return joint{k, linked}
 			}
 		}

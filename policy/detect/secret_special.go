@@ -450,6 +450,9 @@ func (s *scanner) wireguard(start, end int) {
 // putty reads a key file whose first line starts at start.
 func (s *scanner) putty(start, end int) {
 	rest := s.buf[end:min(len(s.buf), end+maxKey)]
+	if i := bytes.Index(rest, []byte("PuTTY-User-Key-File-")); i >= 0 {
+		rest = rest[:i] // another file
+	}
 	s.work += len(rest)
 	i := bytes.Index(rest, []byte("Private-Lines: "))
 	if i < 0 {

@@ -1,0 +1,148 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+
+	"teamsdlp/policy/extract"
+)
+
+func TestParseToken(t *testing.T) {
+	for _, tc := range []struct {
+		form, want string // want: a part of the error; empty: none
+	}{
+		{"ghp_{Aa0:36-255}", ""}, {"dt0{a:1}{0:2}.{A0:24}.{A0:64}", ""}, {"(?i)accountkey={b:86}==", ""}, {"abc", "before the first brace"}, {"ab{h:4}", "at least three characters"},
+		{"(?i)ABC{h:4}", "lower case"}, {"abc{h}", "want {class:count}"}, {"abc{h:4", "want {class:count}"}, {"abc{:4}", "want {class:count}"}, {"abc{h:}", "count"}, {"abc{h:x}", "count"}, {"abc{h:0}", "count"},
+		{"abc{h:-4}", "count"}, {"abc{h:5-4}", "count"}, {"abc{h:4-}", "count"}, {"abc{h:99999}", "count"}, {"abc{a b:4}", "want {class:count}"}, {"abc{{h:4}}", "want {class:count}"}, {"", "before the first brace"},
+	} {
+		_, err := parseToken(tc.form)
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%q: %v", tc.form, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%q: %v, want %q", tc.form, err, tc.want)
+		}
+	}
+}
+
+func TestTokenFollows(t *testing.T) {
+	for _, tc := range []struct {
+		form, text string
+		want       int // where the token ends in text; -1: it is none
+	}{
+		{"abc{h:4}", "abc12ef", 7}, {"abc{h:4}", "abc12ef.", 7}, {"abc{h:4}", "abc12e", -1}, {"abc{h:4}", "abc12ef0", -1}, {"abc{h:4}", "abc12efg", -1}, {"abc{h:4}", "abc12EF", -1}, {"abc{x:4}", "abc12EF", 7},
+		{"abc{h:4}", "abc12ef_", 7}, {"abc{w:4-9}", "abc12ef-.", 7}, {"abc{w:4-9}", "abc12ef-x", 9}, {"abc{w:4-9}", "abcaaaa--", 7}, {"abc{w:6-9}", "abcaaaa--", 9}, {"abc{0:2}-{a:2}", "abc12-xy", 8},
+		{"abc{0:2}-{a:2}", "abc123-xy", -1}, {"abc{0:2}-{a:2}", "abc12_xy", -1}, {"abc{0:2}-{a:2}", "abc12-", -1}, {"abc{0:2}x", "abc12x", 6}, {"abc{0:2}x", "abc12xy", -1}, {"abc{b:4}==", "abcA+/9==", 9}, {"abc{b:4}==", "abcA+/9=", -1},
+		{"abc{a2-4:3}", "abc2-b", 6}, {"abc{a234:3}", "abc2b4", 6}, {"abc{a234:3}", "abc2b5", -1},
+	} {
+		f, err := parseToken(tc.form)
+		if err != nil {
+			if tc.want >= 0 {
+				t.Errorf("%q: %v", tc.form, err)
+			}
+			continue
+		}
+		if got := f.follows([]byte(tc.text), 3); got != tc.want {
+			t.Errorf("%q in %q: ends at %d, want %d", tc.form, tc.text, got, tc.want)
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	for _, s := range []string{"", "none", "${VAR} {{ .x }} <y>", "{", "{h:4", "}", "{h:0}", `{"a": 1}`} {
+		if got := Fill(s); got != s {
+			t.Errorf("%q becomes %q", s, got)
+		}
+	}
+	a := Fill("x{h:8}-{A:2}{0:3-9}y")
+	if a != Fill("x{h:8}-{A:2}{0:3-9}y") || len(a) != 16 || a[0] != 'x' || a[9] != '-' || a[15] != 'y' || strings.Trim(a[1:9], "0123456789abcdef") != "" || strings.Trim(a[12:15], "0123456789") != "" {
+		t.Errorf("filled: %q", a)
+	}
+	if Fill("{Aa0:20}") == Fill("x{Aa0:20}")[1:] {
+		t.Error("other text, the same fill")
+	}
+}
+
+// What gives a secret away, and how it is given.
+func TestSecrets(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		want want
+	}{
+		// prefixes
+		{"ghp_{Aa0:36}", "secret-github-token 85"}, {"(ghp_{Aa0:36})", "secret-github-token 85"}, {"キーはghp_{Aa0:36}です", "secret-github-token 85"}, {"xghp_{Aa0:36}", ""}, {"éghp_{Aa0:36}", ""},
+		{"ghp_{a:36}", "secret-github-token 85"}, {"ghp_this-is-not-a-token-at-all-but-words-only", ""}, {"glpat-this-is-no-token-at-all", ""}, {"sk_test_{Aa0:24}", "secret-stripe-key 85"},
+		{"AccountEndpoint=https://x.documents.azure.com:443/;AccountKey={b:86}==", "secret-azure-cosmos-key 85"}, {"AccountName=x;AccountKey={b:86}==", "secret-azure-storage-key 85"},
+		{"HostName=x.azure-devices.net;SharedAccessKey={b:43}=", "secret-azure-iot-key 85"}, {"Endpoint=sb://x/;SharedAccessKey={b:43}=", "secret-azure-service-bus-key 85"},
+
+		// services
+		{"DATADOG_API_KEY={h:32}", "secret-datadog-key 85"}, {"export DATADOG_API_KEY='{h:32}'", "secret-datadog-key 85"}, {"datadog: {h:32}", "secret-datadog-key 85"}, {"\"circleci\": \"{h:40}\"", "secret-circleci-legacy-token 85"},
+		{"datadog dashboard {h:32}", ""}, {"datadog trace: see {h:32}", ""}, {"snyk_token={h:8}-{h:4}-{h:4}-{h:4}-{h:12}", "secret-snyk-token 85"}, {"snyk project {h:8}-{h:4}-{h:4}-{h:4}-{h:12}", ""},
+
+		// names of keys
+		{"api_key={Aa0:32}", "secret-generic 65"}, {"apiKey: '{Aa0:32}'", "secret-generic 65"}, {"ACME_KEY={Aa0:32}", "secret-generic 65"}, {"acme.key = {Aa0:32}", "secret-generic 65"}, {"--api-key {Aa0:32}", "secret-generic 65"},
+		{"setToken(\"{Aa0:32}\")", "secret-generic 65"}, {"headers.put(\"x-api-key\", \"{Aa0:32}\")", "secret-generic 65"}, {"<apiKey>{Aa0:32}</apiKey>", "secret-generic 65"}, {"the access token is {Aa0:32}", "secret-generic 65"},
+		{"api_key => {Aa0:32}", "secret-generic 65"}, {"api key {Aa0:32}", "secret-generic 65"}, {"client_secret: {h:8}-{h:4}-{h:4}-{h:4}-{h:12}", "secret-generic 65"}, {"\\\"token\\\": \\\"{Aa0:32}\\\"", "secret-generic 65"},
+		{"key {h:40}", ""}, {"signing key 0x{h:16}", ""}, {"public_key={Aa0:32}", ""}, {"cache_key={h:32}", ""}, {"primaryKey: {h:32}", ""}, {"next_token={Aa0:32}", ""}, {"pageToken={Aa0:32}", ""}, {"idempotency-key: {h:32}", ""},
+		{"token=my-service-account-name-2026", ""}, {"secret: kubernetes-dashboard-certs", ""}, {"token = getTokenFromVaultNow2()", ""}, {"api_key: com.contoso.app.ApiKey2", ""}, {"key: K8SReplicaSetNameKey1", ""},
+		{"api_key=aaaaaaaaaaaaaaaaaaaaaaaa", ""}, {"token=/etc/teamsdlp/secrets/token2026", ""}, {"token=https://contoso.com/{Aa0:32}", ""}, {"api_key={Aa0:8}", ""}, {"monkey={Aa0:32}", ""}, {"tokens={Aa0:32}", ""}, {"tokenizer={Aa0:32}", ""},
+		{"api_key=<{Aa0:32}>", ""}, {"api_key=$(cat {Aa0:32})", ""}, {"sig_key: 51:C4:0C:6D:7E:A5:6C:D8:8F:B4:3A", ""}, {"token: 0x7ffd5e8c3a20 at 12", ""},
+
+		// passwords
+		{"password: Sommer2026!", "password-assignment 75"}, {"the password for the build server is Tr0ub4dor&3", "password-assignment 75"}, {"Das Passwort für das WLAN ist Sommer2026!", "password-assignment 75"},
+		{"le mot de passe du wifi est Chat-noir7", "password-assignment 75"}, {"La contraseña del servidor es Perro-azul9", "password-assignment 75"}, {"Het wachtwoord voor de wifi is Fiets#2026", "password-assignment 75"},
+		{"パスワードはkR7mX2vQ!です", "password-assignment 75"}, {"密码是 kR7mX2vQ!", "password-assignment 75"}, {"lösenordet: Sommar2026!", "password-assignment 75"}, {"mysql --password=kR7mX2vQ9", "password-assignment 75"},
+		{"mysql --password kR7mX2vQ9", "password-assignment 75"}, {"<password>kR7mX2vQ9</password>", "password-assignment 75"}, {"PASSWORD: \"correct horse 7 battery!\"", "password-assignment 75"}, {"passphrase: 'blue river 42 stone!'", "password-assignment 75"},
+		{"Server=db;User ID=app;Password=kR7mX2vQ9;Encrypt=True", "secret-connection-string 85"}, {"Password=kR7mX2vQ9;Encrypt=True", "password-assignment 75"},
+		{"(get_passphrase): Ditto.", ""}, {"NULL_PASSWORD: Added", ""}, {"all tests pass on linux/amd64", ""}, {"pwd->pw_name", ""}, {"username:password:uid:gid:gecos:home", ""}, {"password := config.Get(\"password\")", ""},
+		{"p.passwd = cString(t, pwd)", ""}, {"password: string(data.Value)", ""}, {"--ask-password -user=foo", ""}, {"password for the user: see below", ""}, {"the password to the vault is with Anna", ""}, {"password is 12 characters long", ""},
+		{"Passwort läuft am 12.03.2026 ab", ""}, {"password: {optional}", ""}, {"password: [hidden]", ""}, {"password (optional): none", ""}, {"Password::new()", ""}, {"password: 12", ""}, {"password = self.password", ""},
+
+		// headers, commands, files
+		{"Authorization: Bearer {Aa0:40}", "secret-bearer-token 85"}, {"bearer {Aa0:40}", "secret-bearer-token 75"}, {"Bearer of the old ring2 was here", ""}, {"Authorization: Bearer my-test-token-for-local-use", ""},
+		{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "secret-basic-auth 85"}, {"Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", ""}, {"Authorization: Basic bm8gY29sb24gaGVyZQ==", ""},
+		{"curl -u jo:kR7mX2vQ9 https://x", "secret-curl-credentials 85"}, {"curl -sSL --user \"jo:kR7mX2vQ9\" https://x", "secret-curl-credentials 85"}, {"curl -u jo https://x\nbash -u a:b1c2d3e4", ""}, {"curling -u jo:kR7mX2vQ9", ""},
+		{"machine x.contoso.com login jo password kR7mX2vQ9", "secret-netrc 85"}, {"machine example.com login jo password qwerty77", ""}, {"the machine x login y", ""},
+		{"//r.contoso.com/:_authToken={Aa0:36}", "secret-npmrc 85"}, {"oauth={Aa0:36}", ""}, {"PrivateKey = {b:43}=", "secret-wireguard-key 85"}, {"PublicKey = {b:43}=", ""},
+		{"postgres://app:kR7mX2vQ9@db/x", "url-with-credentials 85"}, {"http://username:p@ssword@x.com", "email 75"}, {"postgres://$USER:$PASS@db", ""},
+
+		// code that holds none
+		{"\"integrity\": \"sha512-{b:86}==\"", ""}, {"uses: actions/checkout@{h:40}", ""}, {"image: registry/app@sha256:{h:64}", ""}, {"tenant: {h:8}-{h:4}-{h:4}-{h:4}-{h:12}", ""}, {"x-request-id: {h:32}", ""},
+		{"const id = '{h:32}'", ""}, {"go.sum h1:{b:43}=", ""}, {"etag: W/\"{h:32}\"", ""}, {"nonce={Aa0:32}", ""}, {"class=\"css-{a0:7} MuiBox-root\"", ""}, {"CorrelationId={h:8}-{h:4}-{h:4}-{h:4}-{h:12}", ""}, {"build {h:40} is green", ""},
+	} {
+		in := Fill(tc.in)
+		if got := found(extract.Plain(in), Options{}); got != tc.want {
+			t.Errorf("%q: %q, want %q%s", in, got, tc.want, explain(in))
+		}
+	}
+}
+
+// The value is what is found, and the mask shows no more of it than its prefix.
+func TestSecretSpans(t *testing.T) {
+	for _, tc := range []struct{ in, id, before, after string }{
+		{"x ghp_{Aa0:36}, y", "secret-github-token", "x ", ", y"},
+		{"KEY=\"sk-proj-{Aa0:60}\"", "secret-openai-key", "KEY=\"", "\""},
+		{"the key: {h:32}-us12.", "secret-mailchimp-key", "the key: ", "."},
+		{"AccountKey={b:86}==;End", "secret-azure-storage-key", "", ";End"},
+		{"das Passwort für das WLAN ist Sommer2026!", "password-assignment", "das Passwort für das WLAN ist ", ""},
+		{"<password>kR7mX2vQ9</password>", "password-assignment", "<password>", "</password>"},
+		{"api_key = '{Aa0:32}';", "secret-generic", "api_key = '", "';"},
+		{"curl -u jo:kR7mX2vQ9 https://x", "secret-curl-credentials", "curl -u ", " https://x"},
+		{"machine x login y password kR7mX2vQ9 z", "secret-netrc", "machine x login y password ", " z"},
+		{"DATADOG_API_KEY={h:32}\n", "secret-datadog-key", "DATADOG_API_KEY=", "\n"},
+	} {
+		in := Fill(tc.in)
+		m, ok := find(tc.id, extract.Plain(in))
+		if !ok {
+			t.Errorf("%q: no %s%s", in, tc.id, explain(in))
+			continue
+		}
+		if in[:m.Start] != tc.before || in[m.End:] != tc.after {
+			t.Errorf("%q: found %q, want what is between %q and %q", in, in[m.Start:m.End], tc.before, tc.after)
+		}
+		shown := strings.TrimRight(m.Masked, dot)
+		if len(shown) > 16 || strings.Contains(shown, m.Value.Reveal()[len(m.Value.Reveal())-8:]) {
+			t.Errorf("%s is masked as %q", tc.id, m.Masked)
+		}
+	}
+}
