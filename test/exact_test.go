@@ -95,7 +95,7 @@ func TestExactData(t *testing.T) {
 	change("in force", func() { build(key, first, later) })
 	is(laterName+" "+laterNo, true)
 
-	change("refused with 1 faults", func() {
+	change("refused with 1 fault:", func() {
 		if err := os.Truncate(table, 200); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestExactData(t *testing.T) {
 	if code, out, errs := run(t, "edm", "key", other); code != 0 {
 		t.Fatalf("edm key: exit %d, %s%s", code, out, errs)
 	}
-	change("refused with 1 faults", func() { build(other, later) })
+	change("refused with 1 fault:", func() { build(other, later) })
 	s.says(t, `rules refused.*customers\.yaml:5:40: .*built with key [0-9a-f]{16}, and this is key`)
 	is(recordName+" "+recordNo, true)
 

@@ -68,7 +68,7 @@ func TestRulesReload(t *testing.T) {
 	is("card "+card, true)
 
 	broken := strings.Replace(strings.Replace(tulipRule, "keyword", "keywrd", 1), "tulip]}", "rose]}", 1)
-	if g := change("refused with 1 faults", func() { s.writeRule("tulip.yaml", broken) }); g != second {
+	if g := change("refused with 1 fault:", func() { s.writeRule("tulip.yaml", broken) }); g != second {
 		t.Errorf("after a refused change the entry names generation %s; want %s, which stays in force", g, second)
 	}
 	s.says(t, `rules refused.*tulip\.yaml:8:12: .*unknown condition.*keywrd.*did you mean.*keyword`)
