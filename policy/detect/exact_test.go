@@ -399,7 +399,7 @@ func TestSipHash(t *testing.T) {
 	for i := range b {
 		b[i] = byte(i)
 	}
-	if got := newSipKey(b).hash(b[:15]); got != 0xa129ca6149be45e5 {
+	if got := newSIPKey(b).hash(b[:15]); got != 0xa129ca6149be45e5 {
 		t.Errorf("%x", got)
 	}
 }

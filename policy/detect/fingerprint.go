@@ -182,7 +182,7 @@ func (s *scanner) copiesIn(from, to int) {
 	for i := range t.words {
 		t.hashes = append(t.hashes, formKey.hash(t.form(&t.words[i])))
 	}
-	any := false
+	hit := false
 	for i := range t.words {
 		h := t.hashes[i]
 		for n := 2; n <= groupWords && i+n <= len(t.words); n++ {
@@ -199,13 +199,13 @@ func (s *scanner) copiesIn(from, to int) {
 				s.form.events[f.form] = append(s.form.events[f.form], formEvent{
 					f.group, int32(i), t.words[i].start + int32(from), t.words[i+n-1].end + int32(from), //nolint:gosec // a text is far below 2 GiB
 				})
-				any = true
+				hit = true
 				s.work++
 			}
 		}
 	}
 	s.work += groupWords * len(t.words)
-	if any {
+	if hit {
 		for i, f := range x.forms {
 			s.copy(f, s.form.events[i])
 		}

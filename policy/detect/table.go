@@ -159,7 +159,7 @@ type tableKeys struct {
 
 func (k TableKey) keys() *tableKeys {
 	primary, row := k.derive("primary"), k.derive("row")
-	t := &tableKeys{sip: newSipKey(k.derive("token")), sealing: k.derive("seal")}
+	t := &tableKeys{sip: newSIPKey(k.derive("token")), sealing: k.derive("seal")}
 	t.pool.New = func() any {
 		return &tableHash{primary: hmac.New(sha256.New, primary), row: hmac.New(sha256.New, row)}
 	}

@@ -350,7 +350,7 @@ func (t *tokenizer) end() {
 // tell nothing of what was hashed, nor can be aimed at, without the key.
 type sipKey struct{ k0, k1 uint64 }
 
-func newSipKey(b []byte) *sipKey {
+func newSIPKey(b []byte) *sipKey {
 	return &sipKey{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
 }
 

@@ -182,7 +182,8 @@ func namedBy(files []Source) map[string]namedKind {
 		if n == nil || n.Kind != yaml.ScalarNode {
 			return
 		}
-		name, why := n.Value, ""
+		var why string
+		name := n.Value
 		if kind == keyFile {
 			name, why = keyPath(n.Value)
 		} else {
