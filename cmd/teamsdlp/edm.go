@@ -284,9 +284,13 @@ func (s stopped) Read(p []byte) (int, error) {
 }
 
 // replaceFile writes a file beside its place and moves it there when it is whole
-// and on the disk: who watches the place never sees half of it.
+// and on the disk: who watches the place never sees half of it. The mode is that of
+// the file that was there.
 func replaceFile(name string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(name)
+	if info, err := os.Stat(name); err == nil {
+		mode = info.Mode().Perm()
+	}
 	f, err := os.CreateTemp(dir, ".edm-*")
 	if err != nil {
 		return err

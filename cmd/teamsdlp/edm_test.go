@@ -101,6 +101,17 @@ func TestEDM(t *testing.T) {
 	if want := "rules/tables/customers.edm: 2 of 2 rows, 2 different values; key " + id + "\n"; code != 0 || out != want || !strings.HasPrefix(errs, "note: there are so few numbers") {
 		t.Fatalf("edm build: exit %d, %q, want %q; %s", code, out, want, errs)
 	}
+	for _, mode := range []os.FileMode{0o640, 0o604} { // of a new one, and of one that is replaced
+		if info, err := os.Stat(dir + "/rules/tables/customers.edm"); err != nil || info.Mode() != mode {
+			t.Errorf("the table's mode: %v, %v; want %v", info.Mode(), err, mode)
+		}
+		if err := os.Chmod(dir+"/rules/tables/customers.edm", 0o604); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := ran(t, dir, "", build); code != 0 {
+			t.Fatalf("edm build again: exit %d, %s", code, errs)
+		}
+	}
 	table, err := os.ReadFile(dir + "/rules/tables/customers.edm")
 	if err != nil {
 		t.Fatal(err)

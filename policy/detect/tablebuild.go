@@ -227,20 +227,21 @@ func (b *tableBuilder) open(r io.Reader) error {
 // columns finds the columns in the header. What stands there is not repeated: a
 // file without a header has its first record there.
 func (b *tableBuilder) columns(header []string) error {
-	at := map[string]int{}
-	for i, name := range header {
-		name = strings.TrimSpace(name)
-		if first, ok := at[name]; ok && name != "" {
-			return &CSVError{Row: 1, Column: i + 1, Msg: fmt.Sprintf("the column has the name of column %d", first+1)}
-		}
-		at[name] = i
-	}
 	for _, c := range append([]TableColumn{b.Primary}, b.Others...) {
-		i, ok := at[c.Name]
-		if !ok {
+		at := -1
+		for i, name := range header {
+			switch {
+			case strings.TrimSpace(name) != c.Name:
+			case at >= 0:
+				return &CSVError{Row: 1, Column: i + 1, Msg: fmt.Sprintf("named %q as column %d is: which is meant?", c.Name, at+1)}
+			default:
+				at = i
+			}
+		}
+		if at < 0 {
 			return &CSVError{Row: 1, Msg: fmt.Sprintf("no column is named %q; the row has %d columns%s", c.Name, len(header), otherDelimiter(header))}
 		}
-		b.fields = append(b.fields, i)
+		b.fields = append(b.fields, at)
 	}
 	b.sizes = make([]uint64, len(b.fields))
 	return nil
