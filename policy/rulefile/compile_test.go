@@ -3,6 +3,7 @@ package rulefile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp/syntax"
@@ -460,11 +461,25 @@ func FuzzCompile(f *testing.F) {
 	for _, s := range []string{"", "rules: [", "a: &a [*a]", "rules: [{id: r, when: {not: {not: {any: []}}}}]", "\xff\xfe", "? {a: b}\n: c", ruleWhen, "rules: [{when: {regex: '(?=a)'}}]", "- - - -", "lists: [{id: l, words: ['\u200b']}]", "rules: [{tests: {match: [{text: x, sender: {groups: []}}]}}]"} {
 		f.Add([]byte(s))
 	}
+	for _, s := range []string{exactRule, formRule, listRule, "lists: [{id: l, file: [x]}]", "detectors: [{id: d, exact: 7}, {id: e, exact: {key: 'file:/', table: .}}]"} {
+		f.Add([]byte(s))
+	}
+	named, err := ReadDir("testdata/full")
+	if err != nil {
+		f.Fatal(err)
+	}
+	named = slices.DeleteFunc(named, func(s Source) bool { return isRuleFile(s.Name) })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<14 {
 			return
 		}
-		_, err := Compile("", []Source{{"f.yaml", data}}, Options{Now: today})
+		rules := Source{"f.yaml", data}
+		for name := range namedBy([]Source{rules}) {
+			if !filepath.IsAbs(name) && !strings.HasPrefix(name, "../") && !fs.ValidPath(name) {
+				t.Errorf("a rule file names %q", name)
+			}
+		}
+		_, err := Compile("", append(slices.Clone(named), rules), Options{Now: today})
 		if err == nil {
 			return
 		}

@@ -217,6 +217,35 @@ func keyID(t *testing.T, text string) string {
 	return k.ID()
 }
 
+// FuzzTerms: whatever a file of keywords holds, its faults have lines that it has,
+// and what is taken of it can be searched for.
+func FuzzTerms(f *testing.F) {
+	for _, s := range []string{"trout\n", "\uFEFF# x\r\n\r\nbass", "--\na*\n\tb\t\n", "\xff", "\x00", "a\u2028b\n密\n"} {
+		f.Add([]byte(s))
+	}
+	rules := Source{"r.yaml", []byte(listRule)}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := Compile("", []Source{rules, {"fish.txt", data}}, Options{Now: today})
+		if err == nil {
+			for _, w := range g.set.lists["fish"].words {
+				if strings.TrimSpace(w) != w || w == "" {
+					t.Errorf("a keyword is %q", w)
+				}
+			}
+			return
+		}
+		faults, ok := AsFaults(err)
+		if !ok || len(faults) == 0 {
+			t.Fatalf("no fault in %v", err)
+		}
+		for _, x := range faults {
+			if x.File == "fish.txt" && (x.Line < 1 || x.Line > bytes.Count(data, []byte("\n"))+1) || x.File != "fish.txt" && x.File != "r.yaml" {
+				t.Errorf("fault %+v points nowhere", x)
+			}
+		}
+	})
+}
+
 // TestAbsoluteKeyInside: nor does an absolute path lead into the rule directory.
 func TestAbsoluteKeyInside(t *testing.T) {
 	dir := ruleDirWith(t, map[string]string{"customers.edm": string(buildTable(t, customers)), "keys/edm.key": keyText})
