@@ -75,8 +75,7 @@ that: what protects such a column is that key and table are kept apart, and the 
 A row with an empty primary cell, a value too short, or one shared by more than 16 rows is left out, and said by its number. No value is ever
 printed. Exit code: 0 built, 1 refused for --strict, 2 the file or the key could not be used.
 
-Examples: teamsdlp edm key edm.key
-          teamsdlp edm build customers.csv --key edm.key --primary customer_no=digits --column "last name=text" --column email=email -o customers.edm`
+Example: teamsdlp edm build customers.csv --key edm.key --primary customer_no=digits --column "last name=text" --column email=email -o customers.edm`
 }
 
 // edmReport is what edm build --json prints.
