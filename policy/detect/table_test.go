@@ -338,6 +338,21 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// What is built can be read: the size is known before.
+func TestTableBytes(t *testing.T) {
+	file, report, err := buildOf(customers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := tableBytes(report.Kept, len(columns(allColumns))-1, 1)
+	if got := int64(len(file)); got > most || got < most-maxHeader {
+		t.Errorf("%d bytes; %d were said", got, most)
+	}
+	if n := tableBytes(maxTableRows, MaxTableColumns-1, maxTableRows/keysPerBlock); n <= MaxTableBytes {
+		t.Errorf("the largest table has %d bytes: nothing can be too large", n)
+	}
+}
+
 func TestOneIn(t *testing.T) {
 	for spec, want := range map[string]int{"customer_no=digits": 25_000_000, "phone=digits,email=email": 333_333_333_333, "email=email": 0, "last name=text": 0} {
 		if got := tableOf(t, customers, spec).OneIn(); got != want {

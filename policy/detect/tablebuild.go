@@ -161,7 +161,15 @@ func BuildTable(w io.Writer, r io.Reader, o TableOptions) (TableReport, error) {
 	if len(order) == 0 {
 		return b.report, &CSVError{Msg: "no row has a primary value that can be used: nothing to build"}
 	}
+	if size := tableBytes(len(order), len(b.Others), blocks); size > MaxTableBytes {
+		return b.report, &CSVError{Msg: fmt.Sprintf("the table would have %d MiB, and at most %d are read: take fewer columns, or part the file", size>>20, MaxTableBytes>>20)}
+	}
 	return b.report, b.write(w, order, blocks)
+}
+
+// tableBytes is the size of a table's file, its header at the most that it can be.
+func tableBytes(rows, others, blocks int) int64 {
+	return int64(len(tableHead)+4+maxHeader) + int64(blocks)*blockSize + int64(rows)*int64(primarySize+others*cellSize) + 2*sha256.Size
 }
 
 // check refuses options that make no table.
