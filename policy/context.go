@@ -36,12 +36,24 @@ type Judging struct {
 	found    []detect.Match // sorted by detector, then place
 	keyed    bool
 	hits     map[int][]detect.Hit // by Keywords.index, by where they end
-	patterns []*patternResult     // by Regex.index
-	lower    []byte               // the text with ASCII letters lower case; nil until needed
+	hay      detect.Haystack
+	patterns []patternResult  // by Regex.index; empty until needed
+	possible []bool           // whether a pattern could match at all
+	rules    []RuleVerdict    // of the verdict; used again
+	still    bool             // rules are the set's quiet ones, but for those that are open
+	heard    uint8            // 1: nothing was found, 2: something; see silent
+	answers  [maxShared]truth // of gates
+	answered uint64           // those that are known
 }
 
+// maxShared bounds how many gates are answered once for all rules.
+const maxShared = 64
+
 // patternResult is what a pattern found.
-type patternResult struct{ at [][]int }
+type patternResult struct {
+	at   [][]int
+	done bool
+}
 
 // maxPlaces bounds how many places of a keyword or pattern are kept; the count
 // in a verdict ends there too.
@@ -52,8 +64,8 @@ const maxPlaces = 100
 // conditions count them all.
 const maxMatches = 1000
 
-// matchesOf returns the matches of one detector.
-func (j *Judging) matchesOf(detector string) []detect.Match {
+// matchesAll returns what the detectors found.
+func (j *Judging) matchesAll() []detect.Match {
 	if !j.scanned {
 		j.scanned = true
 		if j.m.Text != nil && j.set.scanner != nil {
@@ -61,7 +73,12 @@ func (j *Judging) matchesOf(detector string) []detect.Match {
 			slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
 		}
 	}
-	if len(j.found) == 0 {
+	return j.found
+}
+
+// matchesOf returns the matches of one detector.
+func (j *Judging) matchesOf(detector string) []detect.Match {
+	if len(j.matchesAll()) == 0 {
 		return nil
 	}
 	from, ok := slices.BinarySearchFunc(j.found, detector, func(m detect.Match, id string) int { return strings.Compare(m.Detector, id) })
@@ -104,25 +121,40 @@ func (j *Judging) hitsOf(k *Keywords) []detect.Hit {
 	return j.hits[k.index]
 }
 
+// anyHits reports whether a term of any rule occurs.
+func (j *Judging) anyHits() bool {
+	j.search()
+	return len(j.hits) > 0
+}
+
+// anyPattern reports whether a pattern of any rule matches.
+func (j *Judging) anyPattern() bool {
+	for i := range j.set.patterns {
+		if len(j.placesAt(i)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (j *Judging) regexMatches(r *Regex) bool { return len(j.placesOf(r)) > 0 }
 
 // placesOf returns where r matches.
-func (j *Judging) placesOf(r *Regex) [][]int {
+func (j *Judging) placesOf(r *Regex) [][]int { return j.placesAt(r.index) }
+
+func (j *Judging) placesAt(index int) [][]int {
 	if j.m.Text == nil {
 		return nil
 	}
-	if j.patterns == nil {
-		j.patterns = make([]*patternResult, len(j.set.patterns))
+	if len(j.patterns) == 0 {
+		j.hay.Reset(j.m.Text.Bytes())
+		j.patterns = append(j.patterns, j.set.unsearched...)
+		j.possible = j.set.needles.Find(&j.hay, j.possible)
 	}
-	if got := j.patterns[r.index]; got != nil {
-		return got.at
+	got := &j.patterns[index]
+	if !got.done && j.possible[index] {
+		got.at, got.done = j.set.patterns[index].Find(&j.hay, maxPlaces), true
 	}
-	p := j.set.patterns[r.index]
-	got := &patternResult{}
-	if p.possible(j) {
-		got.at = p.re.FindAllIndex(j.m.Text.Bytes(), maxPlaces)
-	}
-	j.patterns[r.index] = got
 	return got.at
 }
 

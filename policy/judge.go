@@ -16,21 +16,62 @@ func (s *Set) Judge(m *Message, c *Context, now time.Time) Verdict {
 	return s.Begin(m).Judge(c, now)
 }
 
-// Begin begins to judge m, which must not change meanwhile.
-func (s *Set) Begin(m *Message) *Judging { return &Judging{set: s, m: m} }
+// Begin begins to judge m, which must not change meanwhile. End is called when
+// neither the Judging nor its verdicts are needed any longer; who leaves it out only
+// costs memory.
+func (s *Set) Begin(m *Message) *Judging {
+	j := s.pool.Get().(*Judging)
+	j.set, j.m = s, m
+	return j
+}
 
-// Judge decides as Set.Judge does. It may be called again with more context.
+// End gives back what the judging used, its verdicts' rules included.
+func (j *Judging) End() {
+	s := j.set
+	if j.still {
+		// Nothing of the message is in the rest: it stays for the next one.
+		for _, i := range s.open {
+			j.rules[i] = s.blank[i]
+		}
+	} else {
+		clear(j.rules)
+	}
+	clear(j.patterns)
+	j.hay.Reset(nil)
+	*j = Judging{hay: j.hay, patterns: j.patterns[:0], possible: j.possible, rules: j.rules, still: j.still}
+	s.pool.Put(j)
+}
+
+// Judge decides as Set.Judge does. It may be called again with more context; the
+// rules of the verdict before are then overwritten.
 func (j *Judging) Judge(c *Context, now time.Time) Verdict {
 	j.know(c)
-	v := Verdict{Generation: j.set.Generation, Rules: make([]RuleVerdict, len(j.set.Rules))}
-	var need gaps
-	for i, r := range j.set.Rules {
-		if r.Mode == Off {
-			v.Rules[i] = RuleVerdict{Rule: r, Result: OutOfScope, Reason: "mode is off"}
-			continue
-		}
-		v.Rules[i] = j.judge(r, now, &need)
+	if n := len(j.set.Rules); cap(j.rules) < n {
+		j.rules = make([]RuleVerdict, n)
+	} else {
+		j.rules = j.rules[:n]
 	}
+	var need gaps
+	j.answered = 0 // what is known may have changed
+	if j.set.always && j.silent() {
+		if !j.still {
+			j.still = true
+			copy(j.rules, j.set.quiet)
+		}
+		for _, i := range j.set.open {
+			j.rules[i] = j.set.blank[i]
+			j.judge(&j.rules[i], j.set.Rules[i], now, &need)
+		}
+	} else {
+		j.still = false
+		for i, r := range j.set.Rules {
+			j.rules[i] = j.set.blank[i]
+			if r.Mode != Off {
+				j.judge(&j.rules[i], r, now, &need)
+			}
+		}
+	}
+	v := Verdict{Generation: j.set.Generation, Rules: j.rules}
 	v.Need = need.need
 	v.conclude()
 	return v
@@ -42,35 +83,43 @@ func (s *Set) Try(r *Rule, m *Message, c *Context, now time.Time) (RuleVerdict, 
 	var need gaps
 	j := s.Begin(m)
 	j.know(c)
-	v := j.judge(r, now, &need)
+	v := RuleVerdict{Rule: r}
+	j.judge(&v, r, now, &need)
 	return v, need.need
 }
 
 func (j *Judging) know(c *Context) {
 	if c == nil {
-		c = &Context{}
+		c = nobody.c
 	}
 	j.c = c
 }
 
-// judge takes one rule through its gates: scope, condition, exceptions.
-func (j *Judging) judge(r *Rule, now time.Time, need *gaps) RuleVerdict {
-	v := RuleVerdict{Rule: r}
-	in := All(r.gates).eval(j, unknown)
+// judge takes one rule through its gates: scope, condition, exceptions. v is its
+// verdict.
+func (j *Judging) judge(v *RuleVerdict, r *Rule, now time.Time, need *gaps) {
+	in := yes
+	for i := range r.gates {
+		in = min(in, j.gate(r, i))
+	}
 	if in == no {
 		v.Result, v.Reason = OutOfScope, j.outOfScope(r)
-		return v
+		return
+	}
+	if r.needsText && (j.silent() || !j.touches(r)) {
+		v.Result, v.Reason = NoMatch, r.quiet
+		return
 	}
 	held := r.when.eval(j, unknown)
 	if held == no {
-		j.missed(r, &v)
-		return v
+		j.missed(r, v)
+		return
 	}
 	by, lapsed, excepted := j.exceptions(r, now)
 	if excepted == yes {
 		v.Result, v.Reason = Excepted, "exception "+by.ID+" applies"+by.until()
 		v.Matches = j.explain(r.when, held).matches
-		return v
+		return
 	}
 	assume := unknown
 	if min(in, held, excepted.not()) == unknown {
@@ -78,7 +127,7 @@ func (j *Judging) judge(r *Rule, now time.Time, need *gaps) RuleVerdict {
 		if !j.c.Final {
 			need.add(g.need)
 			v.Result, v.Reason = NearMiss, "hangs on what is not known yet: "+sentence(g.assumed)
-			return v
+			return
 		}
 		v.Assumed, assume = g.assumed, yes
 	}
@@ -94,14 +143,28 @@ func (j *Judging) judge(r *Rule, now time.Time, need *gaps) RuleVerdict {
 	if len(v.Assumed) > 0 {
 		v.Reason += "; could not be told and was assumed: " + sentence(v.Assumed)
 	}
-	return v
+}
+
+// gate answers the i-th gate of a rule's scope. One that rules share is answered
+// once for a message.
+func (j *Judging) gate(r *Rule, i int) truth {
+	g := r.gates[i]
+	if i >= len(r.shared) || r.shared[i] >= maxShared {
+		return g.eval(j, unknown)
+	}
+	shared := r.shared[i]
+	if j.answered&(1<<shared) == 0 {
+		j.answered |= 1 << shared
+		j.answers[shared] = g.eval(j, unknown)
+	}
+	return j.answers[shared]
 }
 
 // outOfScope names the gate that keeps the message out.
 func (j *Judging) outOfScope(r *Rule) string {
-	for _, g := range r.gates {
-		if g.eval(j, unknown) == no {
-			return "scope: " + sentence(j.explain(g, unknown).stopped)
+	for i := range r.gates {
+		if j.gate(r, i) == no {
+			return r.outside[i]
 		}
 	}
 	return "scope"
@@ -122,6 +185,18 @@ func (j *Judging) missed(r *Rule, v *RuleVerdict) {
 			v.Reason += "; held: " + sentence(a.held)
 		}
 	}
+}
+
+// silent reports whether nothing at all was found in the text that any rule asks
+// for, which is so of most messages.
+func (j *Judging) silent() bool {
+	if j.heard == 0 {
+		j.heard = 1
+		if j.set.detects && len(j.matchesAll()) > 0 || j.anyHits() || j.anyPattern() {
+			j.heard = 2
+		}
+	}
+	return j.heard == 1
 }
 
 // touches reports whether any content condition of r found anything at all.

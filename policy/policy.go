@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"sync"
 	"time"
 
 	"teamsdlp/policy/detect"
@@ -199,6 +200,9 @@ type Rule struct {
 	leaves     []Condition // the content conditions in when
 	content    bool        // some content condition speaks for the rule
 	quiet      string      // the reason where none of them found anything
+	needsText  bool        // it cannot hold where none of them found anything
+	outside    []string    // the reason where a gate stops it, by gate
+	shared     []int       // the number of each gate in the set
 }
 
 // Set is a compiled rule set: one generation. It is immutable and safe for
@@ -213,7 +217,19 @@ type Set struct {
 	options  detect.Options
 	keywords *detect.Keywords // nil: no rule names a keyword
 	terms    []term           // what keywords looks for
-	patterns []*pattern
+	patterns []*detect.Pattern
+	needles  *detect.Needles // what the patterns need
+	detects  bool            // some condition asks for a detector
+
+	// Of a message in which nothing was found the verdicts are known beforehand,
+	// but for those of the rules in open.
+	quiet  []RuleVerdict
+	blank  []RuleVerdict // before a rule is judged
+	open   []int
+	always bool // some rule asks for the text whatever else holds
+
+	unsearched []patternResult // what a new Judging has found of them: nothing
+	pool       sync.Pool       // of *Judging
 }
 
 // A term is one keyword of a set.

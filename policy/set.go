@@ -97,7 +97,43 @@ func NewRule(about Rule, scope Scope, when Condition, exceptions []Exception) *R
 		}
 	})
 	about.quiet = sentence(quiet)
+	about.needsText = !couldHold(when, true)
+	for _, g := range about.gates {
+		about.outside = append(about.outside, "scope: "+stops(g))
+	}
 	return &about
+}
+
+// stops says why a gate of a scope keeps a message out. Each asks one thing only, so
+// it is the same of every message.
+func stops(g Condition) string {
+	if n, ok := g.(Not); ok {
+		return contextReason(n.Condition, true, nobody) + ", which the rule excludes"
+	}
+	return contextReason(g, false, nobody)
+}
+
+// nobody is a message of which nothing is known.
+var nobody = &Judging{m: &Message{}, c: &Context{}}
+
+// couldHold reports whether c could answer want though nothing was found in the
+// text.
+func couldHold(c Condition, want bool) bool {
+	switch c := c.(type) {
+	case Not:
+		return couldHold(c.Condition, !want)
+	case All, Any:
+		_, all := c.(All)
+		for _, p := range parts(c) {
+			if could := couldHold(p, want); could != (all == want) {
+				return could
+			}
+		}
+		return all == want
+	case *Detect, *Keywords, *Regex:
+		return !want
+	}
+	return true
 }
 
 // absent says that a content condition found nothing; empty for a context one.
@@ -152,8 +188,10 @@ func (s *Set) compile() {
 					s.terms[i].lists = appendOnce(s.terms[i].lists, list)
 				}
 			})
+		case *Detect:
+			s.detects = true
 		case *Regex:
-			c.index = intern(patterns, c.Pattern.String(), func(string) { s.patterns = append(s.patterns, newPattern(c.Pattern)) })
+			c.index = intern(patterns, c.Pattern.String(), func(string) { s.patterns = append(s.patterns, detect.NewPattern(c.Pattern)) })
 		}
 	}
 	for _, r := range s.Rules {
@@ -162,6 +200,28 @@ func (s *Set) compile() {
 			Leaves(r.exceptions[i].When, leaf)
 		}
 	}
+	gates := map[string]int{}
+	for i, r := range s.Rules {
+		r.shared = make([]int, len(r.gates))
+		for n, g := range r.gates {
+			r.shared[n] = intern(gates, fmt.Sprintf("%#v", g), func(string) {})
+		}
+		v, quiet := RuleVerdict{Rule: r}, RuleVerdict{Rule: r, Result: NoMatch, Reason: r.quiet}
+		switch {
+		case r.Mode == Off:
+			v.Result, v.Reason = OutOfScope, "mode is off"
+			quiet = v
+		case !r.needsText || len(r.gates) > 0:
+			quiet = v
+			s.open = append(s.open, i)
+		default:
+			s.always = true
+		}
+		s.blank, s.quiet = append(s.blank, v), append(s.quiet, quiet)
+	}
+	s.needles = detect.NewNeedles(s.patterns)
+	s.unsearched = make([]patternResult, len(s.patterns))
+	s.pool.New = func() any { return new(Judging) }
 	if len(s.terms) > 0 {
 		all := make([]string, len(s.terms))
 		for i := range s.terms {

@@ -114,12 +114,9 @@ func (s *scanner) wordCodes(start, end int) {
 	}
 }
 
-// digitCodes tries what starts with the digits at i.
-func (s *scanner) digitCodes(i int) {
-	buf, j := s.buf, i
-	for j < len(buf) && isDigit(buf[j]) {
-		j++
-	}
+// digitCodes tries what starts with the digits buf[i:j].
+func (s *scanner) digitCodes(i, j int) {
+	buf := s.buf
 	switch {
 	case j == len(buf):
 	case isLetter(buf[j]):
@@ -149,9 +146,58 @@ func (s *scanner) tokenCodes(start, end int) {
 
 func (s *scanner) tryCodes(all []coded, i int) {
 	for n := range all {
-		s.code(&all[n], i)
+		if c := &all[n]; s.fits(c.p, i) {
+			s.code(c, i)
+		}
 	}
 }
+
+// fits reports whether what stands at i could be read by p. It is what most texts
+// are turned away by.
+func (s *scanner) fits(p string, i int) bool {
+	for n := range len(p) {
+		f := p[n]
+		if i >= len(s.buf) {
+			return f == '_' || f == '<' || f == '>'
+		}
+		c := s.buf[i]
+		switch {
+		case fitting[f][c]:
+			i++
+		case f == '_':
+			for g := 0; g < maxGap && i < len(s.buf) && codeGap(s.buf[i]); g++ {
+				i++
+			}
+		case f == '<' && c == '(' || f == '>' && c == ')':
+			i++
+		case f != '<' && f != '>':
+			return false
+		}
+	}
+	return true
+}
+
+// fitting says which bytes a letter of a pattern takes.
+var fitting = func() (t [128][256]bool) {
+	for f := range byte(128) {
+		for i := range 256 {
+			switch c := byte(i); f {
+			case '_', '<', '>':
+			case '9':
+				t[f][c] = isDigit(c)
+			case '0':
+				t[f][c] = c == '0'
+			case 'A':
+				t[f][c] = isLetter(c)
+			case 'X':
+				t[f][c] = isAlnum(c)
+			default:
+				t[f][c] = c == f || isLower(f) && c|0x20 == f
+			}
+		}
+	}
+	return t
+}()
 
 // A spelling is how a code is written.
 type spelling struct {
@@ -260,7 +306,7 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 		return
 	}
 	ev := s.evidence(k.set, k.Within, start, end)
-	if veto != "" && !ev.touches() {
+	if veto != "" && !s.outweighs(ev, start, end) {
 		s.reject(k.ID, start, end, veto)
 		return
 	}

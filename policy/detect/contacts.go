@@ -193,7 +193,7 @@ func (s *scanner) international(i, j int) {
 			c.why += "; it reaches over a paragraph's end"
 		}
 		if code == 1 && fictional(d[:counts[g]]) {
-			c.level, c.known = c.level.lower(), true
+			c.level, c.known = min(c.level, Internal), true
 		}
 		s.add(c)
 		return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -146,33 +147,134 @@ func TestCustomFaults(t *testing.T) {
 	}
 }
 
-// A gate must never keep a match from being found.
+// A gate must never keep a match from being found, nor make one up.
 func FuzzGate(f *testing.F) {
-	for _, p := range []string{`CE-\d{6}`, `(?i)ab(c|\d)`, `a|b1`, `[0-9]+x?`, `(\d\d|[1-3])z`, `\d*abc`, `(?:abc)+\d?`, `^x$`, `\bfoo\B`, `[a-z0-9]{2,3}`, `é{2}`} {
-		f.Add(p, "CE-123456 abc AB1 b1 12z x foobar éé")
+	for _, p := range []string{`CE-\d{6}`, `(?i)ab(c|\d)`, `a|b1`, `[0-9]+x?`, `(\d\d|[1-3])z`, `\d*abc`, `(?:abc)+\d?`, `^x$`, `\bfoo\B`, `[a-z0-9]{2,3}`, `é{2}`, `\b\d{3}\b`, `(?:ab|cd)\W?\d`, `(?i)\bprj.{0,3}\d`, `(?s).ab.`, `\Bab\b`} {
+		f.Add(p, "CE-123456 abc AB1 b1 12z x foobar éé 123 ab1 cd-7 PRJx1", 20)
 	}
-	f.Fuzz(func(t *testing.T, p, s string) {
-		re, g, err := gated(p)
+	f.Fuzz(func(t *testing.T, p, s string, times int) {
+		if len(p) > 200 || len(s) > 2000 {
+			return
+		}
+		pattern, err := CompilePattern(p)
 		if err != nil {
 			return
 		}
-		digits := strings.ContainsAny(s, "0123456789")
-		if re.MatchString(s) && !g.passes([]byte(s), digits) {
-			t.Errorf("%q matches %q, and its gate %q, %t keeps it out", p, s, g.literal, g.digits)
+		// Far apart, so that windows do not meet.
+		for _, text := range []string{s, strings.Repeat(s+strings.Repeat(" é", times&127*4), 3)} {
+			var h Haystack
+			h.Reset([]byte(text))
+			for _, n := range []int{-1, 2} {
+				want := pattern.re.FindAllSubmatchIndex([]byte(text), n)
+				if possible := NewNeedles([]*Pattern{pattern}).Find(&h, nil); len(want) > 0 && !possible[0] {
+					t.Errorf("%q in %q is kept out", p, text)
+				}
+				if diff := cmp.Diff(want, pattern.Find(&h, n)); diff != "" {
+					t.Errorf("%q in %q (-want +got):\n%s", p, text, diff)
+				}
+			}
 		}
 	})
 }
 
 func TestGate(t *testing.T) {
 	for _, tc := range []struct {
-		pattern, literal string
-		digits           bool
+		pattern, gate string
+		window        int
 	}{
-		{`CE-\d{6}`, "CE-", true}, {`(?i)abc`, "", false}, {`a|b`, "", false}, {`(\d|[1-3]x)`, "", true}, {`(abc)?x`, "x", false}, {`(foo)+bar`, "foo", false}, {`\d{0,3}y`, "y", false},
+		{`CE-\d{6}`, "CE-, 9 in a row", 9},
+		{`(?i)abc`, "abc in any case, 3 in a row", 3},
+		{`\b1\d{7}\b`, "8 digits, 8 in a row", 8},
+		{`[A-Z]{2}7\d{5}[A-Z]`, "6 digits, 9 in a row", 9},
+		{`(?i)\bcust[- ]?7[a-z]\d{4}\b`, "cu in any case, 2 in a row", 14},
+		{`a|b`, "", 1},
+		{`(\d|[1-3]x)`, "digits in a row: 1", 2},
+		{`\d+`, "digits in a row: 1", 0},
+		{`a\d`, "digits in a row: 1", 2}, // one letter is in every message
+		{`(\d{3}|\d\d)-?\d{4}`, "4 digits, 4 in a row", 8},
+		{`(?:\d\d){3}(x|\d)\d+`, "6 digits, 8 in a row", 0},
+		{`\d?\d{2}\.\d{4}`, "4 digits, 7 in a row", 8},
+		{`(abc)?x`, "", 4},
+		{`(foo)+bar`, "foo, 3 in a row", 0},
+		{`\d{0,3}yy`, "yy, 2 in a row", 5},
+		{`(?:alpha|beta)\d`, "one of alpha, beta", 6},
+		{`(?:alpha|beta)\d{4}`, "one of alpha, beta", 9},
+		{`(?:alpha|\d)x`, "", 6},
+		{`(alpha)*b`, "", 0},
+		{`(?i)secret`, "ecret in any case, 5 in a row", 7}, // the long s folds to s
+		{`(?i)kaks`, "", 9},                                // and the Kelvin sign to k
+		{`(?i)straße`, "tra in any case, 3 in a row", 9},
+		{`straße`, "straße, 7 in a row", 7},
+		{"\uFFFDab", "ab, 2 in a row", 5}, // also matches broken UTF-8
+		{`^ab`, "ab, 2 in a row", 0},
+		{`(?m)ab$`, "ab, 2 in a row", 0},
+		{`\bab\b`, "ab, 2 in a row", 2},
+		{`a.{600}b`, "", 0},
+		{`one|two|three|four|five|six|seven|eight|nine`, "", 5},
+		{`(?i)project-15-[a-z]\d+`, "project-15- in any case, 11 in a row", 0},
 	} {
-		_, g, err := gated(tc.pattern)
-		if err != nil || string(g.literal) != tc.literal || g.digits != tc.digits {
-			t.Errorf("%s: gate %q, %t, %v, want %q, %t", tc.pattern, g.literal, g.digits, err, tc.literal, tc.digits)
+		p, err := CompilePattern(tc.pattern)
+		if err != nil {
+			t.Errorf("%s: %v", tc.pattern, err)
+			continue
 		}
+		if got := p.gate(); got != tc.gate || p.window != tc.window {
+			t.Errorf("%s: gate %q, window %d, want %q, %d", tc.pattern, got, p.window, tc.gate, tc.window)
+		}
+	}
+}
+
+// gate says what a pattern's gate is.
+func (p *Pattern) gate() string {
+	switch {
+	case p.shape != nil && p.shape.text == "":
+		return fmt.Sprintf("%d digits, %d in a row", p.shape.digits, len(p.shape.classes))
+	case p.shape != nil && p.shape.fold:
+		return fmt.Sprintf("%s in any case, %d in a row", p.shape.text, len(p.shape.classes))
+	case p.shape != nil:
+		return fmt.Sprintf("%s, %d in a row", p.shape.text, len(p.shape.classes))
+	case len(p.any) > 0:
+		var all []string
+		for _, l := range p.any {
+			all = append(all, l.text)
+		}
+		return "one of " + strings.Join(all, ", ")
+	case p.digits > 0:
+		return fmt.Sprint("digits in a row: ", p.digits)
+	}
+	return ""
+}
+
+// Behind a gate an expression is run over next to nothing, whatever the text.
+func TestGateSpares(t *testing.T) {
+	text := []byte(strings.Repeat("nothing of it here, but 7 words. ", 2000) + "CE-123455")
+	for _, tc := range []struct {
+		pattern string
+		most    int
+	}{
+		{`CE-\d{6}`, 100}, {`(?i)ce-\d{6}`, 100}, {`(?:CE|XX)-\d{6}`, 100}, {`(?i)project-[a-z]+\d`, 0}, {`[A-Z]{2}-\d{6}`, len(text)}, {`[A-Z]{2}-[a-z]{6}`, len(text)},
+	} {
+		p, err := CompilePattern(tc.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var h Haystack
+		h.Reset(text)
+		p.Find(&h, -1)
+		if h.searched > tc.most {
+			t.Errorf("%s is run over %d bytes of %d, want at most %d", tc.pattern, h.searched, len(text), tc.most)
+		}
+	}
+}
+
+// A pattern's cost is that of its quickest run.
+func TestCost(t *testing.T) {
+	p, err := CompilePattern(`[a-z]+\d`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, ticks := time.Time{}, []time.Duration{0, 9, 0, 4, 0, 7, 0, 8, 0, 9}
+	if got := p.Cost(func() time.Time { d := ticks[0]; ticks = ticks[1:]; at = at.Add(d); return at }); got != 4 {
+		t.Errorf("cost is %v, want 4ns", got)
 	}
 }

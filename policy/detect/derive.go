@@ -328,19 +328,18 @@ func (s *scanner) letterDigits(from, to int) {
 		return
 	}
 	buf := s.buf
-	gap := func(c byte) bool { return c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' }
 	lo, hi := from, to
 	for j := lo; j > s.alikeTo && from-j < 32; j-- {
 		if alike[buf[j-1]] != 0 {
 			lo = j - 1
-		} else if !gap(buf[j-1]) || j < lo {
+		} else if !spelledSep(buf[j-1]) || j < lo {
 			break
 		}
 	}
 	for j := hi; j < len(buf) && j-from < 48; j++ {
 		if alike[buf[j]] != 0 {
 			hi = j + 1
-		} else if !gap(buf[j]) || j > hi {
+		} else if !spelledSep(buf[j]) || j > hi {
 			break
 		}
 	}
@@ -350,7 +349,9 @@ func (s *scanner) letterDigits(from, to int) {
 		return
 	}
 	// Words at the ends are no part of it.
-	lo, hi = s.wholeWords(lo, hi)
+	if lo, hi = s.wholeWords(lo, hi); hi-lo < fewestAlike {
+		return
+	}
 	c, letters := s.child(), 0
 	for j := lo; j < hi; j++ {
 		b := buf[j]
@@ -368,22 +369,49 @@ func (s *scanner) letterDigits(from, to int) {
 }
 
 // wholeWords moves lo and hi to where words start and end, and drops those at the
-// ends that hold no digit.
+// ends that are no numbers.
 func (s *scanner) wholeWords(lo, hi int) (int, int) {
 	buf := s.buf
 	for lo < hi && lo > 0 && isWordByte(buf[lo-1]) && isWordByte(buf[lo]) {
-		lo++
+		lo++ // a word that goes on with other letters
 	}
 	for hi > lo && hi < len(buf) && isWordByte(buf[hi]) && isWordByte(buf[hi-1]) {
 		hi--
 	}
-	for lo < hi && alike[buf[lo]] == 0 {
-		lo++
+	for lo < hi {
+		n := 0
+		for lo+n < hi && alike[buf[lo+n]] != 0 {
+			n++
+		}
+		if n > 0 && digital(buf[lo:lo+n]) {
+			break
+		}
+		lo += max(n, 1)
 	}
-	for hi > lo && alike[buf[hi-1]] == 0 {
-		hi--
+	for lo < hi {
+		n := 0
+		for n < hi-lo && alike[buf[hi-1-n]] != 0 {
+			n++
+		}
+		if n > 0 && digital(buf[hi-n:hi]) {
+			break
+		}
+		hi -= max(n, 1)
 	}
 	return lo, hi
+}
+
+// digital reports whether a word of letters that look like digits is meant as a
+// number: it holds a digit, or is one letter over and over.
+func digital(b []byte) bool {
+	one := true
+	for _, c := range b {
+		if isDigit(c) {
+			return true
+		}
+		one = one && c == b[0]
+	}
+	return one && len(b) > 1
 }
 
 // disguised looks for numbers that the chain of digits buf[from:to] is only a part
@@ -393,12 +421,41 @@ func (s *scanner) disguised(from, to int) {
 	if len(s.groups) >= fewestSpelled && first.n == 1 && s.groups[1].n == 1 {
 		s.spelled(from)
 	}
-	if from > 0 && alike[buf[from-1]] > 0 || from > 1 && alike[buf[from-2]] > 0 || to < len(buf) && alike[buf[to]] > 0 || to+1 < len(buf) && alike[buf[to+1]] > 0 {
+	if s.alikeBeside(from-1, -1) || s.alikeBeside(to, 1) {
 		s.letterDigits(from, to)
 	}
-	if first.n == to-from && to+1 < len(buf) && (oddSep(buf[to]) || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSep(buf[to+1])) {
+	if first.n == to-from && to+3 < len(buf) && (oddSep(buf[to]) || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSep(buf[to+1])) && s.repeatsOdd(to) {
 		s.oddly(from, to)
 	}
+}
+
+// repeatsOdd reports whether the separator at i stands once more after the next
+// digits, as one that parts three groups does.
+func (s *scanner) repeatsOdd(i int) bool {
+	buf, j := s.buf, i
+	for j < len(buf) && j-i < 6 && !isDigit(buf[j]) {
+		j++
+	}
+	k := j
+	for k < len(buf) && k-j < most && isDigit(buf[k]) {
+		k++
+	}
+	return k > j && k+(j-i) < len(buf) && string(buf[k:k+j-i]) == string(buf[i:j])
+}
+
+// alikeBeside reports whether a letter that looks like a digit is at i, or one
+// step further behind a separator.
+func (s *scanner) alikeBeside(i, step int) bool {
+	if i < 0 || i >= len(s.buf) {
+		return false
+	}
+	if c := s.buf[i]; spelledSep(c) {
+		if i += step; i < 0 || i >= len(s.buf) {
+			return false
+		}
+	}
+	c := s.buf[i]
+	return alike[c] != 0 && !isDigit(c)
 }
 
 // oddSep are separators that nobody prints numbers with.

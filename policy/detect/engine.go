@@ -3,7 +3,6 @@ package detect
 import (
 	"cmp"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,13 +13,14 @@ import (
 // Engine finds what its detectors describe. It is immutable and safe for
 // concurrent use.
 type Engine struct {
-	kinds  []*kind  // built in
-	own    []*owned // a company's
-	ids    map[string]bool
-	words  *Keywords
-	sets   [][]uint16 // evidence sets by term; set 0 is of words against
-	labels []string   // by term, for Why
-	pool   sync.Pool  // of *scanner
+	kinds   []*kind  // built in
+	own     []*owned // a company's
+	needles *Needles // what their patterns need
+	ids     map[string]bool
+	words   *Keywords
+	sets    [][]uint16 // evidence sets by term; set 0 is of words against
+	labels  []string   // by term, for Why
+	pool    sync.Pool  // of *scanner
 
 	exact  []*exactSearch // of own
 	groups []*exactGroup
@@ -77,6 +77,11 @@ func New(custom []Detector) (*Engine, []error) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
+	var patterns []*Pattern
+	for _, o := range e.own {
+		patterns = append(patterns, o.patterns...)
+	}
+	e.needles = NewNeedles(patterns)
 	e.words, e.sets, e.labels = newKeywords(terms.words, true), terms.sets, terms.words
 	e.startExact()
 	e.startForms()
@@ -299,8 +304,7 @@ func (c *candidate) detector() *Detector {
 type owned struct {
 	Detector
 	set      int
-	patterns []*regexp.Regexp
-	gates    []gate
+	patterns []*Pattern
 	exact    *exactSearch // or
 	form     *formSearch  // instead of patterns
 	groups   []uint64     // of the form's words
@@ -321,12 +325,12 @@ func compile(d Detector) (*owned, []error) {
 	}
 	checkKinds(&d, fault)
 	for i, p := range d.Patterns {
-		re, g, err := gated(p)
+		compiled, err := CompilePattern(p)
 		if err != nil {
 			fault("patterns", i, err.Error())
 			continue
 		}
-		o.patterns, o.gates = append(o.patterns, re), append(o.gates, g)
+		o.patterns = append(o.patterns, compiled)
 	}
 	if d.Validate != "" && !HasValidator(d.Validate) {
 		fault("validate", -1, "there is no validator of that name")

@@ -317,7 +317,7 @@ func TestLettersForDigits(t *testing.T) {
 		{"order 4S39 S787 6362 l486", ""},
 		{"card 4lll llll llll lll2", ""},
 		{"the card is in box 4, so all is lost I suppose", ""},
-		{"card illicit 4 solo bliss", ""},
+		{"card illicit 4 solo bliss", ""}, {"the card 4539 is so old, 5787 Bill", ""}, {"card 453957876362 is l486", ""},
 		{"ssn x536-22-l234", ""},
 		{"card " + strings.Repeat("word ", 30) + "4S39 S787 6362 l486", ""},
 	} {

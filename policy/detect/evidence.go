@@ -13,7 +13,11 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"request id", "trace id", "correlation id", "transaction id", "build", "commit", "revision", "version", "sku", "part no", "part number", "article", "serial", "serial no",
 	"serial number", "imei", "isbn", "ean", "gtin", "upc", "barcode", "timestamp", "epoch", "bestellung", "bestellnummer", "bestell-nr", "auftrag", "auftragsnummer", "rechnung",
 	"rechnungsnummer", "sendungsnummer", "vorgang", "commande", "facture", "pedido", "factura", "ordine", "fattura", "bestelling", "factuur", "zamowienie", "faktura",
-	"订单", "注文", "example id", "id", "uid", "user id", "thread id", "message id"}
+	"po", "po number", "purchase order", "sr", "inc", "chg", "rma", "work order", "job", "job id", "batch", "lot", "lot no", "run", "run id", "asset", "asset tag", "asset no", "confirmation number",
+	"booking", "booking number", "booking ref", "quantity", "quantities", "qty", "units", "amount", "total", "sum", "subtotal", "count", "population", "price", "revenue", "size", "offset", "line", "port",
+	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
+	"numero de commande", "numero de facture", "numero de pedido", "numero de factura", "ordrenummer", "ordernummer", "fakturanummer", "kundenauftrag", "lieferschein", "artikelnummer", "seriennummer", "teilenummer",
+	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호", "example id", "id", "uid", "user id", "thread id", "message id"}
 
 // near is the distance in characters up to which evidence counts in full.
 const near = 100
@@ -50,7 +54,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	ev := evidence{term: -1, dist: 1 << 30, in: s}
 	lo, hi := s.window(start, end, within)
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
-	labelEnd, labelled := -1, false
+	labelStart, labelEnd, labelled := 0, -1, false
 	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
 		h := s.hits[i]
 		s.work++
@@ -59,7 +63,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		}
 		sets := s.e.sets[h.Term]
 		if sets[0] == 0 && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
-			labelEnd, labelled = h.End, true
+			labelStart, labelEnd, labelled = h.Start, h.End, true
 		}
 		if !has(sets, set) {
 			continue
@@ -84,7 +88,8 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		ev.full = ev.header || ev.dist <= near || s.sameLine(ev.at, start, end)
 		// "order 4539…, card to follow": the number is labelled by what stands
 		// right before it, unless its own word is as near.
-		ev.label = labelled && !(ev.before && ev.at.End >= labelEnd) && !ev.header
+		// "card id: 4539…": its own word is part of the label.
+		ev.label = labelled && !(ev.before && ev.at.End+2 >= labelStart) && !ev.header
 		return ev
 	}
 	ev.label = labelled

@@ -22,6 +22,8 @@ type Keywords struct {
 	dict  *dictionary // of most terms, unless loose
 	terms []term      // the others, as the automaton numbers them
 	loose bool        // for evidence: digits end a word, '-' and '_' are blanks
+
+	starts, inWord [utf8.RuneSelf]bool // bytes that a term starts with; that are part of words
 }
 
 // A term is one folded word or phrase.
@@ -75,6 +77,10 @@ func (k *Keywords) automate(terms []string) {
 		folded = append(folded, f)
 	}
 	k.auto.build(folded)
+	for c := range byte(utf8.RuneSelf) {
+		k.starts[c] = k.auto.next(0, lowered[c]) != 0
+		k.inWord[c] = k.wordly(rune(c))
+	}
 }
 
 // fold returns a term as the automaton sees it.
@@ -153,6 +159,14 @@ func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 	}
 	for i := 0; i < len(buf); {
 		c := buf[i]
+		if state == 0 {
+			// Most of a text is no term's beginning: what has gone before does
+			// not matter there.
+			if i = k.skip(buf, i); i == len(buf) {
+				break
+			}
+			c = buf[i]
+		}
 		if c < utf8.RuneSelf {
 			if !k.blank(c) {
 				feed(lowered[c], i, i+1)
@@ -167,13 +181,41 @@ func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 			continue
 		}
 		r, n := utf8.DecodeRune(buf[i:])
-		f := foldRune(r)
-		for j := range len(f) {
-			feed(f[j], i, i+n)
+		if r >= foldedUpTo {
+			// Beyond where accents live: case only, and no string for it.
+			var b [utf8.UTFMax]byte
+			for _, c := range b[:utf8.EncodeRune(b[:], unicode.ToLower(r))] {
+				feed(c, i, i+n)
+			}
+		} else {
+			f := foldRune(r)
+			for j := range len(f) {
+				feed(f[j], i, i+n)
+			}
 		}
 		i += n
 	}
 	return hits
+}
+
+// skip returns where the next term could start: at a byte that starts one, or
+// beyond ASCII. A term that starts with a letter starts where a word does.
+func (k *Keywords) skip(buf []byte, i int) int {
+	before := byte(' ')
+	if i > 0 && buf[i-1] < utf8.RuneSelf {
+		before = buf[i-1]
+	}
+	for ; i < len(buf); i++ {
+		c := buf[i]
+		if c >= utf8.RuneSelf {
+			break
+		}
+		if k.starts[c] && !(isAlnum(c) && k.inWord[before] && !(k.loose && isUpper(c) && isLower(before))) {
+			break
+		}
+		before = c
+	}
+	return i
 }
 
 // whole reports whether buf[start:end] stands as a word where m asks for one.
@@ -225,8 +267,10 @@ var lowered = func() (t [utf8.RuneSelf]byte) {
 
 // foldedRunes holds the folded form of every rune up to U+1FFF, where accents
 // live; it is made when the first of them turns up.
-var foldedRunes = sync.OnceValue(func() *[0x2000]string {
-	t := new([0x2000]string)
+const foldedUpTo = 0x2000
+
+var foldedRunes = sync.OnceValue(func() *[foldedUpTo]string {
+	t := new([foldedUpTo]string)
 	for r := range rune(len(t)) {
 		t[r] = stripAccents(r)
 	}
@@ -236,7 +280,7 @@ var foldedRunes = sync.OnceValue(func() *[0x2000]string {
 // foldRune returns r without case and accents, as UTF-8; nothing for an accent
 // that stands alone.
 func foldRune(r rune) string {
-	if r < 0x2000 {
+	if r < foldedUpTo {
 		return foldedRunes()[r]
 	}
 	if l := unicode.ToLower(r); l != r {

@@ -76,21 +76,28 @@ const (
 // chain reads the digits at i and every group that follows with separators
 // between, and tries every stretch of it. It returns where the chain ends.
 func (s *scanner) chain(i int) int {
-	s.groups, s.digits = s.groups[:0], s.digits[:0]
-	buf, sep, first := s.buf, byte(0), i
-	for {
-		g := group{off: i, from: len(s.digits), sep: sep}
-		for i < len(buf) && isDigit(buf[i]) {
-			s.digits = append(s.digits, buf[i])
+	buf, first := s.buf, i
+	for i < len(buf) && isDigit(buf[i]) {
+		i++
+	}
+	next, sep := separator(buf, i, first)
+	if sep == 0 && i-first < fewest { // most numbers in a chat
+		s.groups = append(s.groups[:0], group{off: first, n: i - first})
+		s.digits = s.digits[:0]
+		s.ibanBefore(first)
+		return i
+	}
+	s.digits = append(s.digits[:0], buf[first:i]...)
+	s.groups = append(s.groups[:0], group{off: first, n: i - first})
+	for sep != 0 {
+		g := group{off: next, from: len(s.digits), sep: sep}
+		for i = next; i < len(buf) && isDigit(buf[i]); {
 			i++
 		}
-		g.n = len(s.digits) - g.from
+		g.n = i - next
+		s.digits = append(s.digits, buf[next:i]...)
 		s.groups = append(s.groups, g)
-		next, c := separator(buf, i, g.off)
-		if c == 0 {
-			break
-		}
-		i, sep = next, c
+		next, sep = separator(buf, i, g.off)
 	}
 	s.ibanBefore(first)
 	s.groupsRead(i)
@@ -243,7 +250,7 @@ func (x *stretch) group(g []group, home bool) bool {
 		sized := true
 		for i := range g {
 			sized = sized && int(l[i]) == g[i].n
-			same = same && int(l[i]) == g[i].n && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
+			same = same && int(l[i]) == g[i].n && !(len(g) == 2 && g[1].sep == '.' && strings.IndexByte(f.seps, '.') < 0) && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
 		}
 		x.sized = x.sized || sized
 		if same {
@@ -372,6 +379,9 @@ func isWordByte(c byte) bool { return isAlnum(c) || c >= 0x80 }
 // What is cut off by a space may stand alone; what is cut off by the same
 // separator that it holds may not.
 func (s *scanner) cut(x *stretch, a, b int) string {
+	if x.layout == printed && x.k.number.expiry && s.columns(a, b) {
+		x.loose = true
+	}
 	var l, r byte
 	if a > 0 {
 		l = s.groups[a].sep
@@ -406,6 +416,32 @@ func (s *scanner) cut(x *stretch, a, b int) string {
 	return ""
 }
 
+// columns reports whether a card's four groups are taken out of a longer row of
+// such groups, which is not one of whole cards: one group more may be the date of
+// expiry.
+func (s *scanner) columns(a, b int) bool {
+	if b-a > 3 || s.groups[a].n != 4 || s.groups[b].n != 4 {
+		return false
+	}
+	before, after := 0, 0
+	for i := a - 1; i >= 0 && s.groups[i].n == 4; i-- {
+		before++
+	}
+	for i := b + 1; i < len(s.groups) && s.groups[i].n == 4; i++ {
+		after++
+	}
+	if after == 1 {
+		if m := number(s.digits[s.groups[b+1].from:][:2]); m >= 1 && m <= 12 {
+			after = 0
+		}
+	}
+	s.work += before + after
+	if b-a < 3 {
+		return before > 0 || after > 0
+	}
+	return before%4 != 0 || after%4 != 0
+}
+
 // judge weighs a confirmed number and adds it.
 func (s *scanner) judge(x *stretch, value []byte, detail string) {
 	k, f := x.k, x.k.number
@@ -425,13 +461,13 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		return
 	}
 	ev := s.evidence(k.set, k.Within, x.start, x.end)
-	if veto != "" && !ev.touches() {
+	if veto != "" && !s.outweighs(ev, x.start, x.end) {
 		s.reject(k.ID, x.start, x.end, veto)
 		return
 	}
 	w := s.weigh(x, ev)
 	if f.paren && fictional(x.digits) {
-		w.level, known = w.level.lower(), true
+		w.level, known = min(w.level, Internal), true
 	}
 	if w.level < s.floor && !s.explain {
 		return
@@ -468,10 +504,7 @@ func (s *scanner) weigh(x *stretch, ev evidence) weight {
 	w := weight{level: base}
 	switch {
 	case ev.label:
-		w.level, w.label = base.lower(), true
-		if !f.expiry && !f.paren {
-			w.level = min(w.level, Internal) // of cards and phone numbers the print says more than a label
-		}
+		w.level, w.label = min(base.lower(), Internal), true
 	case f.paren && x.layout == bare && ev.dist > beside:
 		// "call" and "number" are in every second message.
 	case ev.found() && ev.full:
@@ -492,6 +525,20 @@ func (s *scanner) weigh(x *stretch, ev evidence) weight {
 		w.lacks = "it is oddly grouped"
 	case x.layout == bare && stamp(x.digits):
 		w.lacks = "it looks like a time stamp"
+	case s.named(x.start, x.end):
+		w.lacks = "it is part of a name"
+	case s.clock(x.start, x.end):
+		w.lacks = "a time stands beside it"
+	case x.layout == bare && k.Alone < High && article(x.digits):
+		w.lacks = "it has the check digit of an article number"
+	case x.layout == printed && !f.paren && len(x.digits) == 10 && s.dialled(x.start, x.end):
+		w.lacks = "it looks like a phone number"
+	case x.layout != bare && dottedQuad(s.buf[x.start:x.end]):
+		w.lacks = "it looks like an address"
+	case x.layout == bare && !f.expiry && s.listed(x.start, x.end):
+		w.lacks = "it is part of a row of numbers"
+	case s.counted(x.end):
+		w.lacks = "it is a quantity"
 	case !f.expiry && s.money(x.start, x.end):
 		w.lacks = "it is an amount"
 	}
@@ -585,17 +632,26 @@ func (s *scanner) ibanBefore(i int) {
 	if j < 0 || !isLetter(buf[j]) {
 		return
 	}
+	second := j
 	j--
 	spaced := false
 	if j >= 1 && ibanSep(buf[j]) && isLetter(buf[j-1]) {
 		spaced = true
 		j--
 	}
-	if j < 0 || !isLetter(buf[j]) {
+	if j < 0 || !isLetter(buf[j]) || second < i-1 && j > 0 && isLetter(buf[j-1]) || ibanLengths[buf[j]&^0x20-'A'][buf[second]&^0x20-'A'] == 0 {
 		return
 	}
 	s.iban(j, spaced)
 }
+
+// ibanLengths are the lengths of IBANs by country; 0 where there is none.
+var ibanLengths = func() (t [26][26]int8) {
+	for c, f := range ibanForms {
+		t[c[0]-'A'][c[1]-'A'] = int8(ibanLength(f))
+	}
+	return t
+}()
 
 func ibanSep(c byte) bool {
 	return oddSep(c) || c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
@@ -627,7 +683,7 @@ func (s *scanner) iban(i int, spaced bool) {
 		}
 		gap = 0
 		if len(v) == 2 {
-			if want = ibanLength(ibanForms[string(v)]); want < 0 {
+			if want = int(ibanLengths[v[0]-'A'][v[1]-'A']); want == 0 {
 				return
 			}
 		}

@@ -25,10 +25,11 @@ type scanner struct {
 	said     map[string]bool
 	hits     []Hit
 	looked   bool // hits are those of this text
-	digit    bool // the text holds one
-	aws      bool // the text speaks of AWS
-	azure    bool // of Azure
-	pgpass   bool // of a password file of PostgreSQL
+	hay      Haystack
+	possible []bool // of all patterns of a company's detectors
+	aws      bool   // the text speaks of AWS
+	azure    bool   // of Azure
+	pgpass   bool   // of a password file of PostgreSQL
 	groups   []group
 	digits   []byte // of groups
 	spare    [64]byte
@@ -56,7 +57,7 @@ const maxRejected = 1000
 func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
-	s.looked, s.digit, s.aws, s.azure, s.pgpass, s.work = false, false, false, false, false, 0
+	s.looked, s.aws, s.azure, s.pgpass, s.work = false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home = strings.ToUpper(o.RegionHint)
@@ -74,6 +75,7 @@ func (s *scanner) end() {
 	clear(s.digits[:cap(s.digits)])
 	s.spare = [64]byte{}
 	s.t, s.buf, s.said, s.rejected, s.outer = nil, nil, nil, nil, nil
+	s.hay.Reset(nil)
 	if c := s.inner; c != nil {
 		clear(c.raw[:cap(c.raw)])
 		c.own.Load(extract.Source{})
@@ -147,20 +149,26 @@ func (s *scanner) run() {
 			i = s.word(i)
 			continue
 		case digit:
-			s.digit = true
-			if i == 0 || !isWordByte(buf[i-1]) {
-				s.digitCodes(i)
+			end := i + 1
+			for end < len(buf) && isDigit(buf[end]) {
+				end++
 			}
-			if i >= numbers {
+			head := i == 0 || !isWordByte(buf[i-1])
+			if head {
+				s.digitCodes(i, end)
+			}
+			switch {
+			case i < numbers:
+			case !head && end-i < fewest && end < len(buf) && isLetter(buf[end]) && isLetter(buf[i-1]):
+				s.ibanBefore(i) // inside a hash, a name
+			default:
 				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
 					s.international(i, i+2)
 				}
 				numbers = s.chain(i)
 				s.disguised(i, numbers)
 			}
-			for i < len(buf) && isDigit(buf[i]) {
-				i++
-			}
+			i = end
 			continue
 		case at:
 			s.email(i)
@@ -177,8 +185,11 @@ func (s *scanner) run() {
 			}
 		case dash:
 			if i == 0 || buf[i-1] != '-' {
-				s.pem(i)
-				s.dashedMAC(i)
+				if i+1 < len(buf) && buf[i+1] == '-' {
+					s.pem(i)
+				} else {
+					s.dashedMAC(i)
+				}
 			}
 		case bracket:
 			if i+2 < len(buf) && (buf[i+1]|0x20 == 'a' || buf[i+1] == ' ' || buf[i+1] == '@') {
@@ -226,8 +237,15 @@ func (s *scanner) word(i int) int {
 		s.spelled(i)
 	}
 	lowerBefore := isLower(buf[i])
-	for i++; i < len(buf) && classes[buf[i]] == letter; i++ {
+	for i++; i < len(buf); i++ {
 		c := buf[i]
+		if isLower(c) && buf[i-1] < utf8.RuneSelf {
+			lowerBefore = true
+			continue
+		}
+		if classes[c] != letter {
+			break
+		}
 		if lowerBefore && isUpper(c) || buf[i-1] >= utf8.RuneSelf && c < utf8.RuneSelf {
 			s.trigger(i)
 		}
@@ -264,7 +282,11 @@ func (s *scanner) trigger(i int) {
 	if i+3 > len(s.buf) {
 		return
 	}
-	for t := triggers[triggerKey(s.buf[i], s.buf[i+1], s.buf[i+2])]; t != 0; t = triggerList[t].next {
+	k := triggerKey(s.buf[i], s.buf[i+1], s.buf[i+2])
+	if triggered3[k>>6&511]&(1<<(k&63)) == 0 {
+		return
+	}
+	for t := triggers[k]; t != 0; t = triggerList[t].next {
 		e := &triggerList[t]
 		if len(s.buf)-i >= len(e.text) && matches(s.buf[i:i+len(e.text)], e.text, e.anyCase) {
 			s.work += len(e.text)
@@ -299,6 +321,7 @@ type triggered struct {
 
 var (
 	triggers    [1 << 15]uint16
+	triggered3  [1 << 9]uint64    // a bit for each key that has any: it fits in the nearest cache
 	triggerList = []triggered{{}} // from 1 on
 )
 
@@ -308,6 +331,7 @@ func on(text string, anyCase bool, do func(s *scanner, start, end int)) {
 	k := triggerKey(text[0], text[1], text[2])
 	triggerList = append(triggerList, triggered{text, anyCase, do, triggers[k]})
 	triggers[k] = uint16(len(triggerList) - 1)
+	triggered3[k>>6] |= 1 << (k & 63)
 }
 
 // lineStart returns where the line that holds i starts, but no more than limit

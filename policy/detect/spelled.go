@@ -87,36 +87,40 @@ func (s *scanner) spelledEmail(i int) {
 	if domain < 0 {
 		return
 	}
-	from, local, spelledLocal := s.localBefore(at)
-	if from < 0 {
-		return
-	}
 	// The domain: labels with dots between.
-	var host strings.Builder
+	var space [maxDomain]byte
+	host := space[:0]
 	to, dots, last := domain, 0, 0
 	for j := domain; ; {
 		start := j
 		for j < len(buf) && j-start < maxLocal && (isAlnum(buf[j]) || buf[j] == '-') {
 			j++
 		}
-		if j == start {
+		if j == start || len(host)+j-start >= maxDomain {
 			break
 		}
-		host.Write(buf[start:j])
+		host = append(host, buf[start:j]...)
 		to, last = j, j-start
 		next, is := sign(buf, j, '.', "dot", "punkt", "point", "punto")
 		if next < 0 || dots == maxLabels || next == len(buf) || !isAlnum(buf[next]) {
 			break
 		}
-		host.WriteByte('.')
+		host = append(host, '.')
 		spelled = spelled || is
 		dots++
 		j = next
 	}
-	s.work += to - from
-	h := strings.ToLower(host.String())
+	s.work += to - at
+	if dots == 0 || last < 2 {
+		return
+	}
+	from, local, spelledLocal := s.localBefore(at)
+	if from < 0 {
+		return
+	}
+	h := strings.ToLower(string(host))
 	top := h[strings.LastIndexByte(h, '.')+1:]
-	if dots == 0 || last < 2 || strings.HasSuffix(h, ".") || strings.IndexFunc(top, func(r rune) bool { return r < 'a' || r > 'z' }) >= 0 || to < len(buf) && isWordByte(buf[to]) {
+	if strings.HasSuffix(h, ".") || strings.IndexFunc(top, func(r rune) bool { return r < 'a' || r > 'z' }) >= 0 || to < len(buf) && isWordByte(buf[to]) {
 		return
 	}
 	if spelled || spelledLocal {

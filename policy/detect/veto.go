@@ -166,5 +166,140 @@ func path(token []byte, from int) bool {
 		return true
 	}
 	slash := bytes.IndexByte(before, '/')
+	if slash > 0 && slash == from-1 && isLetter(before[slash-1]) && isName(before[:slash]) {
+		return true
+	}
 	return slash == 0 || slash > 0 && bytes.IndexByte(before[slash+1:], '/') >= 0
+}
+
+// isName reports whether b could be a directory or a host: nothing but letters,
+// digits and the signs between them.
+func isName(b []byte) bool {
+	for _, c := range b {
+		if !isAlnum(c) && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// outweighs reports whether the evidence is so near that it counts more than what
+// the value is part of. What a hash or code happens to spell is no word.
+func (s *scanner) outweighs(ev evidence, start, end int) bool {
+	if !ev.touches() || ev.header {
+		return ev.touches()
+	}
+	if ev.in != s {
+		return true
+	}
+	from, to := ev.at.End, start
+	if !ev.before {
+		from, to = end, ev.at.Start
+	}
+	for _, c := range s.buf[from:to] {
+		if !isWordByte(c) {
+			return true
+		}
+	}
+	return ev.at.Start == 0 || !isWordByte(s.buf[ev.at.Start-1])
+}
+
+// named reports whether the value goes on as a name does: report_20221213,
+// 4539-rev-b.
+func (s *scanner) named(start, end int) bool {
+	buf := s.buf
+	joint := func(c byte) bool { return c == '_' || c == '-' }
+	if start > 0 && buf[start-1] == '#' || start > 1 && joint(buf[start-1]) && isLetter(buf[start-2]) {
+		return true
+	}
+	return end+1 < len(buf) && joint(buf[end]) && isLetter(buf[end+1])
+}
+
+// clock reports whether a time of day goes on or ends at the value.
+func (s *scanner) clock(start, end int) bool {
+	buf := s.buf
+	two := func(i int) bool { return i >= 0 && i+1 < len(buf) && isDigit(buf[i]) && isDigit(buf[i+1]) }
+	return end < len(buf) && buf[end] == ':' && two(end+1) || start > 0 && buf[start-1] == ':' && two(start-3) && start > 3 && buf[start-4] == ':'
+}
+
+// article reports whether d is a number of GS1 by its length and check digit:
+// UPC, EAN or GTIN. 756 is Switzerland's, whose AHV numbers are made like that.
+func article(d []byte) bool {
+	switch n := len(d); {
+	case n != 8 && (n < 12 || n > 14), string(d[:3]) == "756":
+		return false
+	}
+	sum := 0
+	for i, c := range d {
+		w := 1
+		if (len(d)-1-i)%2 == 1 {
+			w = 3
+		}
+		sum += w * int(c-'0')
+	}
+	return sum%10 == 0
+}
+
+// dottedQuad reports whether b is four numbers up to 255 with dots between.
+func dottedQuad(b []byte) bool {
+	n, groups, digits := 0, 1, 0
+	for _, c := range b {
+		switch {
+		case isDigit(c):
+			n = n*10 + int(c-'0')
+			if digits++; digits > 3 || n > 255 {
+				return false
+			}
+		case c == '.' && digits > 0:
+			groups++
+			n, digits = 0, 0
+		default:
+			return false
+		}
+	}
+	return groups == 4 && digits > 0
+}
+
+// dialled reports whether a value is written as North American phone numbers are,
+// with dashes or dots, and could be one.
+func (s *scanner) dialled(start, end int) bool {
+	b := s.buf[start:end]
+	if len(b) != 12 || b[3] != '-' && b[3] != '.' || b[7] != b[3] {
+		return false
+	}
+	var d [10]byte
+	copy(d[:], b[:3])
+	copy(d[3:], b[4:7])
+	copy(d[6:], b[8:])
+	return nanp(d[:])
+}
+
+// listed reports whether the value is a field in a row of numbers.
+func (s *scanner) listed(start, end int) bool {
+	buf := s.buf
+	mark := func(c byte) bool { return c == ';' || c == ',' || c == '|' }
+	return start > 1 && mark(buf[start-1]) && isDigit(buf[start-2]) || end+1 < len(buf) && mark(buf[end]) && isDigit(buf[end+1])
+}
+
+// units are what is counted or measured; right after a number they say that it is
+// neither an id nor a card.
+var units = set("units", "unit", "pieces", "pcs", "items", "rows", "records", "lines", "entries", "events", "bytes", "users", "hits", "views", "requests", "messages", "files", "tokens",
+	"kb", "mb", "gb", "tb", "ms", "us", "ns", "sec", "secs", "seconds", "minutes", "hours", "days", "km", "kg", "tons", "steps", "points", "samples", "people", "inhabitants", "shares", "downloads",
+	"stuck", "einheiten", "zeilen", "millionen", "unites", "pieces", "unidades", "pezzi", "stuks", "stk", "szt", "million", "billion", "millions", "billions")
+
+// counted reports whether a unit follows the value that ends at i.
+func (s *scanner) counted(i int) bool {
+	buf := s.buf
+	if i >= len(buf) || buf[i] != ' ' {
+		return false
+	}
+	i++
+	var word [12]byte
+	n := 0
+	for i < len(buf) && n < len(word) && isLetter(buf[i]) {
+		word[n] = buf[i] | 0x20
+		n++
+		i++
+	}
+	return n > 1 && (i == len(buf) || !isWordByte(buf[i])) && units[string(word[:n])]
 }

@@ -2,9 +2,9 @@ package extract
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -281,43 +281,89 @@ func TestLoadAgain(t *testing.T) {
 	}
 }
 
-// visible is the oracle: the words of a page by golang.org/x/net/html's
-// Tokenizer, through the same rules of blocks.
-func visible(markup string) string {
-	var b strings.Builder
+// visible is the oracle: the lines of a page and what its attributes say, by
+// golang.org/x/net/html's Tokenizer, through the same rules of blocks, cells and
+// attributes.
+func visible(markup string) (lines, attrs string) {
+	var b, links strings.Builder
 	z := html.NewTokenizer(strings.NewReader(markup))
+	hidden, verbatim := false, 0
 	write := func(s string) {
 		for _, r := range s { // an invalid byte must not join with the next token
+			if verbatim == 0 && strings.ContainsRune("\n\t\r\f", r) {
+				r = ' '
+			}
 			b.WriteRune(r)
 		}
 	}
-	hidden := false
 	for {
 		switch tt := z.Next(); tt {
 		case html.ErrorToken:
 			write(html.UnescapeString(string(z.Raw()))) // a tag without end is text
-			return b.String()
+			return b.String(), links.String()
 		case html.TextToken:
 			if !hidden {
 				write(string(z.Text()))
 			}
 			hidden = false
 		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
-			n, _ := z.TagName()
+			n, more := z.TagName()
 			name := string(n)
 			hidden = tt != html.EndTagToken && (name == "script" || name == "style")
+			for more && tt != html.EndTagToken {
+				var k, v []byte
+				k, v, more = z.TagAttr()
+				switch string(k) {
+				case "href":
+					links.WriteString(" \n " + unpercent(string(v)))
+				case "title", "alt":
+					links.WriteString(" \n " + string(v))
+				}
+			}
 			switch name {
-			case "br", "pre", "codeblock", "blockquote", "table", "tr", "td", "th":
-				b.WriteString(" \n ")
+			case "br", "blockquote", "table", "tr", "td", "th":
+				b.WriteString("\n")
+			case "pre", "codeblock":
+				b.WriteString("\n")
+				if tt == html.StartTagToken {
+					verbatim++
+				} else if tt == html.EndTagToken {
+					verbatim = max(0, verbatim-1)
+				}
 			default:
 				if block(name) {
-					b.WriteString(" \n ")
+					b.WriteString("\n")
 				}
 			}
 		default:
 			hidden = false
 		}
 	}
+}
+
+// unpercent decodes the percent escapes of printable ASCII.
+func unpercent(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if n, err := strconv.ParseUint(s[min(i+1, len(s)):min(i+3, len(s))], 16, 8); s[i] == '%' && i+2 < len(s) && err == nil && n >= ' ' && n < 0x7F && s[i+1] != '+' {
+			b.WriteByte(byte(n))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// linesOf returns the words of each line that has any.
+func linesOf(s string) []string {
+	var all []string
+	for _, l := range strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\t' }) {
+		if f := strings.Fields(l); len(f) > 0 {
+			all = append(all, strings.Join(f, " "))
+		}
+	}
+	return all
 }
 
 func FuzzHTML(f *testing.F) {
@@ -337,17 +383,20 @@ func FuzzHTML(f *testing.F) {
 		if strings.Contains(low, "<script") && strings.Contains(s, "<!--") || strings.Contains(low, "<at") || strings.Contains(low, "<emoji") || len(text.turned) > 0 || strings.Contains(s, "\x00") {
 			return // rules that the oracle does not share
 		}
-		var got []byte
+		var got, links []byte
 		for i, c := range text.Bytes() {
-			if text.Zone(i) != Link {
-				got = append(got, c)
-			} else {
-				got = append(got, ' ')
+			if text.Zone(i) == Link {
+				links = append(links, c)
+				c = '\n'
 			}
+			got = append(got, c)
 		}
-		want := strings.Fields(string(Plain(visible(s)).Bytes()))
-		if diff := cmp.Diff(want, strings.Fields(string(got))); diff != "" {
+		lines, attrs := visible(s)
+		if diff := cmp.Diff(linesOf(string(Plain(lines).Bytes())), linesOf(string(got))); diff != "" {
 			t.Errorf("HTML(%q) differs from the tokenizer (-want +got):\n%s", s, diff)
+		}
+		if diff := cmp.Diff(strings.Fields(string(Plain(attrs).Bytes())), strings.Fields(string(links))); diff != "" {
+			t.Errorf("attributes of HTML(%q) differ from the tokenizer (-want +got):\n%s", s, diff)
 		}
 	})
 }
@@ -396,23 +445,79 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// Hostile input of a megabyte must end, and soon: each of these is quadratic in
-// a careless reader.
-func TestHostile(t *testing.T) {
-	for _, s := range []string{
-		"<", "<a", "<a ", "<a b='", "</", "<!--", "<!", "<div>", "<table><tr><td>", "<at>", "<title>", "<xmp></", "<script>", "<pre>", "<b title='x'>",
-		"&", "&#", "&#x", "&abcdefghijklmnopqrstuvwxyz", "&not", "&#52;", "\u200b", "\u0336", "４", "<td>4</td>", "<at>Jo</at>", "<a href='%41'>", "\xff", "<blockquote>", "<br>",
-	} {
-		src := strings.Repeat(s, 1<<20/len(s))
-		done := make(chan *Text, 1)
-		go func() { done <- HTML(src) }()
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("a megabyte of %q takes too long", s)
+// hostile are texts that are quadratic for a careless reader.
+var hostile = []string{
+	"<", "<a", "<a ", "<a b='", "</", "<!--", "<!", "<?", "<div>", "<table><tr><td>", "<at>", "<title>", "<xmp></", "<script>", "<pre>", "<b title='x'>", "<b title=\"&amp;\">", "<style></styl", "<textarea>&",
+	"&", "&#", "&#x", "&#0", "&abcdefghijklmnopqrstuvwxyz", "&not", "&#52;", "\u200b", "\u0336", "４", "<td>4</td>", "<at>Jo</at>", "<a href='%41'>", "<a href='a&a&'>", "<a href=\"&", "a&", "\xff", "<blockquote>", "<br>",
+	"\u202e", "\u202e12345", "\u202e12345\u202c", "\u202e12345<br>", "<td>\u202e12345", "\\u0041", "\\", "\\\"", "\"", "\":\"", "1234567", "1.", "{", "https://%", "\"https://%41\",", "<at>\x00", "<emoji alt='4\ufe0f\u20e3'>", "<b a=b ", "<b/", "<b =", "<p>a",
+}
+
+// perByte bounds the steps that a byte of source may cost: the worst of the hostile
+// texts costs about a third of it.
+const perByte = 60
+
+// Time is linear: twice the source is twice the work, and no byte costs more than a
+// constant.
+func TestLinear(t *testing.T) {
+	for _, h := range append(append([]string{}, hostile...), "4", "@") {
+		for name, wrap := range map[string]func(string) Source{
+			"body": func(s string) Source { return Source{Body: s, HTML: true} },
+			"one attribute": func(s string) Source {
+				return Source{Body: "<a href=\"" + strings.ReplaceAll(s, "\"", "'") + "\">x</a>", HTML: true}
+			},
+			"plain": func(s string) Source { return Source{Body: s} },
+			"card":  func(s string) Source { return Source{Attachments: []Attachment{{Content: `{"a":"` + s + `"}`}}} },
+			"link":  func(s string) Source { return Source{Attachments: []Attachment{{ContentURL: s, Name: s}}} },
+		} {
+			var work [2]int
+			for i, size := range []int{32 << 10, 64 << 10} {
+				var text Text
+				text.Load(wrap(strings.Repeat(h, size/len(h))))
+				if work[i] = text.work; work[i] > perByte*size {
+					t.Errorf("%s of %q: %d steps a byte", name, h, work[i]/size)
+				}
+			}
+			if work[1] > 2*work[0]+work[0]/4+1<<12 {
+				t.Errorf("%s of %q: %d steps for 32 KB, %d for 64 KB", name, h, work[0], work[1])
+			}
 		}
-		content := `{"a":"` + src + `"}`
-		Message(Source{Attachments: []Attachment{{Content: content}}})
+	}
+}
+
+// FuzzLinear asserts the same of whatever comes, repeated.
+func FuzzLinear(f *testing.F) {
+	for _, h := range hostile {
+		f.Add(h, h)
+	}
+	f.Fuzz(func(t *testing.T, before, s string) {
+		if len(s) == 0 || len(s) > 1<<10 || len(before) > 1<<10 {
+			return
+		}
+		long := before + strings.Repeat(s, 1<<14/len(s))
+		for _, src := range []Source{{Body: long, HTML: true}, {Body: long}, {Attachments: []Attachment{{Content: `{"a":"` + long, ContentURL: long}}}} {
+			var text Text
+			text.Load(src)
+			if most := perByte * (2*len(long) + 64); text.work > most {
+				t.Errorf("%q, then %q over and over: %d steps for %d bytes", before, s, text.work, len(long))
+			}
+			if most := 16*len(long) + 64; text.Len() > most || len(text.segs) > most || len(text.cells) > most || len(text.marks) > most {
+				t.Errorf("%q, then %q over and over: %d bytes, %d segments, %d cells, %d marks of %d bytes", before, s, text.Len(), len(text.segs), len(text.cells), len(text.marks), len(long))
+			}
+		}
+	})
+}
+
+// Ten megabytes of nesting end, and what follows is read.
+func TestNesting(t *testing.T) {
+	for _, tag := range []string{"<div>", "<table><tr><td>", "<blockquote>", "<pre>", "<b>", "<ul><li>"} {
+		src := strings.Repeat(tag, 10<<20/len(tag)) + "4539 5787 6362 1486"
+		text := HTML(src)
+		if got := strings.TrimSpace(string(text.Bytes())); got != "4539 5787 6362 1486" {
+			t.Errorf("under %s: %.40q", tag, got)
+		}
+		if _, s, e := text.Origin(text.Len()-19, text.Len()); src[s:e] != "4539 5787 6362 1486" {
+			t.Errorf("under %s: origin %d:%d", tag, s, e)
+		}
 	}
 }
 

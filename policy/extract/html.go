@@ -60,8 +60,10 @@ func (p *page) markup() {
 		p.tag(i+1, false)
 	case src[i+1] == '!':
 		p.at = declarationEnd(src, i+2)
+		p.t.work += p.at - i
 	case src[i+1] == '?':
 		p.at = closeAngle(src, i+2)
+		p.t.work += p.at - i
 	case src[i+1] != '/':
 		p.literal(1)
 	case i+2 == len(src):
@@ -72,6 +74,7 @@ func (p *page) markup() {
 		p.tag(i+2, true)
 	default:
 		p.at = closeAngle(src, i+2)
+		p.t.work += p.at - i
 	}
 }
 
@@ -136,13 +139,16 @@ func (p *page) tag(i int, end bool) {
 		name = nil // no tag that matters has so long a name
 	}
 	waiting := len(p.t.links)
+	from := p.at
 	alt, closed, i := p.attrs(name, i, end)
 	if i < 0 {
+		p.t.work += len(src) - from
 		p.t.links = p.t.links[:waiting]
 		p.unclosed = true
 		p.literal(1)
 		return
 	}
+	p.t.work += i - from
 	p.at = i
 	switch {
 	case end:
@@ -357,6 +363,7 @@ func (p *page) rawElement(name string) {
 	end := len(p.src)
 	if name != "plaintext" {
 		end = rawEnd(p.src, p.at, name)
+		p.t.work += end - p.at
 	}
 	switch name {
 	case "script", "style":
@@ -407,6 +414,7 @@ func (p *page) mention() {
 	rest := p.src[p.at:min(len(p.src), p.at+mentionBytes)]
 	digits := 0
 	for i := 0; i < len(rest); i++ {
+		p.t.work++
 		c := rest[i]
 		if c == '<' {
 			if len(rest) >= i+5 && strings.EqualFold(rest[i:i+5], "</at>") {
@@ -516,6 +524,7 @@ func (p *page) attributes() {
 	p.pre, p.zone = false, Link
 	for _, a := range p.t.links {
 		p.pauseFor(blockPause)
+		percent := -1 // where the next '%' is
 		for i, to := int(a.from), int(a.to); i < to; {
 			switch c := p.src[i]; {
 			case c == '&':
@@ -528,9 +537,14 @@ func (p *page) attributes() {
 			default:
 				stop := to
 				if a.target {
-					if j := strings.IndexByte(p.src[i:to], '%'); j >= 0 {
-						stop = i + j
+					if percent < i {
+						percent = to
+						if j := strings.IndexByte(p.src[i:to], '%'); j >= 0 {
+							percent = i + j
+						}
+						p.t.work += percent - i
 					}
+					stop = percent
 				}
 				i = p.text(i, stop, true)
 			}
@@ -558,8 +572,10 @@ func (w *writer) percent(i, to int) int {
 // follows.
 func (w *writer) entity(i, to int, attribute bool) int {
 	s := w.src[i:to]
+	w.t.work += min(len(s), longestName)
 	if len(s) > 2 && s[1] == '#' {
 		if r, n := numeric(s); n > 0 {
+			w.t.work += n
 			w.reference(r, i, i+n)
 			return i + n
 		}
@@ -662,10 +678,16 @@ func named(s string, attribute bool) (rune, rune, int) {
 			return r1, r2, i + 1
 		}
 	}
-	if attribute && i < len(s) && (s[i] == '=' || s[i] != ';') {
-		return 0, 0, 0
+	least := 2
+	if attribute {
+		// In an attribute a name ends where its letters do, and what looks like
+		// the next parameter of a link is none (HTML standard, 13.2.5.73).
+		if i < len(s) && s[i] == '=' || i > 1+longestBare {
+			return 0, 0, 0
+		}
+		least = i - 1
 	}
-	for j := min(i, 1+longestBare); j > 2; j-- {
+	for j := min(i, 1+longestBare); j > max(2, least); j-- {
 		if r1, r2 := lookup(s[:j]); r1 != 0 {
 			return r1, r2, j
 		}

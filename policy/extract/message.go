@@ -11,6 +11,7 @@ import (
 func (t *Text) Load(src Source) {
 	t.buf, t.segs, t.parts, t.spans = t.buf[:0], t.segs[:0], t.parts[:0], t.spans[:0]
 	t.marks, t.cells, t.links, t.turned = t.marks[:0], t.cells[:0], t.links[:0], t.turned[:0]
+	t.work = 0
 	t.add(PartSubject, 0, src.Subject, Prose, false)
 	t.add(PartSummary, 0, src.Summary, Prose, false)
 	t.add(PartBody, 0, src.Body, Prose, src.HTML)
@@ -126,6 +127,7 @@ func (c *card) walk() {
 		c.numbers(i, i+j, &first)
 		from := i + j + 1
 		to, escaped := stringEnd(c.src, from)
+		c.t.work += to - i
 		i = min(to+1, len(c.src))
 		if next := strings.TrimLeft(c.src[i:min(len(c.src), i+16)], " \t\r\n"); next != "" && next[0] == ':' {
 			c.key = c.src[from:to]
@@ -152,6 +154,7 @@ func (c *card) skip() bool {
 // numbers writes the numbers of at least six digits in src[from:to], which is
 // between two strings.
 func (c *card) numbers(from, to int, first *bool) {
+	c.t.work += to - from
 	for i := from; i < to; i++ {
 		if c.src[i]-'0' >= 10 {
 			continue

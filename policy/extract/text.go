@@ -63,6 +63,7 @@ type Text struct {
 	links  []attr // attributes that wait for the end of their part
 	raw    []byte // an unescaped JSON string
 	jmap   []seg  // and where it came from
+	work   int    // bytes looked at and steps taken, for the tests of linear time
 }
 
 // A seg maps a stretch of the buffer to its source. A plain seg is byte for

@@ -43,9 +43,11 @@ func (w *writer) source(off int) int {
 	}
 	for w.jpos > 0 && int(w.jmap[w.jpos].out) > off {
 		w.jpos--
+		w.t.work++
 	}
 	for w.jpos+1 < len(w.jmap) && int(w.jmap[w.jpos+1].out) <= off {
 		w.jpos++
+		w.t.work++
 	}
 	m := w.jmap[w.jpos]
 	if m.atom {
@@ -200,6 +202,7 @@ func (w *writer) text(from, to int, markup bool) int {
 		for j < to && (!special[w.src[j]] || !markup && (w.src[j] == '<' || w.src[j] == '&')) {
 			j++
 		}
+		w.t.work += j - i + 1
 		w.plain(i, j)
 		if i = j; i < to && w.src[i] != '<' && w.src[i] != '&' {
 			i = w.rune(i, to)
@@ -304,6 +307,7 @@ func (w *writer) turn() {
 	w.endOverride()
 	for t := w.t; w.turned < len(t.turned); w.turned++ {
 		from, to := int(t.turned[w.turned].from), int(t.turned[w.turned].to)
+		t.work += to - from
 		k := t.segAt(to - 1)
 		t.segs = append(t.segs, seg{int32(len(t.buf)), t.segs[k].src, t.segs[k].n, w.part, true})
 		t.buf = append(t.buf, "\f\n"...)

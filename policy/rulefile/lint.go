@@ -3,11 +3,13 @@ package rulefile
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"teamsdlp/policy"
+	"teamsdlp/policy/detect"
 )
 
 // soon is how long before an exception expires lint says so.
@@ -17,17 +19,19 @@ const soon = 30 * 24 * time.Hour
 type linter struct {
 	set  *set
 	now  time.Time
+	cost func(*detect.Pattern) time.Duration // of a kilobyte of chat
 	list []Finding
 }
 
 // lint remarks on a set that compiles.
 func (s *set) lint(dir string, now time.Time) []Finding {
-	l := &linter{set: s, now: now}
+	l := &linter{set: s, now: now, cost: costNow}
 	if len(s.rules) == 0 {
 		l.add("empty-set", place{file: dir}, "no rules: no message is ever acted on. Add a rule, or check that this is the right directory")
 	}
 	l.unused()
 	l.exact()
+	l.patterns()
 	for i, r := range s.rules {
 		l.rule(r)
 		l.duplicates(r, s.rules[:i])
@@ -37,6 +41,8 @@ func (s *set) lint(dir string, now time.Time) []Finding {
 	})
 	return l.list
 }
+
+func costNow(p *detect.Pattern) time.Duration { return p.Cost(time.Now) }
 
 func (l *linter) add(code string, at place, format string, args ...any) {
 	l.list = append(l.list, Finding{Code: code, File: at.file, Line: at.line, Col: at.col, Rule: at.rule, Msg: fmt.Sprintf(format, args...)})
@@ -96,10 +102,43 @@ func (l *linter) rule(r *rule) {
 		l.exception(e)
 	}
 	policy.Leaves(r.when, func(c policy.Condition, _ bool) {
-		if re, ok := c.(*policy.Regex); ok && !policy.HasLiteral(re.Pattern) {
-			l.add("slow-regex", r.place, "a regular expression without fixed text of two letters or more is run over every message: give it fixed text, or write a detector")
+		if re, ok := c.(*policy.Regex); ok {
+			l.slow(r.place, re.Pattern)
 		}
 	})
+}
+
+// patterns looks at what the detectors' patterns cost.
+func (l *linter) patterns() {
+	for _, id := range keys(l.set.detectors) {
+		x := l.set.detectors[id]
+		for i, p := range x.Patterns {
+			at := x.place
+			if len(x.patterns) == len(x.Patterns) {
+				at.line, at.col = x.patterns[i].Line, x.patterns[i].Column
+			}
+			if re, err := regexp.Compile(p); err == nil {
+				l.slow(at, re)
+			}
+		}
+	}
+}
+
+// A pattern that costs more than dear for a kilobyte of chat is dearer than all
+// built-in detectors together.
+const dear = 20 * time.Microsecond
+
+// slow finds expressions that are run over every message, or cost too much for
+// another reason. What one costs is measured, here and now.
+func (l *linter) slow(at place, re *regexp.Regexp) {
+	p := detect.NewPattern(re)
+	cost := l.cost(p).Round(100 * time.Nanosecond)
+	switch {
+	case !p.Gated():
+		l.add("slow-regex", at, "the expression is run over every message, at %v a KB: give it fixed text of two letters or more, or digits in a match of bounded length", cost)
+	case cost > dear:
+		l.add("slow-regex", at, "the expression costs %v a KB of chat, more than %v: give it longer fixed text, and bound its repetitions", cost, dear)
+	}
 }
 
 // reach finds rules that cannot match, or match what they should not.

@@ -1,10 +1,14 @@
 package rulefile
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"teamsdlp/policy/detect"
 )
 
 // quiet is a rule without findings; tables change it.
@@ -87,6 +91,9 @@ func TestLint(t *testing.T) {
 		{"nothing of the text", only("{all: [{sender: {group: pci}}, {any: [{audience: external}, {list: birds}]}]}"), []string{"6:9 matches-clean-text r"}},
 		{"only what is not there", only("{any: [{not: {list: birds}}, {sender: {group: pci}}]}"), []string{"6:9 matches-clean-text r"}},
 		{"a slow pattern", when(`{regex: '[a-z]\d+'}`), []string{"6:9 slow-regex r"}},
+		{"digits without end", when(`{regex: 'x\d{2}.*'}`), []string{"6:9 slow-regex r"}},
+		{"a slow pattern of a detector", set("rules:", "detectors:\n  - {id: d, patterns: ['CE-\\d+', '[A-Z]+']}\nrules:"), []string{"6:10 unused-detector ", "6:34 slow-regex "}},
+		{"digits in a row", when(`{regex: '\b7\d{5}\b'}`), nil},
 		{"a fast one", when(`{regex: 'CE-\d+'}`), nil},
 
 		// Tests.
@@ -162,5 +169,31 @@ func TestLintGivesUp(t *testing.T) {
 	}
 	if len(g.Findings) != 0 {
 		t.Errorf("findings: %v", g.Findings)
+	}
+}
+
+// TestLintCost: a pattern is said to be dear by what it was measured to cost.
+func TestLintCost(t *testing.T) {
+	for _, tc := range []struct {
+		pattern string
+		cost    time.Duration
+		want    string
+	}{
+		{`CE-\d{6}`, 20 * time.Microsecond, ""},
+		{`CE-\d{6}`, 21 * time.Microsecond, "the expression costs 21µs a KB of chat, more than 20µs: give it longer fixed text, and bound its repetitions"},
+		{`[a-z]+`, 1234567, "the expression is run over every message, at 1.2346ms a KB: give it fixed text of two letters or more, or digits in a match of bounded length"},
+	} {
+		l := &linter{cost: func(*detect.Pattern) time.Duration { return tc.cost }}
+		l.slow(place{file: "f", line: 2, col: 3}, regexp.MustCompile(tc.pattern))
+		got := ""
+		for _, f := range l.list {
+			got += f.Msg
+		}
+		if got != tc.want {
+			t.Errorf("%s at %v: %q, want %q", tc.pattern, tc.cost, got, tc.want)
+		}
+	}
+	if costNow(detect.NewPattern(regexp.MustCompile(`[a-z]+\d`))) <= 0 {
+		t.Error("a pattern costs nothing")
 	}
 }
