@@ -43,7 +43,7 @@ func init() {
 	for _, w := range []string{"aws", "amazon", "secretaccesskey", "secret_access_key", "secret access key"} {
 		on(w, true, func(s *scanner, _, _ int) { s.aws = true })
 	}
-	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
+	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "pgpassword", "dbpassword", "dbpasswd", "userpassword", "rootpassword", "adminpassword", "smtppassword", "loginpassword", "wifipassword", "keypass", "storepass", "userpwd", "dbpass", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
 		"wachtwoord", "senha", "has\u0142o", "haslo", "l\u00f6senord", "l\u00f6senordet", "losenord", "losenordet", "parola", "adgangskode", "passord", "salasana", "\u043f\u0430\u0440\u043e\u043b\u044c",
 		"\u015fifre", "\u015fifresi", "\u015fifrem", "sifre", "adgangskoden", "passordet", "kodeordet", "parolas\u0131", "kodeord", "senhas", "\ube44\ubc00\ubc88\ud638", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, true) })

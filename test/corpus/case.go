@@ -17,6 +17,7 @@ type Case struct {
 	HTML   bool   // Body is markup
 	Body   string
 	Want   []Span // in the order of Body; nil: silence
+	Hint   string // home country for telephone numbers, as ISO 3166
 	Known  bool   // reported as a published test value is as good as silence
 	Once   bool   // a value that is said twice is to be reported once
 	Reason string // why that is what is to be found
@@ -52,6 +53,7 @@ type Row struct {
 
 	types []string // base types; nil: every one
 	build func(g *gen, t *baseType, i int) Case
+	times int // as many cases as other rows have; 0 is 1
 }
 
 // Types returns the names of the base types that the row is made for.
@@ -61,7 +63,7 @@ func (r *Row) Types() []string { return r.types }
 func Rows() []Row { return rows }
 
 var rows = func() []Row {
-	all := slices.Concat(evasions, noises, catalogueRows(), secretRows())
+	all := slices.Concat(evasions, noises, catalogueRows(), phoneRows(), secretRows())
 	for i := range all {
 		if all[i].types == nil {
 			for _, t := range baseTypes {
@@ -79,7 +81,7 @@ func Generate(perCell int) []Case {
 		r := &rows[i]
 		for _, id := range r.types {
 			t := typeOf(id)
-			for n := range perCell {
+			for n := range perCell * max(1, r.times) {
 				name := fmt.Sprintf("%s/%s/%02d", r.Name, id, n)
 				h := fnv.New64a()
 				h.Write([]byte(name))

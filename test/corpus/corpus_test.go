@@ -66,8 +66,8 @@ func TestGenerate(t *testing.T) {
 			t.Errorf("row %s: no types or no example", r.Name)
 		}
 		for _, id := range r.Types() {
-			if got := cells[r.Name+"/"+id]; got != n {
-				t.Errorf("row %s, type %s: %d cases, want %d", r.Name, id, got, n)
+			if got := cells[r.Name+"/"+id]; got < n {
+				t.Errorf("row %s, type %s: %d cases, want at least %d", r.Name, id, got, n)
 			}
 		}
 	}

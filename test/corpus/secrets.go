@@ -194,7 +194,7 @@ func secretRows() []Row {
 			}
 			return Case{HTML: html, Body: g.chat(c, html), Want: []Span{{Detector: t.id, Least: 65, Most: 85, Inside: strings.ContainsAny(s, " \"'=:{/")}}, Reason: "the form of the service, or its name before a random value"}
 		}},
-		{Name: "passwords", Kind: Plain, About: "the password is …, in twelve languages and in code", types: []string{"password-assignment"}, build: func(g *gen, t *baseType, i int) Case {
+		{Name: "passwords", Kind: Plain, About: "the password is …, in twelve languages and in code", types: []string{"password-assignment"}, times: 5, build: func(g *gen, t *baseType, i int) Case {
 			of := passwords[g.lang.code]
 			if i%3 == 2 {
 				of = passwords[""]
@@ -210,7 +210,7 @@ func secretRows() []Row {
 			s := g.one("Authorization: Basic ", "curl https://x -H 'Authorization: Basic ", "authorization: basic ") + mark(v)
 			return Case{Body: g.chat(s+strings.Repeat("'", strings.Count(s, "'")), false), Want: []Span{{Detector: "secret-basic-auth", Least: 85, Most: 85}}, Reason: "user and password in base64"}
 		}},
-		{Name: "secret-talk", Kind: Noise, About: "talk of passwords, keys and tokens that gives none away", types: []string{"password-assignment"}, build: func(g *gen, _ *baseType, i int) Case {
+		{Name: "secret-talk", Kind: Noise, About: "talk of passwords, keys and tokens that gives none away", types: []string{"password-assignment"}, times: 3, build: func(g *gen, _ *baseType, i int) Case {
 			return g.silent(passwordTalk[(i*3+g.IntN(3))%len(passwordTalk)], "no value is given")
 		}},
 	}

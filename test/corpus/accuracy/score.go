@@ -68,7 +68,7 @@ func score(engine *detect.Engine, cases []corpus.Case) *results {
 	var text extract.Text
 	for _, c := range cases {
 		text.Load(extract.Source{Body: c.Body, HTML: c.HTML})
-		r.judge(&c, &text, engine.Scan(&text, detect.Options{Min: detect.Internal}))
+		r.judge(&c, &text, engine.Scan(&text, detect.Options{Min: detect.Internal, RegionHint: c.Hint}))
 	}
 	return r
 }
