@@ -391,7 +391,7 @@ func codes(g *gen, t *baseType, i int) Case {
 	case 3:
 		code = "curl -s -d '" + name + "=" + m + "' https://api.contoso.com/v1/check"
 	case 4:
-		code = "def run():\n    " + name + " = \"" + m + "\"\n    return call(" + name + ")"
+		code = "def run():\n    " + name + " = \"" + m + "\"\n    return f(" + name + ")"
 	}
 	c := Case{HTML: true, Reason: "code with a word for it"}
 	least, most := t.level(v, s == v.compact()), 85

@@ -7,6 +7,7 @@
 //	accuracy -failures           print every case that went wrong
 //	accuracy -failures -row glued -type iban
 //	accuracy -failures -row "real text" -type ipv4
+//	accuracy -levels             print every value that is at another level than the model has it
 //
 // Run it from the root of the repository.
 package main
@@ -38,6 +39,7 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("accuracy", flag.ContinueOnError)
 	update := flags.Bool("update", false, "write the baseline, the page and accuracy.json")
 	show := flags.Bool("failures", false, "print the cases that went wrong")
+	levels := flags.Bool("levels", false, "print the values that are found at another level")
 	row := flags.String("row", "", "of that row only")
 	kind := flags.String("type", "", "of that base type only, or of that detector in real text")
 	worst := flags.String("worst", "", "write the worst rows and types to this `file`")
@@ -50,6 +52,10 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	full := score(engine, corpus.Generate(perCell))
+	if *levels {
+		printFailures(out, full.levels, *row, *kind)
+		return nil
+	}
 	real, err := realText(engine, 0)
 	if err != nil {
 		return err

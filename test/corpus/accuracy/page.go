@@ -143,5 +143,16 @@ func worstCells(r *results) string {
 		f := example[k]
 		fmt.Fprintf(&w, "%s: %d of %d\n    %q\n    %s\n", k, r.Cells[k][1], r.Cells[k][0], f.Body, f.what)
 	}
+	w.WriteString("\n# Found, but at another level than the model has it\n\nMore: go run ./test/corpus/accuracy -levels -row R -type T\n\n")
+	off := map[string]int{}
+	for _, f := range r.levels {
+		k := f.Row + "/" + f.Type
+		if off[k]++; off[k] == 1 {
+			example[k] = f
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(off), func(x, y string) int { return cmp.Or(cmp.Compare(off[y], off[x]), cmp.Compare(x, y)) }) {
+		fmt.Fprintf(&w, "%s: %d of %d\n    %q\n    %s\n", k, off[k], r.Cells[k][0], example[k].Body, example[k].what)
+	}
 	return w.String()
 }

@@ -49,6 +49,7 @@ type results struct {
 	Cells     map[string]*[2]int    `json:"-"` // by row and type: cases, failed
 	Detectors map[string]*[3]counts `json:"detectors"`
 	failures  []failure
+	levels    []failure // found, but not at the level of the model
 }
 
 func share(n, of int) float64 {
@@ -154,6 +155,8 @@ func (r *results) judge(c *corpus.Case, text *extract.Text, matches []detect.Mat
 		}
 		if best[i] >= w.Least && best[i] <= w.Most {
 			row.Level++
+		} else {
+			r.levels = append(r.levels, failure{*c, fmt.Sprintf("%s in %q is at %d, and the model has it at %d to %d", w.Detector, c.Body[w.Start:w.End], best[i], w.Least, w.Most)})
 		}
 	}
 	if len(wrong) > 0 {
