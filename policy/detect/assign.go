@@ -79,7 +79,7 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		return
 	}
 	if !password {
-		if digits, upper, lower := mix(v); how.how == beside && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
+		if digits, upper, lower := mix(v); how.how == adjacent && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
 			return // a fingerprint, or words
 		}
 		s.key(k, start, from, to, v, word)
@@ -110,12 +110,16 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		}
 	}
 	sentence := how == said || how == linked
+	// A value that a person or a program has made to be a password.
+	made := digits > 0 && upper+lower > 0 && len(v) >= 8 && (strings.ContainsAny(v, "!#$%&*?@+^~") && isAlnum(v[0]) || len(v) >= 10 && random(v))
 	strong := classes >= 3 && len(v) >= 6 || classes >= 2 && len(v) >= 8 && (digits > 0 || signs > 1)
 	level = k.Alone
 	if strong {
 		level = k.Printed
 	}
 	switch {
+	case (how == adjacent || how == described) && (!made || word == "pass" || strings.ContainsAny(v, "()<>[]{}=:/")):
+		return 0, "a word of the sentence"
 	case how == flagged && v[0] == '-':
 		return 0, "another flag"
 	case how != given && how != inTag && (!strong && !quoted || digits == 0 && signs == 0),
@@ -135,7 +139,7 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		if !quoted && (!lineEnds(s.buf, to) || upper == 1 && lower == len(v)-1 || start > 0 && s.buf[start-1] == '_' && !s.equals(start, to) || len(v) < 5) {
 			return 0, "a word of the sentence"
 		}
-	case word == "pass" && (digits == 0 || upper+lower == 0):
+	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong):
 		return 0, "a word of the sentence"
 	}
 	return level, ""
@@ -364,12 +368,14 @@ func (s *scanner) connection(start, to int) bool {
 type manner uint8
 
 const (
-	given   manner = iota // by a colon or an equals sign
-	said                  // by a verb
-	linked                // by a verb or a colon some words later
-	flagged               // after a flag of a command
-	passed                // as an argument
-	inTag                 // between two tags
+	given     manner = iota // by a colon or an equals sign
+	said                    // by a verb
+	linked                  // by a verb or a colon some words later
+	flagged                 // after a flag of a command
+	passed                  // as an argument
+	inTag                   // between two tags
+	adjacent                // by nothing but a blank
+	described               // by a verb or a colon one word later: "new", "temporaire"
 )
 
 // A joint is where the value starts, -1 if there is none.
@@ -382,6 +388,10 @@ type joint struct {
 func (s *scanner) joined(start, i int, word string, password bool) joint {
 	buf := s.buf
 	after := i
+	if password && (bytes.HasPrefix(buf[i:], []byte("'s ")) || bytes.HasPrefix(buf[i:], []byte("s ")) && i > 0 && buf[i-1] == '\'') {
+		j := bytes.IndexByte(buf[i:], ' ')
+		return joint{blanks(buf, i+j), said} // the password's …
+	}
 	i = blanks(buf, i)
 	if i >= len(buf) {
 		return joint{at: -1}
@@ -402,6 +412,8 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		i += 2
 	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1])):
 		return joint{i + 1, inTag}
+	case bytes.HasPrefix(buf[i:], []byte("\u2192")), bytes.HasPrefix(buf[i:], []byte("\u27a1")), bytes.HasPrefix(buf[i:], []byte("-->")):
+		i += 3
 	case bytes.HasPrefix(buf[i:], []byte("\uff1a")): // folded in texts, kept in case
 		i += len("\uff1a")
 	case c == ',' && !password && i+1 < len(buf):
@@ -420,9 +432,12 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		}
 		switch {
 		case password && i > after:
-			return s.linked(after, word)
+			if j := s.linked(after, word); j.at >= 0 || i != after+1 {
+				return j
+			}
+			return joint{i, adjacent}
 		case !password && i == after+1:
-			return joint{i, beside}
+			return joint{i, adjacent}
 		}
 		return joint{at: -1}
 	}
@@ -470,22 +485,24 @@ func verb(buf []byte, i int, word string) int {
 func (s *scanner) linked(i int, word string) joint {
 	rest := s.buf[i:min(len(s.buf), i+60)]
 	s.work += len(rest)
-	ok := false
+	how, words := described, 0
 	for _, l := range links {
-		ok = ok || bytes.HasPrefix(rest, []byte(l))
-	}
-	if !ok {
-		return joint{at: -1}
+		if bytes.HasPrefix(rest, []byte(l)) {
+			how = linked
+		}
 	}
 	for j, c := range rest {
 		switch {
 		case c == '\n' || c == '\t' || c == '\f' || c == '.' || c == ',' || c == ';' || c == '(':
 			return joint{at: -1}
-		case c == ':' && j > 4 && j+1 < len(rest) && rest[j+1] == ' ':
-			return joint{blanks(s.buf, i+j+1), linked}
-		case c == ' ' && j > 4:
+		case c == ':' && j > 3 && j+1 < len(rest) && rest[j+1] == ' ':
+			return joint{blanks(s.buf, i+j+1), how}
+		case c == ' ' && j > 3:
 			if k := verb(s.buf, i+j+1, word); k >= 0 {
-				return joint{k, linked}
+				return joint{k, how}
+			}
+			if words++; how == described && (words > 1 || j+1 == len(rest) || rest[j+1] != ':') {
+				return joint{at: -1}
 			}
 		}
 	}
@@ -552,4 +569,56 @@ func lineEnds(buf []byte, i int) bool {
 		}
 	}
 	return true
+}
+
+// commanded looks for the password of a command that takes it after -p, as "sshpass
+// -p …".
+func (s *scanner) commanded(start, end int) {
+	buf := s.buf
+	if inWord(buf, start) {
+		return
+	}
+	line := buf[end:min(len(buf), end+160)]
+	if i := bytes.IndexAny(line, "\n\f\t|;"); i >= 0 {
+		line = line[:i]
+	}
+	s.work += len(line)
+	i := bytes.Index(line, []byte(" -p"))
+	if i < 0 || i+3 >= len(line) {
+		return
+	}
+	from, to, quoted := value(buf, blanks(buf, end+i+3), maxPassword)
+	v := string(buf[from:to])
+	digits, upper, lower := mix(v)
+	if len(v) < 6 || digits == 0 || upper+lower < 2 || placeholder(v) || expression(v, quoted, true) || strings.ContainsAny(v, ":/") {
+		return
+	}
+	k := kinds["password-assignment"]
+	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "the password of a command"})
+}
+
+// credentials looks for "login: name / password" after the word buf[start:end].
+func (s *scanner) credentials(start, end int) {
+	buf := s.buf
+	if inWord(buf, start) {
+		return
+	}
+	line := buf[end:min(len(buf), end+120)]
+	if i := bytes.IndexAny(line, "\n\f\t"); i >= 0 {
+		line = line[:i]
+	}
+	s.work += len(line)
+	colon := bytes.IndexByte(line, ':')
+	slash := bytes.Index(line, []byte(" / "))
+	if colon < 0 || slash < colon+3 || bytes.IndexByte(bytes.TrimSpace(line[colon+1:slash]), ' ') >= 0 {
+		return
+	}
+	from, to, _ := value(buf, blanks(buf, end+slash+3), maxPassword)
+	v := string(buf[from:to])
+	digits, upper, lower := mix(v)
+	if len(v) < 8 || digits == 0 || upper == 0 || lower == 0 || placeholder(v) || strings.ContainsAny(v, "/<>()[]{}") || wordy(v) && digits+upper+lower == len(v) {
+		return
+	}
+	k := kinds["password-assignment"]
+	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "a name and a password"})
 }

@@ -34,7 +34,7 @@ var hostile = []string{
 	"curl ", "curl -u a:bcdefg ", "machine ", "machine a login b password c ", "sig=", "&sig=%2F", "sv=1&sig=" + strings.Repeat("aZ9", 15) + "&", "key=", "_key=a1", "api key ", "bearer ", "authorization: basic ", "us1", "-us1", "AAE",
 	":AAE", "1:AAE", "MTA", "azure ", "azure a", "pgpass\n", "pgpass\na:1:b:c:dddd\n", "PuTTY-User-Key-File-", "PuTTY-User-Key-File-Private-Lines: 1\n", "client-key-data:", "client-key-data: LS0t", "datadog", "datadog_key=",
 	"datadog: ", "password for ", "password for the ", "password is ", "_authToken=", "atlasv1.", "a.atlasv1.", "_mmk", "mmk", "PrivateKey=", "token(\"", "token, \"", "<token>", "--token ", "token=\"", "pwd;host=;pwd=", "password=a;server=b;uid=c;",
-	"service_account", "-----BEGIN PRIVATE KEY-----service_account", "ya29.", "hf_", "sk-", "AccountKey=", "documents.azure.com AccountKey=",
+	"login: a / b", "login", "sshpass -p ", "mysql -p", "creds: x / Aa1bbbbb ", "password's ", "password new ", "password → ", "service_account", "-----BEGIN PRIVATE KEY-----service_account", "ya29.", "hf_", "sk-", "AccountKey=", "documents.azure.com AccountKey=",
 }
 
 // Time is linear: twice the text is twice the work, and no byte costs more than a

@@ -43,10 +43,16 @@ func init() {
 	for _, w := range []string{"aws", "amazon", "secretaccesskey", "secret_access_key", "secret access key"} {
 		on(w, true, func(s *scanner, _, _ int) { s.aws = true })
 	}
-	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "pgpassword", "dbpassword", "dbpasswd", "userpassword", "rootpassword", "adminpassword", "smtppassword", "loginpassword", "wifipassword", "keypass", "storepass", "userpwd", "dbpass", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
+	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "psk", "jelsz\u00f3", "heslo", "geslo", "lozinka", "\u03ba\u03c9\u03b4\u03b9\u03ba\u03cc\u03c2", "\u0e23\u0e2b\u0e31\u0e2a\u0e1c\u0e48\u0e32\u0e19", "m\u1eadt kh\u1ea9u", "pgpassword", "dbpassword", "dbpasswd", "userpassword", "rootpassword", "adminpassword", "smtppassword", "loginpassword", "wifipassword", "keypass", "storepass", "userpwd", "dbpass", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
 		"wachtwoord", "senha", "has\u0142o", "haslo", "l\u00f6senord", "l\u00f6senordet", "losenord", "losenordet", "parola", "adgangskode", "passord", "salasana", "\u043f\u0430\u0440\u043e\u043b\u044c",
 		"\u015fifre", "\u015fifresi", "\u015fifrem", "sifre", "adgangskoden", "passordet", "kodeordet", "parolas\u0131", "kodeord", "senhas", "\ube44\ubc00\ubc88\ud638", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, true) })
+	}
+	for _, w := range []string{"sshpass", "docker login", "podman login", "mysql", "mysqldump", "psexec", "az login", "ldapsearch"} {
+		on(w, false, (*scanner).commanded)
+	}
+	for _, w := range []string{"login", "logins", "creds", "credentials", "zugangsdaten", "zugang", "identifiants", "credenciales", "inloggegevens"} {
+		on(w, true, (*scanner).credentials)
 	}
 	// Two letters are too few for the table of three: what may follow is listed.
 	for _, w := range []string{"pw:", "pw=", "pw ", "pw\"", "pw'"} {

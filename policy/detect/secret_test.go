@@ -94,9 +94,15 @@ func TestSecrets(t *testing.T) {
 		{"パスワードはkR7mX2vQ!です", "password-assignment 75"}, {"密码是 kR7mX2vQ!", "password-assignment 75"}, {"lösenordet: Sommar2026!", "password-assignment 75"}, {"mysql --password=kR7mX2vQ9", "password-assignment 75"},
 		{"mysql --password kR7mX2vQ9", "password-assignment 75"}, {"<password>kR7mX2vQ9</password>", "password-assignment 75"}, {"PASSWORD: \"correct horse 7 battery!\"", "password-assignment 75"}, {"passphrase: 'blue river 42 stone!'", "password-assignment 75"},
 		{"Server=db;User ID=app;Password=kR7mX2vQ9;Encrypt=True", "secret-connection-string 85"}, {"Password=kR7mX2vQ9;Encrypt=True", "password-assignment 75"},
-		{"(get_passphrase): Ditto.", ""}, {"NULL_PASSWORD: Added", ""}, {"all tests pass on linux/amd64", ""}, {"pwd->pw_name", ""}, {"username:password:uid:gid:gecos:home", ""}, {"password := config.Get(\"password\")", ""},
+		{"(get_passphrase): Ditto.", ""}, {"NULL_PASSWORD: Added", ""}, {"all tests pass on linux/amd64", ""}, {"boarding pass: LH7044 seat 39D", ""}, {"pass: Sommer2026!", "password-assignment 75"}, {"pwd->pw_name", ""}, {"username:password:uid:gid:gecos:home", ""}, {"password := config.Get(\"password\")", ""},
 		{"p.passwd = cString(t, pwd)", ""}, {"password: string(data.Value)", ""}, {"--ask-password -user=foo", ""}, {"password for the user: see below", ""}, {"the password to the vault is with Anna", ""}, {"password is 12 characters long", ""},
 		{"Passwort läuft am 12.03.2026 ab", ""}, {"password: {optional}", ""}, {"password: [hidden]", ""}, {"password (optional): none", ""}, {"Password::new()", ""}, {"password: 12", ""}, {"password = self.password", ""},
+
+		{"Benutzer max, Kennwort \"Sommer2026!\"", "password-assignment 75"}, {"mot de passe temporaire : Ete2026!", "password-assignment 75"}, {"la contraseña nueva es Verano2026$", "password-assignment 75"},
+		{"my password's \"Blue42Horse!\"", "password-assignment 75"}, {"new password → Blue42Horse!", "password-assignment 75"}, {"root password Blue42Horse!", "password-assignment 75"}, {"login: admin / P@ssw0rd2026", "password-assignment 75"},
+		{"creds for staging: svc_app / kR7mX2vQ9pLw", "password-assignment 75"}, {"sshpass -p 'kR7mX2vQ9' ssh root@x", "password-assignment 75"}, {"docker login -u jo -p kR7mX2vQ9 r.contoso.com", "password-assignment 75"},
+		{"password RFC2617 says so", ""}, {"we pass strlen+1 for the block", ""}, {"pass FcChar8* pointers", ""}, {"password OAuth2.0 flow", ""}, {"password policy: v2.3 is out", ""}, {"password manager is KeePass2", ""}, {"password reset is done in 10.5 min!", ""}, {"the password's been changed in 2026!", ""},
+		{"login: see https://contoso.com / Team2026", ""}, {"login: Anna / Bob2", ""}, {"login: read / Write2Disk", ""}, {"docker login -p 8080:80 x", ""}, {"mysql -u root -p db", ""}, {"mysql -p3306 -h x", ""}, {"password issue #1234: fixed in Build2026!", ""},
 
 		// headers, commands, files
 		{"Authorization: Bearer {Aa0:40}", "secret-bearer-token 85"}, {"bearer {Aa0:40}", "secret-bearer-token 75"}, {"Bearer of the old ring2 was here", ""}, {"Authorization: Bearer my-test-token-for-local-use", ""},
