@@ -55,6 +55,9 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 			to = from + j
 		}
 	}
+	if i := bytes.IndexByte(buf[from:to], '&'); i > 0 && !quoted && inQuery(buf, start) {
+		to = from + i
+	}
 	s.work += to - start
 	v := string(buf[from:to])
 	id := "secret-generic"
@@ -95,6 +98,15 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		c.kind, c.level, c.why = kinds["secret-connection-string"], High, "the password of a connection string"
 	}
 	s.add(c)
+}
+
+// inQuery reports whether the name that ends with the word at start is one of a
+// URL's parameters.
+func inQuery(buf []byte, start int) bool {
+	for n := 0; start > 0 && n < 32 && (isAlnum(buf[start-1]) || buf[start-1] == '_' || buf[start-1] == '-'); n++ {
+		start--
+	}
+	return start > 0 && (buf[start-1] == '?' || buf[start-1] == '&')
 }
 
 // password judges the value of a word for a password, which starts at start. why
@@ -213,7 +225,8 @@ func (s *scanner) longKey(end int) bool {
 	s.work += to - end
 	v := string(s.buf[from:to])
 	digits, upper, lower := mix(v)
-	return len(v) >= 20 && digits >= 3 && upper+lower >= 6 && digits+upper+lower == len(v) && random(v)
+	signs := len(v) - digits - upper - lower - strings.Count(v, "+") - strings.Count(v, "/") - strings.Count(v, "=")
+	return len(v) >= 20 && digits >= 3 && upper+lower >= 6 && (digits+upper+lower == len(v) || len(v) >= 40 && signs == 0) && random(v)
 }
 
 // isHarmless reports whether a name ends with what makes it no secret.

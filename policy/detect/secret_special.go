@@ -55,6 +55,7 @@ func init() {
 	on("sig=", false, (*scanner).sas)
 	on("bearer ", true, (*scanner).bearer)
 	on("basic ", true, (*scanner).basic)
+	on("auth\"", false, (*scanner).registry)
 	on("curl ", false, (*scanner).curl)
 	on("machine ", false, (*scanner).netrc)
 	on("authtoken=", true, (*scanner).npmrc)
@@ -317,6 +318,24 @@ func (s *scanner) basic(start, end int) {
 		return
 	}
 	s.hit("secret-basic-auth", end, end+n, "", `user and password, after "Basic"`)
+}
+
+// registry reads the credential of a registry in a configuration of Docker, whose
+// name is buf[start:end].
+func (s *scanner) registry(start, end int) {
+	buf := s.buf
+	i := blanks(buf, end)
+	if start == 0 || buf[start-1] != '"' || i >= len(buf) || buf[i] != ':' {
+		return
+	}
+	from, to, quoted := value(buf, blanks(buf, i+1), maxKeyValue)
+	s.work += to - start
+	plain, err := base64.StdEncoding.DecodeString(string(buf[from:to]))
+	name, password, ok := strings.Cut(string(plain), ":")
+	if err != nil || !quoted || !ok || name == "" || len(password) < 3 || !utf8.Valid(plain) || placeholder(password) || common[strings.ToLower(password)] {
+		return
+	}
+	s.hit("secret-basic-auth", from, to, "", "user and password for a registry")
 }
 
 // curl looks for user and password in a command that starts at start.

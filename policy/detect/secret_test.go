@@ -106,7 +106,7 @@ func TestSecrets(t *testing.T) {
 
 		// headers, commands, files
 		{"Authorization: Bearer {Aa0:40}", "secret-bearer-token 85"}, {"bearer {Aa0:40}", "secret-bearer-token 75"}, {"Bearer of the old ring2 was here", ""}, {"Authorization: Bearer my-test-token-for-local-use", ""},
-		{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "secret-basic-auth 85"}, {"Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", ""}, {"Authorization: Basic bm8gY29sb24gaGVyZQ==", ""},
+		{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "secret-basic-auth 85"}, {"Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", ""}, {`{"auths":{"r.contoso.com":{"auth":"c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ="}}}`, "secret-basic-auth 85"}, {`{"auth":"c3ZjLWJ1aWxk"}`, ""}, {`{"auth": true}`, ""}, {"Authorization: Basic bm8gY29sb24gaGVyZQ==", ""},
 		{"curl -u jo:kR7mX2vQ9 https://x", "secret-curl-credentials 85"}, {"curl -sSL --user \"jo:kR7mX2vQ9\" https://x", "secret-curl-credentials 85"}, {"curl -u jo https://x\nbash -u a:b1c2d3e4", ""}, {"curling -u jo:kR7mX2vQ9", ""},
 		{"machine x.contoso.com login jo password kR7mX2vQ9", "secret-netrc 85"}, {"machine example.com login jo password qwerty77", ""}, {"the machine x login y", ""},
 		{"//r.contoso.com/:_authToken={Aa0:36}", "secret-npmrc 85"}, {"oauth={Aa0:36}", ""}, {"PrivateKey = {b:43}=", "secret-wireguard-key 85"}, {"PublicKey = {b:43}=", ""},
@@ -135,6 +135,7 @@ func TestSecretSpans(t *testing.T) {
 		{"api_key = '{Aa0:32}';", "secret-generic", "api_key = '", "';"},
 		{"curl -u jo:kR7mX2vQ9 https://x", "secret-curl-credentials", "curl -u ", " https://x"},
 		{"machine x login y password kR7mX2vQ9 z", "secret-netrc", "machine x login y password ", " z"},
+		{"https://x/?a=1&api_key={h:32}&b=2", "secret-generic", "https://x/?a=1&api_key=", "&b=2"},
 		{"DATADOG_API_KEY={h:32}\n", "secret-datadog-key", "DATADOG_API_KEY=", "\n"},
 	} {
 		in := Fill(tc.in)
