@@ -120,7 +120,7 @@ func (s *scanner) pem(i int) {
 	if j := bytes.Index(rest, []byte("-----BEGIN ")); j >= 0 {
 		rest = rest[:j]
 	}
-	end := from + len(rest)
+	var end int
 	if j := bytes.Index(rest, []byte("-----END ")); j >= 0 {
 		end = from + j
 		if m := bytes.Index(rest[j+9:], []byte("-----")); m >= 0 && m < 40 {

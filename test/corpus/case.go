@@ -85,7 +85,7 @@ func Generate(perCell int) []Case {
 				name := fmt.Sprintf("%s/%s/%02d", r.Name, id, n)
 				h := fnv.New64a()
 				h.Write([]byte(name))
-				g := &gen{Rand: rand.New(rand.NewPCG(h.Sum64(), 20260101))}
+				g := &gen{Rand: rand.New(rand.NewPCG(h.Sum64(), 20260101))} //nolint:gosec // the same every time
 				g.lang = languages[(n+int(h.Sum64()>>40))%len(languages)]
 				c := r.build(g, t, n)
 				c.ID, c.Row, c.Type = name, r.Name, id
@@ -108,8 +108,8 @@ type gen struct {
 
 func (g *gen) one(of ...string) string { return of[g.IntN(len(of))] }
 
-// some returns a number of min to max.
-func (g *gen) some(min, max int) int { return min + g.IntN(max-min+1) }
+// some returns a number of least to most.
+func (g *gen) some(least, most int) int { return least + g.IntN(most-least+1) }
 
 func (g *gen) coin() bool { return g.IntN(2) == 0 }
 

@@ -10,14 +10,14 @@ import (
 
 // more declares a type beyond the base types: the levels of the reference without
 // and with evidence, the words for it, and how it is drawn.
-func more(id string, alone, named int, lang string, words []string, make func(g *gen) value) *baseType {
-	return &baseType{id: id, lang: lang, native: words, english: words, make: make, bare: alone, printed: alone, bareNamed: named, named: named}
+func more(id string, alone, named int, lang string, words []string, draw func(g *gen) value) *baseType {
+	return &baseType{id: id, lang: lang, native: words, english: words, make: draw, bare: alone, printed: alone, bareNamed: named, named: named}
 }
 
 // checked is more of a type whose last character is a check: changed, it is no
 // value any more.
-func checked(id string, alone, named int, lang string, words []string, make func(g *gen) value) *baseType {
-	t := more(id, alone, named, lang, words, make)
+func checked(id string, alone, named int, lang string, words []string, draw func(g *gen) value) *baseType {
+	t := more(id, alone, named, lang, words, draw)
 	t.near = func(g *gen) string {
 		v := t.make(g)
 		last := &v.groups[len(v.groups)-1]

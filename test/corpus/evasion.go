@@ -407,7 +407,6 @@ func codes(g *gen, t *baseType, i int) Case {
 		}
 		if least < 65 { // it may be reported or not
 			least, most = 65, 85
-			named = true
 			code = "export " + strings.ToUpper(t.glue) + "=" + mark(v.printed())
 			c.Reason = "code with a word for it"
 		}

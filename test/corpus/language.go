@@ -41,7 +41,7 @@ var languages = []*language{
 		map[string][]string{"credit-card": {"carte bancaire", "carte de crédit", "carte"}, "iban": {"IBAN", "compte"}, "email": {"courriel", "e-mail"}, "phone-e164": {"téléphone", "portable"}, "secret": {"clé", "jeton"}}},
 	{"es",
 		[]string{"mi %K es %V, gracias", "Hola, usa %K %V para la reserva", "%K: %V", "¿puedes revisar %K %V antes de comer?", "ayer me mandó %K (%V)"},
-		[]string{"aquí está: %V", "toma %V por favor", "%V", "creo que era %V"},
+		[]string{"aquí está: %V", "toma %V, gracias", "%V", "creo que era %V"},
 		[]string{"¡Buenos días a todos!", "¿Has visto el mensaje del cliente?", "Estoy reunida hasta la comida.", "Me parece bien, hablamos luego.", "La presentación está en el equipo.", "perdón, chat equivocado"},
 		map[string][]string{"credit-card": {"tarjeta", "tarjeta de crédito"}, "iban": {"IBAN", "cuenta"}, "email": {"correo", "correo electrónico"}, "phone-e164": {"teléfono", "móvil"}, "secret": {"clave", "token"}}},
 	{"it",
@@ -51,7 +51,7 @@ var languages = []*language{
 		map[string][]string{"credit-card": {"carta di credito", "carta"}, "iban": {"IBAN", "conto"}, "email": {"e-mail", "email"}, "phone-e164": {"telefono", "cellulare"}, "secret": {"chiave", "token"}}},
 	{"pt",
 		[]string{"o meu %K é %V, obrigado", "Olá, usa %K %V para a reserva", "%K: %V", "podes ver %K %V antes do almoço?", "ontem mandou-me %K (%V)"},
-		[]string{"aqui está: %V", "usa %V por favor", "%V", "acho que era %V"},
+		[]string{"aqui está: %V", "usa %V, obrigado", "%V", "acho que era %V"},
 		[]string{"Bom dia a todos!", "Viste a mensagem do cliente?", "Estou em reunião até ao almoço.", "Está bem, falamos depois.", "Os slides estão na equipa.", "desculpem, chat errado"},
 		map[string][]string{"credit-card": {"cartão de crédito", "cartão"}, "iban": {"IBAN", "conta"}, "email": {"e-mail", "email"}, "phone-e164": {"telefone", "celular"}, "secret": {"chave", "token"}}},
 	{"nl",
@@ -89,7 +89,7 @@ var languages = []*language{
 // say fills a sentence of the language: with the word if named, else without. v is
 // as it stands in the body.
 func (g *gen) say(t *baseType, v string, named, html bool) string {
-	s := ""
+	var s string
 	if named {
 		s = strings.Replace(g.one(g.lang.named...), "%K", g.word(t), 1)
 	} else {

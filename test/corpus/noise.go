@@ -172,7 +172,7 @@ var noises = []Row{
 		return g.silent(g.one("chat ", "thread ", "see ", "conversation id: ")+id+g.one("", " message "+"17"+g.from(digits, 11)), "an id of Teams")
 	}},
 	{Name: "versions-and-addresses", Kind: Noise, About: "10.0.19041.1, 192.0.2.7, 2001:db8::1, localhost, 10.1.2.3", build: func(g *gen, t *baseType, i int) Case {
-		n := func(max int) string { return fmt.Sprint(g.IntN(max)) }
+		n := func(below int) string { return fmt.Sprint(g.IntN(below)) }
 		s := []string{
 			"version 10.0." + g.number(5) + "." + n(5000), "v" + n(20) + "." + n(20) + "." + n(2000), "build " + n(20) + "." + n(10) + "." + g.number(4) + "." + n(900),
 			"use 192.0.2." + n(255) + " in the docs", "198.51.100." + n(255) + " is an example", "203.0.113." + n(255) + ":8080", "2001:db8::" + g.from(hexes, 4) + ":1", "localhost:" + g.number(4),
@@ -273,7 +273,7 @@ func (g *gen) guid() string {
 // templates are assignments of what a reader is to replace.
 func templates(g *gen, t *baseType, i int) Case {
 	x := func(c string, n int) string { return strings.Repeat(c, n) }
-	all := []string{
+	all := []string{ //nolint:gosec // placeholders
 		"AK" + "IAIOSFODNN7EXAMPLE", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "gh" + "p_" + x("x", 36), "gh" + "p_" + x("X", 36), "api_key = your-api-key-here",
 		`apiKey: "YOUR_API_KEY_GOES_HERE_12345"`, "password: ${DB_PASSWORD}", "password = <password>", "token: <your-token>", "token: {{ .Values.github.token }}", "Authorization: Bearer <token>",
 		"Authorization: Bearer $TOKEN", "password: ********", "password: xxxxxxxx", "secret: changeme", "SECRET_KEY=${SECRET_KEY}", "sk" + "_live_" + x("x", 24), "glp" + "at-" + x("x", 20),

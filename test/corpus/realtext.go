@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -33,8 +34,8 @@ const chunk = 4 << 10
 // the system put into /usr/share/doc. Test files and generated code are left out;
 // so is every paragraph that was there before, as licences are. It calls each with
 // messages of a few KB until limit bytes are read; 0 is no limit.
-func RealText(limit int, each func(source, text string)) ([]Source, error) {
-	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
+func RealText(ctx context.Context, limit int, each func(source, text string)) ([]Source, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking the go command where its files are: %w", err)
 	}

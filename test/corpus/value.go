@@ -10,7 +10,7 @@ type value struct {
 	groups, seps []string // seps are between groups
 	detector     string
 	also         []string
-	least, most  int // levels with evidence, if not those of the type
+	least        int // level with evidence, if not that of the type
 }
 
 // grouped splits s into groups of the given lengths, printed with sep.

@@ -163,7 +163,7 @@ func TestPageIsOfTheBaseline(t *testing.T) {
 
 // Real text says nothing that is a secret. "make accuracy" reads more of it.
 func TestRealTextHasNoSecrets(t *testing.T) {
-	a, err := realText(newEngine(t), 4<<20)
+	a, err := realText(t.Context(), newEngine(t), 4<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -56,12 +57,12 @@ func run(args []string, out io.Writer) error {
 		printFailures(out, full.levels, *row, *kind)
 		return nil
 	}
-	real, err := realText(engine, 0)
+	text, err := realText(context.Background(), engine, 0)
 	if err != nil {
 		return err
 	}
 	if *show {
-		printFailures(out, append(full.failures, real.samples...), *row, *kind)
+		printFailures(out, append(full.failures, text.samples...), *row, *kind)
 		return nil
 	}
 	if *worst != "" {
@@ -69,10 +70,10 @@ func run(args []string, out io.Writer) error {
 			return err
 		}
 	}
-	if real.Bytes < leastText {
-		return fmt.Errorf("there are only %d bytes of real text on this machine, and the alarms per MB are measured on at least %d: fill the module cache (go mod download, make lint) or install packages with documentation", real.Bytes, leastText)
+	if text.Bytes < leastText {
+		return fmt.Errorf("there are only %d bytes of real text on this machine, and the alarms per MB are measured on at least %d: fill the module cache (go mod download, make lint) or install packages with documentation", text.Bytes, leastText)
 	}
-	now := &baseline{Full: full, Quick: score(engine, corpus.Generate(perCellQuick)), Real: real}
+	now := &baseline{Full: full, Quick: score(engine, corpus.Generate(perCellQuick)), Real: text}
 	page := now.page()
 	fmt.Fprint(out, page)
 	if *update {

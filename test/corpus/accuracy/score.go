@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -192,10 +193,10 @@ type alarms struct {
 const leastText = 20 << 20
 
 // realText counts what is found in real text.
-func realText(engine *detect.Engine, limit int) (*alarms, error) {
+func realText(ctx context.Context, engine *detect.Engine, limit int) (*alarms, error) {
 	a := &alarms{Count: map[string]*[3]int{}}
 	var text extract.Text
-	sources, err := corpus.RealText(limit, func(source, s string) {
+	sources, err := corpus.RealText(ctx, limit, func(source, s string) {
 		a.Bytes += len(s)
 		text.Load(extract.Source{Body: s})
 		for _, m := range engine.Scan(&text, detect.Options{}) {
