@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/graph"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
 	"teamsdlp/policy/rulefile"
@@ -211,6 +213,7 @@ func (k *checker) config(path string, cfg *config.Config, err error) bool {
 // offline is everything that needs no network.
 func (k *checker) offline(cfg *config.Config) {
 	k.keys(cfg.KeysDir)
+	k.certificates(cfg)
 	k.tls(cfg)
 	k.data(cfg.DataDir)
 	k.store(cfg.DataDir)
@@ -272,6 +275,57 @@ func (k *checker) encryptionKeys(ring *webhook.Keyring, mend string) {
 	default:
 		k.ok(check, "%s", detail)
 	}
+}
+
+// certificates judges the files by which apps prove who they are. What Entra has
+// of them only online can tell.
+func (k *checker) certificates(cfg *config.Config) {
+	const check = "credential"
+	for _, t := range cfg.Tenants {
+		file := t.Credential.Certificate
+		if t.Credential.Kind != graph.Certificate {
+			continue
+		}
+		if _, err := tenantCredential(t, cfg.Cloud.Resolve()); err != nil {
+			detail := oneLine(err)
+			if !strings.Contains(detail, file) {
+				detail = file + ": " + detail
+			}
+			k.add(isFault, check, t.ID, "put the certificate and its key, RSA and without a password, into the file, both as PEM", "%s", detail)
+			continue
+		}
+		until, err := certificateEnd(file)
+		const mend = "make a new certificate, upload it to the app registration, then put it and its key into the file"
+		switch left := until.Sub(k.now()); {
+		case err != nil:
+			k.add(isFault, check, t.ID, mend, "%s: %s", file, oneLine(err))
+		case left <= 0:
+			k.add(isFault, check, t.ID, mend, "the certificate in %s ended on %s", file, until.Format(time.DateOnly))
+		case left < expirySoon:
+			k.add(isWarn, check, t.ID, mend, "the certificate in %s ends on %s", file, until.Format(time.DateOnly))
+		default:
+			k.add(isOK, check, t.ID, "", "certificate in %s, valid until %s", file, until.Format(time.DateOnly))
+		}
+	}
+}
+
+// certificateEnd is when the first certificate of a PEM file ends.
+func certificateEnd(file string) (time.Time, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return cert.NotAfter, nil
+	}
+	return time.Time{}, errors.New("no certificate in PEM form")
 }
 
 func (k *checker) tls(cfg *config.Config) {

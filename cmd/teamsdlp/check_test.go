@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -173,6 +175,32 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	}
+	// credential makes the app prove itself by a certificate.
+	credential := func(valid time.Duration, withKey bool) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writePair(t, dir, "teamsdlp", valid, key)
+			var pair []byte
+			for _, name := range []string{"tls.pem", "tls.key"} {
+				data, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if name == "tls.pem" || withKey {
+					pair = append(pair, data...)
+				}
+			}
+			put(t, dir, "graph.pem", string(pair))
+			text, err := os.ReadFile(filepath.Join(dir, "teamsdlp.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "teamsdlp.yaml", strings.Replace(string(text), "{kind: client_secret, secret: env:SECRET}", "{kind: certificate, certificate: graph.pem}", 1))
+		}
+	}
 	const ownTLS = "public: {url: https://dlp.example.com, tls: {cert: tls.pem, key: tls.key}}"
 	for _, c := range []struct {
 		name, more string
@@ -232,6 +260,21 @@ func TestCheck(t *testing.T) {
 			}
 		}, 1, []string{"fault    tls           DIR/tls.pem and DIR/tls.key: tls: private key does not match public key"}},
 
+		{"a certificate of the app", "", credential(90*24*time.Hour, true), 0, []string{"ok       credential    " + checkTenant + ": certificate in DIR/graph.pem, valid until "}},
+		{"a certificate that ends soon", "", credential(24*time.Hour, true), 0, []string{"warning  credential    " + checkTenant + ": the certificate in DIR/graph.pem ends on ", "-> make a new certificate, upload it"}},
+		{"a certificate that ended", "", credential(-time.Hour, true), 1, []string{"fault    credential    " + checkTenant + ": the certificate in DIR/graph.pem ended on "}},
+		{"a certificate with another kind of key", "", func(t *testing.T, dir string) {
+			credential(time.Hour, true)(t, dir)
+			writeTLS(t, dir, "teamsdlp", time.Hour)
+			data, err := os.ReadFile(filepath.Join(dir, "tls.pem"))
+			key, err2 := os.ReadFile(filepath.Join(dir, "tls.key"))
+			if err = errors.Join(err, err2); err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "graph.pem", string(data)+string(key))
+		}, 1, []string{"fault    credential    " + checkTenant + ": DIR/graph.pem: key must be an RSA key\n"}},
+		{"a certificate without its key", "", credential(90*24*time.Hour, false), 1, []string{"fault    credential    " + checkTenant + ": ", "does not hold a certificate and its key", "-> put the certificate and its key, RSA"}},
+
 		{"data not there yet", "", remove("data"), 0, []string{"DIR/data (not there yet: serve makes it): a synced write"}},
 		{"data is a file", "data_dir: rules/projects.yaml", nil, 1, []string{"fault    data          DIR/rules/projects.yaml is not a folder"}},
 		{"data open", "", chmod("data", 0o755), 0, []string{"warning  data          others than its owner can look into DIR/data"}},
@@ -281,6 +324,11 @@ func writeTLS(t *testing.T, dir, host string, valid time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	writePair(t, dir, host, valid, key)
+}
+
+func writePair(t *testing.T, dir, host string, valid time.Duration, key crypto.Signer) {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(valid),
