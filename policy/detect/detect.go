@@ -1,4 +1,3 @@
-// Package detect finds sensitive data in a text.
 package detect
 
 import "fmt"

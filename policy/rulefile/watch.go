@@ -93,7 +93,7 @@ func (w *Watcher) Run(ctx context.Context) {
 // two goroutines at once.
 func (w *Watcher) Tick() {
 	s, err := w.reader.read()
-	state := ""
+	var state string
 	if err != nil {
 		state = "unreadable: " + err.Error()
 	} else {
