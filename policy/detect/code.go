@@ -136,6 +136,9 @@ func (s *scanner) tokenCodes(start, end int) {
 		end++
 	}
 	s.work += end - start
+	if end-start == len(codeForms.length) && (s.buf[start] == '4' || s.buf[start] == '8') {
+		s.monero(start)
+	}
 	if n := end - start; n >= shortestKey && n <= longestKey {
 		s.crypto(start, end)
 	}
@@ -275,14 +278,17 @@ func (w *spelling) gap(buf []byte, i int) int {
 
 // code judges what matches a pattern at i.
 func (s *scanner) code(c *coded, i int) {
-	v, w, ok := s.read(c.p, i)
 	s.work++
+	v, w, ok := s.read(c.p, i)
 	if !ok || w.lower && c.k.code.capitals {
 		return
 	}
 	k, f := c.k, c.k.code
 	if f.check != nil && !f.check(v) {
 		s.reject(k.ID, i, w.end, f.gate)
+		return
+	}
+	if s.lacking(k) {
 		return
 	}
 	why := f.gate

@@ -45,13 +45,43 @@ func (s *scanner) look() {
 		s.looked = true
 		s.hits = s.e.words.find(s.buf, s.hits[:0])
 		s.work += len(s.buf)
+		if n := len(s.e.kinds)/64 + 1; len(s.present) != n {
+			s.present = make([]uint64, n)
+		}
+		clear(s.present)
+		for _, h := range s.hits {
+			for _, set := range s.e.sets[h.Term] {
+				if int(set) <= len(s.e.kinds) {
+					s.present[set/64] |= 1 << (set % 64)
+				}
+			}
+		}
 	}
 }
+
+// lacking reports whether a detector could only report something beside one of its
+// words, and the text has none of them.
+func (s *scanner) lacking(k *kind) bool {
+	if max(k.Alone, k.Printed) >= s.floor || s.explain || s.outer != nil {
+		return false
+	}
+	s.look()
+	return !s.holds(k.set)
+}
+
+// holds reports whether the text has a word of the set, which is a built-in one.
+func (s *scanner) holds(set int) bool { return s.present[set/64]>>(set%64)&1 == 1 }
 
 // evidence weighs the words of a set around buf[start:end].
 func (s *scanner) evidence(set, within, start, end int) evidence {
 	s.look()
 	ev := evidence{term: -1, dist: 1 << 30, in: s}
+	if set <= len(s.e.kinds) && !s.holds(set) {
+		if s.outer == nil && !s.holds(0) {
+			return ev
+		}
+		within = min(within, labelGap+longestLabel)
+	}
 	lo, hi := s.window(start, end, within)
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
 	labelStart, labelEnd, labelled := 0, -1, false
@@ -128,10 +158,14 @@ func (s *scanner) window(start, end, within int) (lo, hi int) {
 	return lo, hi
 }
 
+// labelGap is the most that stands between a label and its value, longestLabel what
+// a label of against is not longer than.
+const labelGap, longestLabel = 12, 30
+
 // right reports whether a word that ends at from stands right before start: at
 // most "no. #" or the like between.
 func (s *scanner) right(from, start int) bool {
-	if start-from > 12 {
+	if start-from > labelGap {
 		return false
 	}
 	letters := 0

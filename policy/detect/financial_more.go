@@ -44,4 +44,30 @@ var accounts = finders{
 	"swift-bic":          {code: &codeForm{patterns: []string{"AAAAAAXX", "AAAAAAXXXXX"}, check: bic, gate: "country", capitals: true}},
 	"crypto-btc":         {scanned: true},
 	"crypto-private-key": {scanned: true},
+	"ar-cbu": {number: &form{
+		min: 22, max: 22, layouts: []string{"\x08\x0e"}, gate: "two check digits",
+		check: only(cbu),
+	}},
+	"jp-bank-account": {number: &form{
+		min: 7, max: 14, layouts: []string{"\x03\x07", "\x04\x03\x07"}, gate: "length", solid: true, seps: "- ",
+		check: only(japaneseAccount),
+	}, weak: true},
+	"il-bank-account": {number: &form{
+		min: 10, max: 14, layouts: []string{"\x02\x03\x06", "\x02\x03\x07", "\x02\x03\x08", "\x02\x03\x09"}, gate: "length", solid: true, mixed: true,
+		check: only(israeliAccount),
+	}, weak: true},
+	"it-bban":            {code: &codeForm{patterns: []string{"A9999999999XXXXXXXXXXXX", "A_99999_99999_XXXXXXXXXXXX"}, check: cin, gate: "check letter"}},
+	"crypto-eth":         {scanned: true},
+	"crypto-other":       {scanned: true},
+	"crypto-seed-phrase": {scanned: true},
+	"isin":               {code: &codeForm{patterns: []string{"AAXXXXXXXXX9"}, check: isin, gate: "Luhn over letters", capitals: true}},
+	"lei":                {code: &codeForm{patterns: []string{"XXXXXXXXXXXXXXXXXX99"}, check: lei, gate: "modulo 97", capitals: true}},
+	"cusip": {number: &form{
+		min: 9, max: 9, gate: "check digit", solid: true,
+		check: only(cusip),
+	}, code: &codeForm{patterns: []string{"XXXXXXXX9"}, check: cusipLetters, gate: "check digit", capitals: true}},
+	"sedol": {number: &form{
+		min: 7, max: 7, gate: "check digit", solid: true,
+		check: only(sedol),
+	}, code: &codeForm{patterns: []string{"XXXXXX9"}, check: sedolLetters, gate: "check digit", capitals: true}},
 }

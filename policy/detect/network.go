@@ -15,4 +15,5 @@ var network = finders{
 	}},
 	"geo-coordinates": {scanned: true},
 	"date-of-birth":   {scanned: true},
+	"imsi":            {number: &form{min: 15, max: 15, gate: "country", layouts: []string{"\x03\x02\x0a", "\x03\x03\x09"}, check: only(imsi)}},
 }

@@ -212,7 +212,9 @@ func (s *scanner) try(k *kind, a, b, n int) {
 		s.reject(k.ID, x.start, x.end, why)
 		return
 	}
-	s.judge(&x, value, detail)
+	if !s.lacking(k) {
+		s.judge(&x, value, detail)
+	}
 }
 
 // group sets how the groups stand; false if they cannot be one value.

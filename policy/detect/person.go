@@ -19,8 +19,8 @@ var person = finders{
 	}},
 	"fr-nir": {number: &form{
 		min: 15, max: 15, layouts: []string{"\x01\x02\x02\x02\x03\x03\x02", "\x0d\x02"}, gate: "key",
-		check: func(d []byte, _ string) (string, bool) { return "", nir(d) },
-	}},
+		check: only(nir),
+	}, code: &codeForm{patterns: []string{"9_99_99_9a_999_999_99", "9_99_99_9b_999_999_99", "999999a99999999", "999999b99999999"}, check: corsican, gate: "key"}},
 	"es-nie": {number: &form{min: 7, max: 7, before: 1, after: 1, gate: "check letter", letters: dni, known: set("X1234567L")}},
 	"es-dni": {number: &form{min: 8, max: 8, after: 1, layouts: []string{"\x02\x03\x03"}, gate: "check letter", letters: dni, known: set("12345678Z")}},
 	"nl-bsn": {number: &form{

@@ -101,4 +101,26 @@ var european = finders{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and modulo 11", seps: "- ",
 		check: only(latvian),
 	}},
+	"uk-utr": {number: &form{min: 10, max: 10, layouts: []string{"\x05\x05"}, gate: "modulo 11", check: only(utr)}},
+	"fr-spi": {number: &form{
+		min: 13, max: 13, layouts: []string{"\x02\x02\x03\x03\x03"}, gate: "modulo 511",
+		check: only(spi),
+	}},
+	"fr-cni": {number: &form{min: 12, max: 12, gate: "date of issue", solid: true, check: only(carteIdentite)}, code: &codeForm{patterns: []string{"XXXXXXXXX"}, check: carteNouvelle, gate: "nine letters and digits", capitals: true}},
+	"de-steuernummer": {number: &form{
+		min: 10, max: 13, layouts: []string{"\x05\x05", "\x03\x03\x05", "\x02\x03\x05", "\x03\x04\x04", "\x03\x03\x04"}, gate: "length", solid: true,
+		check: only(steuernummer),
+	}, weak: true},
+	"hu-adoazonosito": {number: &form{min: 10, max: 10, gate: "modulo 11", check: only(adoazonosito)}},
+	"rs-jmbg":         {number: &form{min: 13, max: 13, gate: "date, place and modulo 11", check: only(jmbg)}},
+	"cy-tin":          {code: &codeForm{patterns: []string{"99999999A"}, check: cypriot, gate: "modulo 26"}},
+	"mt-id":           {code: &codeForm{patterns: []string{"9999999A", "9999999_A"}, check: maltese, gate: "letter"}},
+	"is-kt":           {number: &form{min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date and modulo 11", seps: "- ", check: only(kennitala)}},
+	"ru-snils": {number: &form{
+		min: 11, max: 11, layouts: []string{"\x03\x03\x03\x02"}, gate: "modulo 101", mixed: true,
+		check: only(snils),
+	}},
+	"ru-inn":    {number: &form{min: 10, max: 12, gate: "modulo 11", check: only(inn)}},
+	"ua-rnokpp": {number: &form{min: 10, max: 10, gate: "modulo 11", check: only(rnokpp)}},
+	"kz-iin":    {number: &form{min: 12, max: 12, gate: "date and modulo 11", check: only(kazakh)}},
 }

@@ -24,12 +24,15 @@ type scanner struct {
 	rejected []Rejected
 	said     map[string]bool
 	hits     []Hit
-	looked   bool // hits are those of this text
+	looked   bool     // hits are those of this text
+	present  []uint64 // the sets that hits are of, by bit
 	hay      Haystack
 	possible []bool // of all patterns of a company's detectors
 	aws      bool   // the text speaks of AWS
 	azure    bool   // of Azure
 	pgpass   bool   // of a password file of PostgreSQL
+	row      wordRun
+	seeds    []seedAt
 	groups   []group
 	digits   []byte // of groups
 	spare    [64]byte
@@ -212,6 +215,9 @@ func (s *scanner) run() {
 		}
 		i++
 	}
+	if r := s.row.take(); r.n > 0 {
+		s.seedPhrase(r)
+	}
 	if s.aws {
 		s.awsSecrets()
 	}
@@ -253,6 +259,9 @@ func (s *scanner) word(i int) int {
 	}
 	if i-start == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
 		s.spelledEmail(start)
+	}
+	if r := s.row.add(start, i); r.n > 0 {
+		s.seedPhrase(r)
 	}
 	if i < len(buf) && isDigit(buf[i]) {
 		s.fiscal(i)

@@ -21,7 +21,7 @@ var validators = map[string]func([]byte) bool{
 	"uk-nhs":       onDigits(nhs),
 	"nl-bsn":       onDigits(bsn),
 	"de-steuer-id": onDigits(steuerID),
-	"fr-nir":       onDigits(nir),
+	"fr-nir":       insee,
 	"es-dni":       dni,
 	"it-cf":        codiceFiscale,
 	"uk-nino":      nino,
@@ -258,6 +258,26 @@ func nir(d []byte) bool {
 	if len(d) != 15 || d[0] != '1' && d[0] != '2' {
 		return false
 	}
+	return nirKey(d)
+}
+
+// corsican checks one of Corsica, whose department 2A or 2B counts as 19 or 18 in
+// the key.
+func corsican(s []byte) bool {
+	if len(s) != 15 || s[5] != '2' || s[6] != 'A' && s[6] != 'B' {
+		return false
+	}
+	var d [15]byte
+	copy(d[:], s)
+	d[5], d[6] = '1', '9'-(s[6]-'A')
+	return allDigits(d[:]) && (d[0] == '1' || d[0] == '2') && nirKey(d[:])
+}
+
+// insee checks one of either kind.
+func insee(s []byte) bool { return corsican(s) || allDigits(s) && nir(s) }
+
+// nirKey checks month, department and key.
+func nirKey(d []byte) bool {
 	month, dep := number(d[3:5]), number(d[5:7])
 	if month == 0 || month > 12 && month < 20 || month > 42 && month < 50 || dep == 0 || dep == 96 {
 		return false

@@ -241,9 +241,10 @@ func cartaoCidadao(s []byte) bool {
 	return len(s) == 12 && sum%10 == 0
 }
 
-// pesel checks a Polish number: a date whose month is 20 more from 2000, 1-3-7-9.
+// pesel checks a Polish number: a date whose month is 20 more from 2000, and 80
+// more up to 1899; 1-3-7-9.
 func pesel(d []byte) bool {
-	return len(d) == 11 && number(d[2:4]) < 40 && day(number(d[:2]), number(d[2:4])%20, number(d[4:6])) &&
+	return len(d) == 11 && (d[2] < '4' || d[2] > '7') && day(number(d[:2]), number(d[2:4])%20, number(d[4:6])) &&
 		(10-weighted(d, 1, 3, 7, 9, 1, 3, 7, 9, 1, 3)%10)%10 == at10(d, 10)
 }
 
@@ -284,7 +285,7 @@ func cnp(d []byte) bool {
 	if len(d) != 13 || d[0] == '0' || !yymmdd(d[1:]) {
 		return false
 	}
-	if county := number(d[7:9]); county == 0 || county > 52 {
+	if county := number(d[7:9]); county == 0 || county > 52 && county != 70 && (county < 80 || county > 83) {
 		return false
 	}
 	c := weighted(d, 2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9) % 11
@@ -374,13 +375,16 @@ func egn(d []byte) bool {
 // oib checks a Croatian number: ISO/IEC 7064 MOD 11,10.
 func oib(d []byte) bool { return len(d) == 11 && mod1110(d) }
 
-// emso checks a Slovenian number (and the JMBG it comes from): date and modulo 11.
-func emso(d []byte) bool {
+// emso checks a Slovenian number: one of the former Yugoslavia's, with Slovenia's
+// place of birth.
+func emso(d []byte) bool { return masterNumber(d) && d[7] == '5' }
+
+// masterNumber checks a number of the former Yugoslavia: date, modulo 11.
+func masterNumber(d []byte) bool {
 	if len(d) != 13 || d[4] != '9' && d[4] != '0' || !day(number(d[5:7]), number(d[2:4]), number(d[:2])) {
 		return false
 	}
-	c := 11 - weighted(d, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)%11
-	return c != 10 && c%11 == at10(d, 12)
+	return (11-weighted(d, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)%11)%11%10 == at10(d, 12)
 }
 
 // amka checks a Greek social security number: date and Luhn.

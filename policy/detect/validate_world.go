@@ -148,8 +148,8 @@ func cuil(d []byte) bool {
 	}
 	switch number(d[:2]) {
 	case 20, 23, 24, 25, 26, 27, 30, 33, 34:
-		c := 11 - weighted(d, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)%11
-		return c != 10 && c%11 == at10(d, 10)
+		c := (11 - weighted(d, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)%11) % 11
+		return min(c, 9) == at10(d, 10) // what comes out as ten is written 9
 	}
 	return false
 }
@@ -291,9 +291,11 @@ func myNumber(d []byte) bool {
 	return elevenLess(weighted(d, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) == at10(d, 11)
 }
 
-// rrn checks a Korean number as given out up to October 2020.
+// rrn checks a Korean number. Since October 2020 there is no check digit: those
+// born after are taken by their date.
 func rrn(d []byte) bool {
-	return len(d) == 13 && yymmdd(d) && d[6] >= '1' && d[6] <= '8' && (11-weighted(d, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)%11)%10 == at10(d, 12)
+	return len(d) == 13 && yymmdd(d) && d[6] >= '1' && d[6] <= '4' &&
+		((11-weighted(d, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)%11)%10 == at10(d, 12) || d[6] >= '3' && unchecked(d))
 }
 
 // thai checks a Thai number.
@@ -320,7 +322,7 @@ func taiwanese(s []byte) bool {
 }
 
 // imei checks a device number.
-func imei(d []byte) bool { return len(d) == 15 && d[0] != '0' && luhn(d) }
+func imei(d []byte) bool { return len(d) == 15 && !same(d) && luhn(d) }
 
 // iccid checks a SIM card number.
 func iccid(d []byte) bool {
@@ -356,13 +358,13 @@ func vin(s []byte) bool {
 	return s[8] == 'X'
 }
 
-// ukVAT checks a British VAT number of nine digits: modulo 97, or 55 more.
+// ukVAT checks a British VAT number of nine digits: modulo 97, or 55 more or less.
 func ukVAT(d []byte) bool {
 	if len(d) != 9 || same(d) {
 		return false
 	}
 	sum := weighted(d, 8, 7, 6, 5, 4, 3, 2) + number(d[7:])
-	return sum%97 == 0 || (sum+55)%97 == 0
+	return sum%97 == 0 || d[0] != '0' && (sum%97 == 42 || sum%97 == 55)
 }
 
 // uid checks a Swiss company number.
@@ -380,49 +382,133 @@ func uid(s []byte) bool {
 // euVAT checks a VAT number with its country's prefix (European Commission, VIES:
 // "VAT number construction rules", and the countries' algorithms).
 func euVAT(s []byte) bool {
-	if len(s) < 10 {
+	if len(s) < 8 {
 		return false
 	}
 	d := s[2:]
-	if country := string(s[:2]); country != "AT" && country != "ES" && country != "FR" && country != "IE" && country != "NL" && !allDigits(d) {
-		return false
-	}
-	n := len(d)
 	switch string(s[:2]) {
 	case "AT":
-		return n == 9 && d[0] == 'U' && allDigits(d[1:]) && (96-alternate(d[1:8]))%10 == at10(d, 8)
+		return len(d) == 9 && d[0] == 'U' && allDigits(d[1:]) && (96-alternate(d[1:8]))%10 == at10(d, 8)
+	case "CY":
+		return cypriot(d)
+	case "ES":
+		return len(d) == 9 && (dni(d) || cif(d))
+	case "FR":
+		return len(d) == 11 && allDigits(d) && (luhn(d[2:]) || string(d[2:5]) == "000") && number(d[:2]) == (12+3*(number(d[2:])%97))%97
+	case "IE":
+		return (len(d) == 8 || len(d) == 9) && digitsThenLetters(d, 7) && irishVAT(d)
+	case "NL":
+		return len(d) == 12 && d[9] == 'B' && allDigits(d[:9]) && allDigits(d[10:]) && (bsn(d[:9]) || mod97(s))
+	}
+	return allDigits(d) && euVATDigits(string(s[:2]), d)
+}
+
+// euVATDigits checks the digits after a country's prefix.
+func euVATDigits(country string, d []byte) bool {
+	n := len(d)
+	switch country {
 	case "BE":
 		return n == 10 && d[0] <= '1' && number(d[:8]) > 0 && 97-number(d[:8])%97 == number(d[8:])
+	case "BG":
+		return n == 9 && bulgarianCompany(d) || n == 10 && (egn(d) || weighted(d, 21, 19, 17, 13, 11, 9, 7, 3, 1)%10 == at10(d, 9) || (11-weighted(d, 4, 3, 2, 7, 6, 5, 4, 3, 2)%11)%11 == at10(d, 9))
+	case "CZ":
+		if n == 8 {
+			c := (11 - weighted(d, 8, 7, 6, 5, 4, 3, 2)%11) % 11
+			return d[0] != '9' && max(c, 1)%10 == at10(d, 7) // nought is written 1, ten 0
+		}
+		return n == 10 && rodneCislo(d)
 	case "DE":
 		return n == 9 && d[0] != '0' && mod1110(d)
 	case "DK":
 		return n == 8 && d[0] != '0' && weighted(d, 2, 7, 6, 5, 4, 3, 2, 1)%11 == 0
+	case "EE":
+		return n == 9 && weighted(d, 3, 7, 1, 3, 7, 1, 3, 7, 1)%10 == 0
 	case "EL":
 		return afm(d)
-	case "ES":
-		return n == 9 && (dni(d) || cif(d))
 	case "FI":
 		return n == 8 && (11-weighted(d, 7, 9, 10, 5, 8, 4, 2)%11)%11 == at10(d, 7)
-	case "FR":
-		return n == 11 && allDigits(d) && luhn(d[2:]) && number(d[:2]) == (12+3*(number(d[2:])%97))%97
+	case "HR":
+		return oib(d)
 	case "HU":
 		return n == 8 && weighted(d, 9, 7, 3, 1, 9, 7, 3, 1)%10 == 0
-	case "IE":
-		return (n == 8 || n == 9) && pps(d)
 	case "IT":
-		return n == 11 && luhn(d)
+		p := number(d[7:min(n, 10)])
+		return n == 11 && luhn(d) && string(d[:7]) != "0000000" && (p >= 1 && p <= 100 || p == 120 || p == 121 || p == 888 || p == 999)
+	case "LT":
+		return n == 9 && d[7] == '1' && lithuanianVAT(d) || n == 12 && d[10] == '1' && lithuanianVAT(d)
 	case "LU":
 		return n == 8 && number(d[:6])%89 == number(d[6:])
-	case "NL":
-		return n == 12 && d[9] == 'B' && allDigits(d[:9]) && allDigits(d[10:]) && (bsn(d[:9]) || mod97(s))
+	case "LV":
+		if n == 11 && d[0] > '3' {
+			return weighted(d, 9, 1, 4, 8, 3, 10, 2, 5, 7, 6, 1)%11 == 3
+		}
+		return n == 11 && latvian(d)
+	case "MT":
+		return n == 8 && d[0] != '0' && weighted(d, 3, 4, 6, 7, 8, 9, 10, 1)%37 == 0
 	case "PL":
 		return nip(d)
 	case "PT":
 		return nif(d)
+	case "RO":
+		return romanianVAT(d)
 	case "SE":
-		return n == 12 && luhn(d[:10]) && d[2] >= '0' && string(d[10:]) == "01"
+		return n == 12 && luhn(d[:10]) && string(d[10:]) == "01"
+	case "SI":
+		c := 0
+		if n == 8 {
+			c = 11 - weighted(d, 8, 7, 6, 5, 4, 3, 2)%11
+		}
+		return n == 8 && d[0] != '0' && c != 11 && c%10 == at10(d, 7)
+	case "SK":
+		return n == 10 && (d[0] != '0' && strings.IndexByte("234789", d[2]) >= 0 && number(d)%11 == 0 || rodneCislo(d))
 	}
 	return false
+}
+
+// irishVAT is the check letter of seven digits and perhaps a second letter.
+func irishVAT(s []byte) bool {
+	sum := weighted(s, 8, 7, 6, 5, 4, 3, 2)
+	if len(s) == 9 && s[8] != 'W' {
+		sum += 9 * int(s[8]-'A'+1)
+	}
+	return s[7] == "WABCDEFGHIJKLMNOPQRSTUV"[sum%23]
+}
+
+// bulgarianCompany checks nine digits: modulo 11 in two steps.
+func bulgarianCompany(d []byte) bool {
+	c := weighted(d, 1, 2, 3, 4, 5, 6, 7, 8) % 11
+	if c == 10 {
+		c = weighted(d, 3, 4, 5, 6, 7, 8, 9, 10) % 11 % 10
+	}
+	return c == at10(d, 8)
+}
+
+// lithuanianVAT checks the last digit: modulo 11 in two steps.
+func lithuanianVAT(d []byte) bool {
+	n := len(d) - 1
+	first, second := 0, 0
+	for i := range n {
+		first += at10(d, i) * (1 + i%9)
+		second += at10(d, i) * (1 + (i+2)%9)
+	}
+	c := first % 11
+	if c == 10 {
+		c = second % 11 % 10
+	}
+	return c == at10(d, n)
+}
+
+// romanianVAT checks up to ten digits: weights from the right, modulo 11.
+func romanianVAT(d []byte) bool {
+	n := len(d) - 1
+	if n < 5 || n > 9 || d[0] == '0' {
+		return false
+	}
+	sum := 0
+	for i := range n {
+		sum += at10(d, n-1-i) * [...]int{2, 3, 5, 7, 1, 2, 3, 5, 7}[i]
+	}
+	return sum*10%11%10 == at10(d, n)
 }
 
 // nip checks a Polish tax number.
