@@ -22,6 +22,7 @@ const (
 	KindRules    Kind = "rules"    // a rule generation came into force, or was refused
 	KindKeys     Kind = "keys"     // a key came into use or was retired
 	KindForget   Kind = "forget"   // retention deleted what old entries said; their hashes stay
+	KindInbox    Kind = "inbox"    // somebody had an item in quarantine tried again, or dropped
 )
 
 // Action is what is done to a message, in the words of rule files.

@@ -323,6 +323,18 @@ func (r *Recorder) KeyUse(ctx context.Context, actor, verdict string, inUse Keys
 	return r.append(ctx, Entry{Time: r.now(), Kind: KindKeys, Verdict: verdict, Actor: actor, Keys: &inUse})
 }
 
+// KeyRetired is KeyUse for a key that somebody retires, with his own words.
+func (r *Recorder) KeyRetired(ctx context.Context, actor, verdict, reason string) error {
+	return r.append(ctx, Entry{Time: r.now(), Kind: KindKeys, Verdict: verdict, Actor: actor, Reason: r.words(reason)})
+}
+
+// Inbox records that actor is about to have an item in quarantine tried again or
+// dropped; verdict says which item, by its number and why it is there. What is
+// recorded first is done only if it returns nil.
+func (r *Recorder) Inbox(ctx context.Context, tenant, actor, verdict, reason string) error {
+	return r.append(ctx, Entry{Time: r.now(), Kind: KindInbox, Tenant: tenant, Verdict: verdict, Actor: actor, Reason: r.words(reason)})
+}
+
 func (r *Recorder) append(ctx context.Context, e Entry) error {
 	if err := r.Log.Append(ctx, e); err != nil {
 		return fmt.Errorf("recording a %s: %w", e.Kind, err)

@@ -25,6 +25,7 @@ var kinds = []string{
 	string(actions.KindIntent), string(actions.KindResult), string(actions.KindShadow), string(actions.KindOverride),
 	string(actions.KindReport), string(actions.KindEdit), string(actions.KindDeleted), string(actions.KindRelease),
 	string(actions.KindLabel), string(actions.KindView), string(actions.KindGap), string(actions.KindRules), string(actions.KindKeys), string(actions.KindForget),
+	string(actions.KindInbox),
 }
 
 // ParseFilter reads a filter of cases from a query. Unknown names, bad values and

@@ -409,6 +409,83 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// What was put back is listed with its reason, and without what it holds.
+func TestListWaiting(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	a := testItem("a")
+	a.Deferred = []string{"token"}
+	must(t, s.Put(ctx, append([]webhook.Item{a}, testItems("b", "c", "d")...)))
+	_, items := claim(t, s, 3)
+	due := time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
+	for _, i := range items {
+		must(t, s.Defer(ctx, i.Receipt, due, "because of "+i.Resource))
+	}
+	must(t, s.do(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(`UPDATE inbox SET body = '{"resource": "cut sho' WHERE seq = 3`)
+		return err
+	}, nil))
+	list, err := s.ListWaiting(ctx, 0, 0)
+	must(t, err)
+	var said []string
+	for _, w := range list {
+		said = append(said, w.Item.Resource+": "+w.Reason)
+		if !w.Due.Equal(due) || w.Attempts != 1 || w.Size == 0 || !w.Received.Equal(testItem("").Received) {
+			t.Errorf("listed %+v", w)
+		}
+		if w.Item.Deferred != nil || w.Item.Encrypted != nil && w.Item.Encrypted.Data+w.Item.Encrypted.DataKey+w.Item.Encrypted.DataSignature != "" {
+			t.Errorf("listed with what it holds: %+v", w.Item)
+		}
+	}
+	wantNames(t, "oldest first", said, "a: because of a", "b: because of b", ": because of c")
+	page, err := s.ListWaiting(ctx, list[0].Seq, 1)
+	must(t, err)
+	if len(page) != 1 || page[0].Seq != list[1].Seq {
+		t.Errorf("next page is %+v", page)
+	}
+}
+
+// What names a key is found wherever it is stored, and what only looks like a
+// name is not one.
+func TestKeysNamed(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	named := func(id string) webhook.Item {
+		i := testItem("chats('x')/messages('encryptionCertificateId')")
+		i.Encrypted.CertificateID = id
+		return i
+	}
+	none := testItem("content-less")
+	none.Encrypted = nil
+	must(t, s.Put(ctx, []webhook.Item{named("one"), named("two"), named("one"), named("o\"ne"), none, named(""), named("one")}))
+	for i, want := range []map[string]KeyUse{
+		{"one": {Inbox: 3}, "two": {Inbox: 1}, "o\"ne": {Inbox: 1}, "": {Inbox: 1}},
+		{"one": {Inbox: 1, Quarantine: 1}, "two": {Quarantine: 1}, "o\"ne": {Inbox: 1}, "": {Inbox: 1}},
+	} {
+		got, err := s.KeysNamed(ctx)
+		must(t, err)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("keys named (-want +got):\n%s", d)
+		}
+		if i > 0 {
+			break
+		}
+		_, items := claim(t, s, 3)
+		must(t, s.Quarantine(ctx, items[0].Receipt, "unknown key"))
+		must(t, s.Quarantine(ctx, items[1].Receipt, "unknown key"))
+		must(t, s.do(ctx, 0, func(tx *tx) error {
+			_, err := tx.exec(`UPDATE inbox SET body = '{"encrypted":{"encryptionCertificateId":"one"' WHERE seq = 3`)
+			return err
+		}, nil))
+	}
+	r, err := OpenReadOnly(ctx, s.opts.Dir)
+	must(t, err)
+	defer r.Close()
+	if got, err := r.KeysNamed(ctx); err != nil || len(got) != 4 {
+		t.Errorf("read beside the server: %v, %v", got, err)
+	}
+}
+
 // A row that cannot be decoded is set aside and keeps nobody waiting.
 func TestUndecodableRow(t *testing.T) {
 	ctx := t.Context()

@@ -81,10 +81,7 @@ func (r *Reader) ListQuarantine(ctx context.Context, before int64, limit int) ([
 		if err != nil {
 			return err
 		}
-		q.Item.Deferred = nil
-		if e := q.Item.Encrypted; e != nil {
-			e.Data, e.DataKey, e.DataSignature = "", "", ""
-		}
+		bare(&q.Item)
 		list = append(list, q)
 		return nil
 	})
@@ -106,6 +103,14 @@ func (r *Reader) GetQuarantine(ctx context.Context, id int64) (Quarantined, erro
 		return Quarantined{}, fmt.Errorf("reading quarantined item %d: %w", id, err)
 	}
 	return q, nil
+}
+
+// bare takes from an item what no list needs: the ciphertext and the tokens.
+func bare(item *webhook.Item) {
+	item.Deferred = nil
+	if e := item.Encrypted; e != nil {
+		e.Data, e.DataKey, e.DataSignature = "", "", ""
+	}
 }
 
 func scanQuarantined(scan func(...any) error) (Quarantined, error) {
@@ -190,4 +195,98 @@ func (s *Store) DropQuarantine(ctx context.Context, id int64) error {
 		return fmt.Errorf("dropping quarantined item %d: %w", id, err)
 	}
 	return nil
+}
+
+// Waiting is an item of the inbox that was put back until a time.
+type Waiting struct {
+	Seq      int64     `json:"seq"`
+	Received time.Time `json:"received"`
+	Due      time.Time `json:"due"`
+	Attempts int       `json:"attempts"`
+	Reason   string    `json:"reason"`
+	Size     int       `json:"size"` // bytes as stored
+	// Item is without ciphertext and without validation tokens; it is the zero
+	// value if the stored bytes cannot be decoded.
+	Item webhook.Item `json:"item"`
+}
+
+// ListWaiting returns up to limit items that were put back, oldest first: those
+// with a number above after. limit is at most 5000; 0 means 50.
+func (r *Reader) ListWaiting(ctx context.Context, after int64, limit int) ([]Waiting, error) {
+	const query = `SELECT w.seq, i.recv_ms, w.due_ms, w.attempts, w.reason, i.body
+		FROM work w JOIN inbox i ON i.seq = w.seq WHERE w.seq > ? ORDER BY w.seq LIMIT ?`
+	var list []Waiting
+	err := r.each(ctx, query, []any{after, pageSize(limit)}, func(rows *sql.Rows) error {
+		var (
+			w             Waiting
+			received, due int64
+			body          []byte
+		)
+		if err := rows.Scan(&w.Seq, &received, &due, &w.Attempts, &w.Reason, &body); err != nil {
+			return err
+		}
+		w.Received, w.Due, w.Size = fromMillis(received), fromMillis(due), len(body)
+		if json.Unmarshal(body, &w.Item) != nil {
+			w.Item = webhook.Item{}
+		}
+		bare(&w.Item)
+		list = append(list, w)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing what waits: %w", err)
+	}
+	return list, nil
+}
+
+// KeyUse is how many stored items are encrypted for a key.
+type KeyUse struct {
+	Inbox      int64 `json:"inbox"`
+	Quarantine int64 `json:"quarantine"`
+}
+
+// KeysNamed returns the certificate ids that stored items name, and how often.
+// It reads every item, a page at a time, so that a large inbox does not hold
+// back the emptying of the write-ahead log. An item that is taken in, or tried
+// again, while it runs may be missing.
+func (r *Reader) KeysNamed(ctx context.Context) (map[string]KeyUse, error) {
+	use := map[string]KeyUse{}
+	// The body is a BLOB, which SQLite's JSON functions would take for their own
+	// binary form. One that cannot be decoded can be opened with no key at all.
+	const inInbox = `SELECT seq, json_extract(CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ELSE '{}' END, '$.encrypted.encryptionCertificateId')
+		FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?`
+	const inQuarantine = `SELECT id, json_extract(CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ELSE '{}' END, '$.encrypted.encryptionCertificateId')
+		FROM quarantine WHERE id > ? ORDER BY id LIMIT ?`
+	count := func(query string, one func(*KeyUse)) error {
+		for after := int64(0); ; {
+			n := 0
+			err := r.each(ctx, query, []any{after, maxPage}, func(rows *sql.Rows) error {
+				var id any
+				if err := rows.Scan(&after, &id); err != nil {
+					return err
+				}
+				n++
+				if name, ok := id.(string); ok {
+					u := use[name]
+					one(&u)
+					use[name] = u
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("counting what names a key: %w", err)
+			}
+			if n < maxPage {
+				return nil
+			}
+		}
+	}
+	// In the order in which an item moves by itself, so that none is missed on its way.
+	if err := count(inInbox, func(u *KeyUse) { u.Inbox++ }); err != nil {
+		return nil, err
+	}
+	if err := count(inQuarantine, func(u *KeyUse) { u.Quarantine++ }); err != nil {
+		return nil, err
+	}
+	return use, nil
 }
