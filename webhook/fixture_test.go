@@ -86,6 +86,7 @@ type issuer struct {
 	status int                 // 0: 200
 	keys   []map[string]string // JWKs
 	body   string              // instead of keys
+	ofB    []map[string]string // further ones, of tenant B alone
 	asked  map[string]int      // by path
 	hold   chan struct{}       // not nil: answers wait for it to be closed
 }
@@ -97,7 +98,11 @@ func newIssuer(t testing.TB) *issuer {
 		is.mu.Lock()
 		is.asked[r.URL.Path]++
 		status, hold := is.status, is.hold
-		body, _ := json.Marshal(map[string]any{"keys": is.keys})
+		published := is.keys
+		if strings.HasPrefix(r.URL.Path, "/"+tenantB+"/") {
+			published = append(published[:len(published):len(published)], is.ofB...)
+		}
+		body, _ := json.Marshal(map[string]any{"keys": published})
 		if is.body != "" {
 			body = []byte(is.body)
 		}

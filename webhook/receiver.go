@@ -80,7 +80,7 @@ func New(cfg Config) (*Receiver, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	r := &Receiver{cfg: cfg, dropped: dropLog{log: cfg.Log, every: 10 * time.Second}}
+	r := &Receiver{cfg: cfg, dropped: dropLog{log: cfg.Log, every: 10 * time.Second, message: "notifications refused"}}
 	r.bodies.give(cfg.MaxBuffered)
 
 	releaseMode()
@@ -153,6 +153,7 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 	if why != "" {
 		return fail(why)
 	}
+	here(req.Context())
 	c, why := parseCollection(body, r.cfg.MaxItems)
 	if why != "" {
 		return fail(why)
@@ -356,8 +357,9 @@ func graphic(s string) bool {
 // dropLog sums up what was dropped: the first at once, then at most one line a
 // period, so that a flood of forgeries is not one of log lines.
 type dropLog struct {
-	log   *zap.Logger
-	every time.Duration
+	log     *zap.Logger
+	every   time.Duration
+	message string
 
 	mu      sync.Mutex
 	counts  map[Reason]int
@@ -391,7 +393,7 @@ func (d *dropLog) write() {
 	if d.counts[ReasonTokensMissing] > 0 {
 		fields = append(fields, zap.String("hint", "rich notifications without tokens: set appRoleAssignmentRequired to false on the app's service principal"))
 	}
-	d.log.Warn("notifications refused", fields...)
+	d.log.Warn(d.message, fields...)
 	clear(d.counts)
 	d.waiting = true
 	time.AfterFunc(d.every, func() {

@@ -3,12 +3,10 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -271,6 +269,65 @@ func TestWhatIsStored(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Every wrong token is answered like a good one, leads to nothing stored, and is
+// counted under its own reason and no other; on both routes.
+func TestEveryTokenOnTheWire(t *testing.T) {
+	jku := newIssuer(t)
+	wrong, texts := 0, map[string]string{}
+	for _, tt := range tokenCases(jku.URL) {
+		if tt.want != "" {
+			wrong++
+		}
+		token := newToken(tt.edits...)
+		if before := texts[token]; before != "" {
+			t.Errorf("%s is the same token as %s", tt.name, before)
+		}
+		texts[token] = tt.name
+		for _, path := range []string{NotificationsPath, LifecyclePath} {
+			t.Run(tt.name+path, func(t *testing.T) {
+				b := newBench(t)
+				publishOdd(b.issuer)
+				items := []note{rich()}
+				if tt.want == "" && strings.Contains(tt.name, "own tenant") || tt.name == "other tenant of ours" {
+					items = []note{rich(inB)}
+				}
+				want := answer{Status: 202}
+				if got := b.do(t, b.request(t, path, collectionOf(tokens(token), items...))); got != want {
+					t.Errorf("answer %+v, want %+v", got, want)
+				}
+				stored, refused := 1, map[Reason]int(nil)
+				if tt.want != "" {
+					stored, refused = 0, map[Reason]int{tt.want: 1}
+				}
+				if len(b.inbox.items) != stored || b.seen.deferred != 0 {
+					t.Errorf("stored %d, want %d", len(b.inbox.items), stored)
+				}
+				if diff := cmp.Diff(refused, b.seen.refused); diff != "" {
+					t.Errorf("refused (-want +got):\n%s", diff)
+				}
+				// A wrong one beside a good one, which would do alone, drops all the same.
+				if tt.want == "" {
+					return
+				}
+				b = newBench(t)
+				publishOdd(b.issuer)
+				if got := b.do(t, b.request(t, path, collectionOf(tokens(newToken(), token), rich(), basic()))); got != want {
+					t.Errorf("beside a good one: answer %+v, want %+v", got, want)
+				}
+				if refused = map[Reason]int{tt.want: 2}; len(b.inbox.items) != 0 || !cmp.Equal(refused, b.seen.refused) {
+					t.Errorf("beside a good one: stored %d, refused %v, want %v", len(b.inbox.items), b.seen.refused, refused)
+				}
+				if n := jku.fetches(); n > 0 {
+					t.Errorf("%d fetches from where the token points", n)
+				}
+			})
+		}
+	}
+	if wrong < 40 {
+		t.Errorf("%d wrong tokens, want at least 40", wrong)
 	}
 }
 
@@ -800,32 +857,6 @@ func TestForwardedForIsNotBelieved(t *testing.T) {
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("an empty config was taken")
-	}
-}
-
-func TestServerLimits(t *testing.T) {
-	s := NewServer("127.0.0.1:0", http.NotFoundHandler())
-	if s.ReadHeaderTimeout != 2*time.Second || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 5*time.Second ||
-		s.IdleTimeout != 90*time.Second || s.MaxHeaderBytes != 16<<10 {
-		t.Errorf("limits: %+v", s)
-	}
-	cert := selfSigned(boxKey(), time.Now().Add(-time.Hour))
-	s.TLSConfig.Certificates = []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: boxKey()}}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ErrorLog = zap.NewStdLog(zap.NewNop())
-	go func() { _ = s.ServeTLS(ln, "", "") }()
-	defer s.Close()
-	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
-		if (err == nil) != want {
-			t.Errorf("%s: %v", tls.VersionName(version), err)
-		}
-		if err == nil {
-			conn.Close()
-		}
 	}
 }
 

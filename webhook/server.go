@@ -1,9 +1,32 @@
 package webhook
 
 import (
+	"bytes"
+	"container/list"
+	"context"
 	"crypto/tls"
+	"log"
+	"net"
 	"net/http"
+	"sync"
 	"time"
+
+	"go.uber.org/zap"
+)
+
+// The limits of the public listener. Graph gives up on an answer after 3 s, so
+// whatever is slower than these is not Graph.
+const (
+	headerTime = 2 * time.Second // for TLS and the header of a request
+	readTime   = 5 * time.Second // for a whole request
+	// writeTime is counted from the end of the header: it holds the body, the
+	// keys, the store and the answer.
+	writeTime = 10 * time.Second
+	idleTime  = 90 * time.Second
+	maxHeader = 16 << 10
+
+	// MaxConnections is how many connections the public listener holds.
+	MaxConnections = 4096
 )
 
 // NewServer returns a server for the public listener with every limit set: zero
@@ -14,11 +37,180 @@ func NewServer(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              addr,
 		Handler:           h,
-		ReadHeaderTimeout: 2 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      5 * time.Second,
-		IdleTimeout:       90 * time.Second,
-		MaxHeaderBytes:    16 << 10,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
 	}
+}
+
+// Guard bounds the connections of srv, the server of a Receiver. Whoever holds
+// many open, and sends nothing or a byte now and then, must not keep Graph out:
+// at the bound the one whose request has been awaited longest, its body
+// included, is closed in favour of the newcomer. Only if every connection has
+// brought its request and awaits the answer is the newcomer closed. What was
+// closed is summed up in the log.
+//
+// It must be in front of srv before Serve: it takes srv's ConnState, ConnContext
+// and ErrorLog.
+func Guard(ln net.Listener, srv *http.Server, most int, logger *zap.Logger) net.Listener {
+	g := &guard{
+		Listener: ln, most: most, all: map[net.Conn]*held{}, waiting: list.New(),
+		closed: dropLog{log: logger, every: 10 * time.Second, message: "connections closed"},
+	}
+	srv.ConnState = g.state
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, g.find(c))
+	}
+	srv.ErrorLog = log.New(&serverLog{&g.closed}, "", 0)
+	return g
+}
+
+// guard is the listener that Guard returns.
+type guard struct {
+	net.Listener
+	most   int
+	closed dropLog
+
+	mu      sync.Mutex
+	all     map[net.Conn]*held
+	waiting *list.List // of *held whose request is awaited, the longest first
+}
+
+// held is one connection. Its guard's mu guards at.
+type held struct {
+	net.Conn
+	g  *guard
+	at *list.Element // in g.waiting; nil: its request is there, and it awaits the answer
+}
+
+type connKey struct{}
+
+// Accept implements net.Listener.
+func (g *guard) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		in, out := g.admit(c)
+		if out != nil {
+			_ = out.Close()
+		}
+		switch {
+		case in == nil:
+			g.closed.add(map[Reason]int{"no_room": 1})
+			continue
+		case out != nil:
+			g.closed.add(map[Reason]int{"waited_longest": 1})
+		}
+		return in, nil
+	}
+}
+
+// admit returns the newcomer, if it may stay, and whoever has to go.
+func (g *guard) admit(c net.Conn) (in *held, out net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.all) >= g.most {
+		first := g.waiting.Front()
+		if first == nil {
+			return nil, c
+		}
+		longest := first.Value.(*held)
+		g.forget(longest)
+		out = longest.Conn
+	}
+	in = &held{Conn: c, g: g}
+	in.at = g.waiting.PushBack(in)
+	g.all[in] = in
+	return in, out
+}
+
+// forget needs mu.
+func (g *guard) forget(h *held) {
+	if h.at != nil {
+		g.waiting.Remove(h.at)
+		h.at = nil
+	}
+	delete(g.all, h)
+}
+
+// find returns the connection as it was accepted, nil if it was closed in favour
+// of another.
+func (g *guard) find(c net.Conn) *held {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.all[c]
+}
+
+// state is the server's ConnState: a connection that has had its answer begins
+// to wait anew.
+func (g *guard) state(c net.Conn, state http.ConnState) {
+	h := g.find(c)
+	if h == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case state == http.StateClosed || state == http.StateHijacked:
+		g.forget(h)
+	case state == http.StateIdle && h.at == nil && g.all[h] != nil:
+		h.at = g.waiting.PushBack(h)
+	}
+}
+
+// here notes that the request of ctx has come whole, so that its connection is
+// not closed in favour of another before the answer.
+func here(ctx context.Context) {
+	h, _ := ctx.Value(connKey{}).(*held)
+	if h == nil {
+		return
+	}
+	h.g.mu.Lock()
+	defer h.g.mu.Unlock()
+	if h.at != nil {
+		h.g.waiting.Remove(h.at)
+		h.at = nil
+	}
+}
+
+// Close implements net.Conn.
+func (h *held) Close() error {
+	h.g.mu.Lock()
+	h.g.forget(h)
+	h.g.mu.Unlock()
+	return h.Conn.Close()
+}
+
+// CloseWrite lets net/http end an answer to a request that it does not read to
+// its end, so that the answer arrives.
+func (h *held) CloseWrite() error {
+	if c, ok := h.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// serverLog takes the lines of net/http's own log, of which anybody can cause as
+// many as he likes and which quote him: they are counted, and none is written.
+type serverLog struct{ to *dropLog }
+
+// Write implements io.Writer.
+func (l *serverLog) Write(line []byte) (int, error) {
+	why := Reason("other")
+	switch {
+	case bytes.Contains(line, []byte("TLS handshake error")):
+		why = "tls_handshake"
+	case bytes.Contains(line, []byte("Accept error")):
+		why = "accept_failed" // too many open files, as a rule
+	}
+	l.to.add(map[Reason]int{why: 1})
+	return len(line), nil
 }

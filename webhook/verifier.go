@@ -239,7 +239,8 @@ func (v *Verifier) examine(token string, at time.Time) (t Token, kid string, why
 	if _, err := s.scan(header); err != nil {
 		return Token{}, "", ReasonTokenMalformed
 	}
-	if _, err := s.scan(payload); err != nil {
+	// The library would read the first value of several.
+	if _, err := s.scan(payload); err != nil || !json.Valid(payload) {
 		return Token{}, "", ReasonTokenMalformed
 	}
 	if kid, why = checkJOSE(header); why != "" {

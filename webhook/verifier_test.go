@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -48,6 +50,29 @@ func ps256(input string) []byte {
 	return sig
 }
 
+// es256 signs with an elliptic curve key, in the form that JWS has for it.
+func es256(input string) []byte {
+	sum := sha256.Sum256([]byte(input))
+	r, s, _ := ecdsa.Sign(rand.Reader, ecKey(), sum[:])
+	return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+}
+
+var ecKey = sync.OnceValue(func() *ecdsa.PrivateKey {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// flipFirst changes the first character of a base64 text, and so its first bits.
+func flipFirst(s string) string {
+	if s[0] == 'A' {
+		return "B" + s[1:]
+	}
+	return "A" + s[1:]
+}
+
 func rs512(input string) []byte {
 	sum := sha512.Sum512([]byte(input))
 	sig, _ := rsa.SignPKCS1v15(nil, signKey(), crypto.SHA512, sum[:])
@@ -63,10 +88,17 @@ func rawParts(header, claims string) edit {
 
 func with(s, before, after string) string { return strings.Replace(s, before, after, 1) }
 
-// The good ones, and every way in which one can be wrong.
-func TestVerify(t *testing.T) {
-	is := newIssuer(t)
+// tokenCase is a token and what is to be said of it.
+type tokenCase struct {
+	name  string
+	edits []edit
+	want  Reason // empty: good
+}
+
+// publishOdd adds to the issuer's keys those that tokenCases name.
+func publishOdd(is *issuer) {
 	is.set(func() {
+		is.ofB = []map[string]string{jwk("b-only", otherKey(), "")}
 		is.keys = append(is.keys,
 			jwk("fixed-other", signKey(), "https://login.test/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"),
 			jwk("fixed-ours", signKey(), "https://login.test/"+tenantA+"/v2.0"),
@@ -75,6 +107,11 @@ func TestVerify(t *testing.T) {
 			map[string]string{"kty": "RSA", "use": "enc", "kid": "enc", "n": jwk("", signKey(), "")["n"], "e": "AQAB"},
 			jwk("small", smallKey(), ""))
 	})
+}
+
+// tokenCases are the good ones, and every way in which one can be wrong. The
+// keys that publishOdd adds must be at jku.
+func tokenCases(jku string) []tokenCase {
 	good := newToken()
 	parts := strings.Split(good, ".")
 	pub := x509.MarshalPKCS1PublicKey(&signKey().PublicKey)
@@ -82,11 +119,8 @@ func TestVerify(t *testing.T) {
 	pubPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix})
 	claimsJSON := string(mustJSON(v2claims()))
 	headJSON := `{"typ":"JWT","alg":"RS256","kid":"k1"}`
-	tests := []struct {
-		name  string
-		edits []edit
-		want  Reason // empty: good
-	}{
+	der := base64.StdEncoding.EncodeToString(selfSigned(otherKey(), start).Raw)
+	return []tokenCase{
 		{"v2", nil, ""},
 		{"v1", []edit{v1}, ""},
 		{"v1, resource URI", []edit{v1, claim("aud", "api://"+appA)}, ""},
@@ -96,7 +130,7 @@ func TestVerify(t *testing.T) {
 		{"x5t beside kid", []edit{head("x5t", "k1")}, ""},
 		{"key fixed to the tenant", []edit{head("kid", "fixed-ours")}, ""},
 		{"key without an issuer", []edit{head("kid", "no-issuer")}, ""},
-		{"jku is not followed", []edit{head("jku", is.URL+"/evil")}, ""},
+		{"jku is not followed", []edit{head("jku", jku+"/evil")}, ""},
 		{"other tenant of ours", []edit{ofB}, ""},
 		{"aud in upper case", []edit{claim("aud", strings.ToUpper(appA))}, ""},
 		{"publisher in upper case", []edit{claim("azp", strings.ToUpper(DefaultPublisher))}, ""},
@@ -114,12 +148,29 @@ func TestVerify(t *testing.T) {
 		{"PS256 under the name of RS256", []edit{signedWith("RS256", ps256)}, ReasonTokenSignature},
 		{"RS512", []edit{signedWith("RS512", rs512)}, ReasonTokenAlgorithm},
 		{"RS512 under the name of RS256", []edit{signedWith("RS256", rs512)}, ReasonTokenSignature},
+		{"RS384", []edit{head("alg", "RS384")}, ReasonTokenAlgorithm},
+		{"PS512", []edit{head("alg", "PS512")}, ReasonTokenAlgorithm},
+		{"HS512 with the PEM public key", []edit{hs256(pubPEM), head("alg", "HS512")}, ReasonTokenAlgorithm},
+		{"ES256", []edit{signedWith("ES256", es256)}, ReasonTokenAlgorithm},
+		{"ES256 under the name of RS256", []edit{signedWith("RS256", es256)}, ReasonTokenSignature},
+		{"ES256 by the kid of an EC key", []edit{signedWith("ES256", es256), head("kid", "ec")}, ReasonTokenAlgorithm},
+		{"EdDSA", []edit{head("alg", "EdDSA")}, ReasonTokenAlgorithm},
+		{"alg empty", []edit{head("alg", "")}, ReasonTokenAlgorithm},
+		{"alg null", []edit{head("alg", nil)}, ReasonTokenAlgorithm},
+		{"alg a list", []edit{head("alg", []string{"RS256"})}, ReasonTokenAlgorithm},
+		{"alg with a space", []edit{head("alg", "RS256 ")}, ReasonTokenAlgorithm},
 		{"crit", []edit{head("crit", []string{"exp"})}, ReasonTokenMalformed},
 		{"b64 false", []edit{head("b64", false)}, ReasonTokenMalformed},
 
 		{"no kid", []edit{noHead("kid")}, ReasonTokenKeyID},
 		{"empty kid", []edit{head("kid", "")}, ReasonTokenKeyID},
 		{"kid a list", []edit{head("kid", []string{"k1"})}, ReasonTokenKeyID},
+		{"kid null", []edit{head("kid", nil)}, ReasonTokenKeyID},
+		{"kid a number", []edit{head("kid", 1)}, ReasonTokenKeyID},
+		{"KID for kid", []edit{noHead("kid"), head("KID", "k1")}, ReasonTokenKeyID},
+		{"kid in another case", []edit{head("kid", "K1")}, ReasonTokenUnknownKey},
+		{"kid of another tenant of ours", []edit{head("kid", "b-only"), byKey(otherKey())}, ReasonTokenUnknownKey},
+		{"that kid for its own tenant", []edit{ofB, head("kid", "b-only"), byKey(otherKey())}, ""},
 		{"unknown kid", []edit{head("kid", "k9")}, ReasonTokenUnknownKey},
 		{"kid of an EC key", []edit{head("kid", "ec")}, ReasonTokenUnknownKey},
 		{"kid of an encryption key", []edit{head("kid", "enc")}, ReasonTokenUnknownKey},
@@ -128,7 +179,14 @@ func TestVerify(t *testing.T) {
 		{"key fixed to another tenant", []edit{head("kid", "fixed-other")}, ReasonTokenKeyIssuer},
 		{"signed by another key", []edit{byKey(otherKey())}, ReasonTokenSignature},
 		{"another key in jwk", []edit{byKey(otherKey()), head("jwk", jwk("k1", otherKey(), ""))}, ReasonTokenSignature},
-		{"another key at jku", []edit{byKey(otherKey()), head("jku", is.URL)}, ReasonTokenSignature},
+		{"another key at jku", []edit{byKey(otherKey()), head("jku", jku)}, ReasonTokenSignature},
+		{"another key in x5c", []edit{byKey(otherKey()), head("x5c", []string{der})}, ReasonTokenSignature},
+		{"another key at x5u", []edit{byKey(otherKey()), head("x5u", jku+"/cert.pem")}, ReasonTokenSignature},
+		{"a made-up kid and its key in jwk", []edit{byKey(otherKey()), head("kid", "mine"), head("jwk", jwk("mine", otherKey(), ""))}, ReasonTokenUnknownKey},
+		{"signature of zeros", []edit{raw(parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 256)))}, ReasonTokenSignature},
+		{"signature a bit off", []edit{raw(parts[0] + "." + parts[1] + "." + flipFirst(parts[2]))}, ReasonTokenSignature},
+		{"signature cut off", []edit{raw(parts[0] + "." + parts[1] + "." + parts[2][:340])}, ReasonTokenSignature},
+		{"signature with more behind", []edit{raw(good + "AAAA")}, ReasonTokenSignature},
 		{"no signature", []edit{raw(parts[0] + "." + parts[1] + ".")}, ReasonTokenSignature},
 		{"signature of another token", []edit{raw(parts[0] + "." + parts[1] + "." + strings.Split(newToken(claim("sub", "y")), ".")[2])}, ReasonTokenSignature},
 		{"claims of another token", []edit{raw(parts[0] + "." + strings.Split(newToken(claim("sub", "y")), ".")[1] + "." + parts[2])}, ReasonTokenSignature},
@@ -140,21 +198,40 @@ func TestVerify(t *testing.T) {
 		{"tid in upper case", []edit{claim("tid", strings.ToUpper(tenantA))}, ReasonTokenTenant},
 		{"tid a list", []edit{claim("tid", []string{tenantA})}, ReasonTokenTenant},
 		{"TID for tid", []edit{without("tid"), claim("TID", tenantA)}, ReasonTokenTenant},
+		{"tid null", []edit{claim("tid", nil)}, ReasonTokenTenant},
+		{"tid in braces", []edit{claim("tid", "{"+tenantA+"}")}, ReasonTokenTenant},
+		{"the placeholder for a tid", []edit{claim("tid", "{tid}"), claim("iss", "https://login.test/{tid}/v2.0")}, ReasonTokenTenant},
+		{"the common tenant", []edit{claim("tid", "common"), claim("iss", "https://login.test/common/v2.0")}, ReasonTokenTenant},
+		{"personal accounts", []edit{claim("tid", "9188040d-6c67-4c5b-b112-36a304b66dad"), claim("iss", "https://login.test/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0")}, ReasonTokenTenant},
 		{"no iss", []edit{without("iss")}, ReasonTokenIssuer},
 		{"iss of v1 in v2", []edit{claim("iss", "https://sts.windows.net/"+tenantA+"/")}, ReasonTokenIssuer},
 		{"iss of v2 in v1", []edit{v1, claim("iss", "https://login.test/"+tenantA+"/v2.0")}, ReasonTokenIssuer},
 		{"iss with a slash more", []edit{claim("iss", "https://login.test/"+tenantA+"/v2.0/")}, ReasonTokenIssuer},
 		{"v1 iss without its slash", []edit{v1, claim("iss", "https://sts.windows.net/"+tenantA)}, ReasonTokenIssuer},
+		{"iss of another tenant of ours", []edit{claim("iss", "https://login.test/"+tenantB+"/v2.0")}, ReasonTokenIssuer},
+		{"iss with the placeholder", []edit{claim("iss", "https://login.test/{tid}/v2.0")}, ReasonTokenIssuer},
+		{"iss over http", []edit{claim("iss", "http://login.test/"+tenantA+"/v2.0")}, ReasonTokenIssuer},
+		{"iss in upper case", []edit{claim("iss", "https://LOGIN.test/"+tenantA+"/v2.0")}, ReasonTokenIssuer},
+		{"iss a list", []edit{claim("iss", []string{"https://login.test/" + tenantA + "/v2.0"})}, ReasonTokenMalformed},
 		{"iss on another host", []edit{claim("iss", "https://login.test.evil/"+tenantA+"/v2.0")}, ReasonTokenIssuer},
 		{"no aud", []edit{without("aud")}, ReasonTokenAudience},
 		{"aud of another app", []edit{claim("aud", "0c9a7a52-7d0e-4a57-9b0f-000000000000")}, ReasonTokenAudience},
 		{"aud of our app in another tenant", []edit{claim("aud", appB)}, ReasonTokenAudience},
+		{"aud empty", []edit{claim("aud", "")}, ReasonTokenAudience},
+		{"aud null", []edit{claim("aud", nil)}, ReasonTokenMalformed},
+		{"aud an empty list", []edit{claim("aud", []string{})}, ReasonTokenAudience},
+		{"aud Microsoft Graph", []edit{claim("aud", "https://graph.microsoft.com")}, ReasonTokenAudience},
+		{"aud a prefix of ours", []edit{claim("aud", appA[:30])}, ReasonTokenAudience},
+		{"resource URI twice over", []edit{v1, claim("aud", "api://api://"+appA)}, ReasonTokenAudience},
 		{"two auds", []edit{claim("aud", []string{appA, "x"})}, ReasonTokenAudience},
 		{"our aud twice", []edit{claim("aud", []string{appA, appA})}, ReasonTokenAudience},
 		{"resource URI in v2", []edit{claim("aud", "api://"+appA)}, ReasonTokenAudience},
 		{"aud with a space", []edit{claim("aud", appA+" ")}, ReasonTokenAudience},
 		{"no azp", []edit{without("azp")}, ReasonTokenPublisher},
 		{"another azp", []edit{claim("azp", appA)}, ReasonTokenPublisher},
+		{"azp empty", []edit{claim("azp", "")}, ReasonTokenPublisher},
+		{"azp a list", []edit{claim("azp", []string{DefaultPublisher})}, ReasonTokenPublisher},
+		{"azp with a space", []edit{claim("azp", DefaultPublisher+" ")}, ReasonTokenPublisher},
 		{"appid for azp", []edit{without("azp"), claim("appid", DefaultPublisher)}, ReasonTokenPublisher},
 		{"azp for appid", []edit{v1, without("appid"), claim("azp", DefaultPublisher)}, ReasonTokenPublisher},
 		{"another appid", []edit{v1, claim("appid", appA)}, ReasonTokenPublisher},
@@ -165,6 +242,14 @@ func TestVerify(t *testing.T) {
 
 		{"no exp", []edit{without("exp")}, ReasonTokenNoExpiry},
 		{"exp null", []edit{claim("exp", nil)}, ReasonTokenMalformed},
+		{"exp negative", []edit{claim("exp", -1)}, ReasonTokenMalformed},
+		{"exp as text", []edit{claim("exp", "4102444800x")}, ReasonTokenMalformed},
+		{"exp a list", []edit{claim("exp", []int{1})}, ReasonTokenMalformed},
+		{"exp beyond all numbers", []edit{rawParts(headJSON, with(claimsJSON, "{", `{"x":1e999,`))}, ReasonTokenMalformed},
+		{"a second past the skew", []edit{claim("exp", start.Add(-5*time.Minute-time.Second).Unix())}, ReasonTokenExpired},
+		{"a second beyond the skew", []edit{claim("nbf", start.Add(5*time.Minute+time.Second).Unix())}, ReasonTokenNotYet},
+		{"nbf words", []edit{claim("nbf", "now")}, ReasonTokenMalformed},
+		{"iat words", []edit{claim("iat", "now")}, ReasonTokenMalformed},
 		{"exp zero", []edit{claim("exp", 0)}, ReasonTokenExpired},
 		{"expired", []edit{claim("exp", start.Add(-5*time.Minute).Unix())}, ReasonTokenExpired},
 		{"exp words", []edit{claim("exp", "tomorrow")}, ReasonTokenMalformed},
@@ -175,6 +260,14 @@ func TestVerify(t *testing.T) {
 		{"two parts", []edit{raw(parts[0] + "." + parts[1])}, ReasonTokenMalformed},
 		{"four parts", []edit{raw(good + ".AAAA")}, ReasonTokenMalformed},
 		{"five parts", []edit{raw(good + ".AAAA.AAAA")}, ReasonTokenMalformed},
+		{"a JWE", []edit{raw(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RSA-OAEP","enc":"A256GCM","kid":"k1"}`)) + ".AAAA.AAAA.AAAA.AAAA")}, ReasonTokenMalformed},
+		{"general JSON form", []edit{raw(`{"payload":"` + parts[1] + `","signatures":[{"protected":"` + parts[0] + `","signature":"` + parts[2] + `"}]}`)}, ReasonTokenMalformed},
+		{"space in front", []edit{raw(" " + good)}, ReasonTokenMalformed},
+		{"line break behind", []edit{raw(good + "\n")}, ReasonTokenMalformed},
+		{"NUL behind", []edit{raw(good + "\x00")}, ReasonTokenMalformed},
+		{"dots alone", []edit{raw("..")}, ReasonTokenMalformed},
+		{"two tokens in one", []edit{raw(good + "," + good)}, ReasonTokenMalformed},
+		{"padding inside", []edit{raw(parts[0] + "=." + parts[1] + "." + parts[2])}, ReasonTokenMalformed},
 		{"JSON form", []edit{raw(`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`)}, ReasonTokenMalformed},
 		{"padded base64", []edit{raw(good + "=")}, ReasonTokenMalformed},
 		{"leftover bits", []edit{raw(good[:len(good)-1] + string(good[len(good)-1]+1))}, ReasonTokenMalformed},
@@ -184,12 +277,25 @@ func TestVerify(t *testing.T) {
 		{"too long", []edit{claim("rh", strings.Repeat("x", maxToken))}, ReasonTokenMalformed},
 		{"claims not JSON", []edit{rawParts(headJSON, "hello")}, ReasonTokenMalformed},
 		{"header not an object", []edit{rawParts(`["RS256"]`, claimsJSON)}, ReasonTokenMalformed},
+		{"claims with more behind", []edit{rawParts(headJSON, claimsJSON+"{}")}, ReasonTokenMalformed},
+		{"claims a list", []edit{rawParts(headJSON, "["+claimsJSON+"]")}, ReasonTokenMalformed},
+		{"no claims", []edit{rawParts(headJSON, "{}")}, ReasonTokenVersion},
+		{"claims null", []edit{rawParts(headJSON, "null")}, ReasonTokenMalformed},
+		{"byte order mark", []edit{rawParts(headJSON, "\ufeff"+claimsJSON)}, ReasonTokenMalformed},
+		{"two tids, one escaped", []edit{rawParts(headJSON, with(claimsJSON, "{", `{"t\u0069d":"`+tenantB+`",`))}, ReasonTokenMalformed},
+		{"two exps", []edit{rawParts(headJSON, with(claimsJSON, "{", `{"exp":4102444800,`))}, ReasonTokenMalformed},
+		{"two kids", []edit{rawParts(`{"alg":"RS256","kid":"evil","kid":"k1"}`, claimsJSON)}, ReasonTokenMalformed},
 		{"two tids", []edit{rawParts(headJSON, with(claimsJSON, "{", `{"tid":"`+tenantB+`",`))}, ReasonTokenMalformed},
 		{"two algs", []edit{rawParts(`{"alg":"none","alg":"RS256","kid":"k1"}`, claimsJSON)}, ReasonTokenMalformed},
 		{"alg and ALG", []edit{rawParts(`{"ALG":"none","alg":"RS256","kid":"k1"}`, claimsJSON)}, ReasonTokenMalformed},
 		{"deep claims", []edit{claim("x", [][][][][][][][]int{{{{{{{{1}}}}}}}})}, ReasonTokenMalformed},
 	}
-	for _, tt := range tests {
+}
+
+func TestVerify(t *testing.T) {
+	is := newIssuer(t)
+	publishOdd(is)
+	for _, tt := range tokenCases(is.URL) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVerifier(t, is.config(newClock()))
 			token := newToken(tt.edits...)
