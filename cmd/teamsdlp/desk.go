@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -149,17 +148,4 @@ func shown(m *webhook.Message) review.Text {
 		return review.Text{Missing: "Graph returned an empty body: Teams may blank a message while it is blocked. Nothing of the text is stored here."}
 	}
 	return review.Text{Subject: m.Subject.Reveal(), Body: text}
-}
-
-// adminSocket is where commands ask a running service to change something.
-func adminSocket(dataDir string) string { return filepath.Join(dataDir, "admin.sock") }
-
-// adminServer answers on the socket; its peer, known from the kernel, is the
-// actor.
-func (s *service) adminServer() *http.Server {
-	return &http.Server{
-		Handler:           s.desk.AdminHandler(func(r *http.Request) (string, error) { return peerOf(r.Context()) }),
-		ConnContext:       withPeer,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 60 * time.Second, MaxHeaderBytes: 32 << 10,
-	}
 }

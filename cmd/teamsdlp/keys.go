@@ -30,6 +30,8 @@ const certificateYears = 5
 type keysCmd struct {
 	New    keysNewCmd    `cmd:"" help:"Make an encryption key with its certificate and, where there is none yet, a checkpoint key and a digest key."`
 	Rotate keysRotateCmd `cmd:"" help:"Make a new key of the action log, in use from the next start on."`
+	List   keysListCmd   `cmd:"" help:"List the encryption keys and what still needs each."`
+	Retire keysRetireCmd `cmd:"" help:"Take an encryption key that nothing needs any more out of use, through the running service."`
 }
 
 type keysRotateCmd struct {

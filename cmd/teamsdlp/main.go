@@ -19,12 +19,13 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the product."`
 	Twin    twinCmd    `cmd:"" help:"Run the simulated Microsoft Graph alone."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, keys, store, rules and, with --online, permissions and the public address."`
-	Keys    keysCmd    `cmd:"" help:"Make keys."`
+	Keys    keysCmd    `cmd:"" help:"Make, list and retire keys."`
 	Inspect inspectCmd `cmd:"" help:"Open one captured notification and print each check."`
 	Scan    scanCmd    `cmd:"" help:"Find sensitive data in text."`
 	Rules   rulesCmd   `cmd:"" help:"Test, lint and show rules."`
 	EDM     edmCmd     `cmd:"" name:"edm" help:"Make and show tables of exact data."`
 	Actions actionsCmd `cmd:"" help:"List, show, verify and decide what is in the action log."`
+	Inbox   inboxCmd   `cmd:"" help:"List, show, retry and drop what could not be opened."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -57,6 +57,9 @@ func (s *service) retain(ctx context.Context) error {
 	}
 }
 
+// keysInUse begins the verdict of the entry about keys that came into use.
+const keysInUse = "in use: "
+
 // recordKeys writes an entry if other keys are in use than at the last start. A new
 // checkpoint key is vouched for: the key before it signs that entry, and only then
 // the new one signs anything.
@@ -68,7 +71,7 @@ func (s *service) recordKeys(ctx context.Context) error {
 	if err != nil || before == inUse {
 		return err
 	}
-	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, "in use: "+inUse, now); err != nil {
+	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, keysInUse+inUse, now); err != nil {
 		return err
 	}
 	if before != "" && !strings.Contains(before, now.Checkpoint) {

@@ -45,6 +45,7 @@ type service struct {
 
 	public, private net.Listener
 	admin           net.Listener
+	changes         sync.Mutex  // held by a change that was asked for on the admin socket
 	ready           atomic.Bool // listening and not shutting down
 	link            string      // where to sign in: once, or with a token
 }
@@ -238,7 +239,7 @@ func (s *service) run(ctx context.Context) error {
 		return s.serveUntil(ctx, s.adminServer(), s.admin, "", "")
 	})
 	part(&receivers, receive, "public listener", func(ctx context.Context) error {
-		return s.serveUntil(ctx, webhook.NewServer(s.cfg.Public.Listen, s.receiver.Handler()), s.public, s.cfg.Public.TLS.Cert, s.cfg.Public.TLS.Key)
+		return s.servePublic(ctx, s.receiver.Handler())
 	})
 	part(&workers, work, "pipeline", s.pipeline.Run)
 	part(&workers, work, "rules", func(ctx context.Context) error { s.rules.Run(ctx); return nil })
@@ -293,10 +294,19 @@ func (s *service) close() {
 	}
 }
 
+// servePublic serves the public listener until ctx ends, as serveUntil does.
+func (s *service) servePublic(ctx context.Context, h http.Handler) error {
+	srv := webhook.NewServer(s.cfg.Public.Listen, h)
+	ln := webhook.Guard(s.public, srv, webhook.MaxConnections, s.log.Named("webhook"))
+	return s.serveUntil(ctx, srv, ln, s.cfg.Public.TLS.Cert, s.cfg.Public.TLS.Key)
+}
+
 // serveUntil serves until ctx ends, then drains: it returns when every handler
 // has, or grace is over. Empty files mean no TLS.
 func (s *service) serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, cert, key string) error {
-	srv.ErrorLog = zap.NewStdLog(s.log.Named("http")) // handshakes that failed and the like; handlers keep their panics to themselves
+	if srv.ErrorLog == nil {
+		srv.ErrorLog = zap.NewStdLog(s.log.Named("http")) // handshakes that failed and the like; handlers keep their panics to themselves
+	}
 	failed := make(chan error, 1)
 	go func() {
 		if cert != "" {
