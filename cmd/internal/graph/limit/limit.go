@@ -12,6 +12,8 @@
 // When Graph answers that it is throttling, the workload (chats, teams, users,
 // subscriptions) closes until Retry-After has passed: nothing of it is granted.
 // Where Graph names no time it closes for a second, doubling up to a minute.
+// Then it goes on at half the rate at which it was throttled, evenly, and regains
+// that rate in 20 seconds: what Graph publishes is not all that it enforces.
 package limit
 
 import (
@@ -30,6 +32,14 @@ const (
 	firstPause   = time.Second
 	longestPause = time.Minute
 )
+
+// regain is how long a workload takes from half the rate at which Graph throttled
+// it back to that rate.
+const regain = 20 * time.Second
+
+// leastRate is the slowest pace of a workload, in calls a second: a limit below
+// it is that of one conversation or team, and known. Retry-After does the rest.
+const leastRate = 5
 
 // crowd is how many scopes are remembered before those at rest are forgotten.
 const crowd = 4096
@@ -56,13 +66,16 @@ type Call struct {
 // A Limiter is safe for concurrent use.
 type Limiter struct {
 	rates Rates
+	app   *App // nil: none
 	now   func() time.Time
 
 	mu      sync.Mutex
 	windows map[string]*window
-	closed  map[string]time.Time // workload: until when
-	strikes map[string]int       // workload: refusals in a row that named no time
-	waiting []*waiter            // the most urgent first
+	closed  map[string]time.Time   // workload: until when
+	strikes map[string]int         // workload: refusals in a row that named no time
+	recent  map[string][]time.Time // workload: grants of the last second, oldest first
+	paces   map[string]*pace       // workload: how it goes on after Graph throttled it
+	waiting []*waiter              // the most urgent first
 	serial  uint64
 	timer   *time.Timer
 }
@@ -81,12 +94,62 @@ type window struct {
 	grants []time.Time
 }
 
+// pace is the rate of a workload that Graph has throttled.
+type pace struct {
+	rate  float64   // calls a second, half of what it was
+	since time.Time // when it was throttled
+	last  time.Time // the last grant
+}
+
+// at is the rate now: it grows to twice what it was.
+func (p *pace) at(now time.Time) float64 {
+	return p.rate * (1 + max(now.Sub(p.since), 0).Seconds()/regain.Seconds())
+}
+
+// free is when the next call may go.
+func (p *pace) free(now time.Time) time.Time {
+	return p.last.Add(time.Duration(float64(time.Second) / p.at(now)))
+}
+
+// An App is what the limiters of one app registration in several tenants have
+// in common: Graph counts its calls over all of them too. It is safe for
+// concurrent use.
+type App struct {
+	mu sync.Mutex
+	w  *window
+}
+
+// NewApp returns the common part for limiters of one app. Zero or less: no limit.
+func NewApp(rate float64) *App {
+	if rate <= 0 {
+		return nil
+	}
+	return &App{w: newWindow(rate)}
+}
+
+// take grants a call and returns now, or the first moment at which it may.
+func (a *App) take(now time.Time) time.Time {
+	if a == nil {
+		return now
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if free := a.w.free(now); free.After(now) {
+		return free
+	}
+	a.w.grant(now)
+	return now
+}
+
+// Of makes the limiter one of an app's. It must be called before the first Wait.
+func (l *Limiter) Of(a *App) { l.app = a }
+
 // New returns a limiter. now nil means time.Now; timers are always the runtime's.
 func New(rates Rates, now func() time.Time) *Limiter {
 	if now == nil {
 		now = time.Now
 	}
-	return &Limiter{rates: rates, now: now, windows: map[string]*window{}, closed: map[string]time.Time{}, strikes: map[string]int{}}
+	return &Limiter{rates: rates, now: now, windows: map[string]*window{}, closed: map[string]time.Time{}, strikes: map[string]int{}, recent: map[string][]time.Time{}, paces: map[string]*pace{}}
 }
 
 // Wait returns nil when c may be sent, which counts as sent, or ctx's error.
@@ -125,29 +188,75 @@ func compare(a, b *waiter) int {
 
 // Throttled notes that Graph refused a call of the workload for its rate, and
 // closes it: for after, or if that is not positive for a pause that doubles. It
-// never shortens a closure. It returns how long the workload stays closed.
+// never shortens a closure, and calls that were under way when it closed tell
+// nothing new unless they name a longer time. It returns how long the workload
+// stays closed.
 func (l *Limiter) Throttled(workload string, after time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if after <= 0 {
+	now := l.now()
+	closed := l.closed[workload].After(now)
+	if !closed {
+		l.slow(workload, now)
+	}
+	switch {
+	case after > 0:
+	case closed:
+		return l.closed[workload].Sub(now)
+	default:
 		after = min(firstPause<<min(l.strikes[workload], 10), longestPause)
 		l.strikes[workload]++
 	}
-	now := l.now()
 	until := now.Add(after)
 	if until.Before(l.closed[workload]) {
 		until = l.closed[workload]
 	}
 	l.closed[workload] = until
+	l.paces[workload].since = until // it regains its rate from when it is open again
 	l.dispatch()
 	return until.Sub(now)
+}
+
+// slow halves the rate of a workload. l.mu is held.
+func (l *Limiter) slow(workload string, now time.Time) {
+	was := float64(len(l.lately(workload, now)))
+	if p := l.paces[workload]; p != nil {
+		was = max(was, p.at(now))
+	}
+	p := &pace{rate: max(was/2, leastRate)}
+	if before := l.paces[workload]; before != nil {
+		p.last = before.last
+	}
+	l.paces[workload] = p
+}
+
+// lately returns the workload's grants of the last second. l.mu is held.
+func (l *Limiter) lately(workload string, now time.Time) []time.Time {
+	grants := l.recent[workload]
+	first, _ := slices.BinarySearchFunc(grants, now.Add(-time.Second), func(g, t time.Time) int {
+		if g.After(t) {
+			return 1
+		}
+		return -1
+	})
+	l.recent[workload] = grants[first:]
+	return l.recent[workload]
 }
 
 // Passed notes that Graph took a call of the workload.
 func (l *Limiter) Passed(workload string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.strikes, workload)
+	if !l.closed[workload].After(l.now()) { // else it was on its way before Graph throttled
+		delete(l.strikes, workload)
+	}
+}
+
+// Paused returns how long the workload stays closed.
+func (l *Limiter) Paused(workload string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.closed[workload].Sub(l.now()), 0)
 }
 
 // Waiting returns how many calls wait.
@@ -164,6 +273,9 @@ func (l *Limiter) dispatch() {
 	var next time.Time
 	l.waiting = slices.DeleteFunc(l.waiting, func(w *waiter) bool {
 		at := l.earliest(w.Call, now)
+		if !at.After(now) {
+			at = l.app.take(now)
+		}
 		if at.After(now) {
 			if next.IsZero() || at.Before(next) {
 				next = at
@@ -194,6 +306,11 @@ func (l *Limiter) earliest(c Call, now time.Time) time.Time {
 	if until := l.closed[c.Workload]; until.After(at) {
 		at = until
 	}
+	if p := l.paces[c.Workload]; p != nil {
+		if free := p.free(now); free.After(at) {
+			at = free
+		}
+	}
 	for _, s := range l.scopes(c) {
 		if w := l.windows[s.name]; w != nil {
 			if free := w.free(now); free.After(at) {
@@ -205,6 +322,16 @@ func (l *Limiter) earliest(c Call, now time.Time) time.Time {
 }
 
 func (l *Limiter) grant(c Call, now time.Time) {
+	if c.Workload != "" {
+		l.recent[c.Workload] = append(l.lately(c.Workload, now), now)
+	}
+	switch p := l.paces[c.Workload]; {
+	case p == nil:
+	case now.Sub(p.since) >= regain:
+		delete(l.paces, c.Workload)
+	default:
+		p.last = now
+	}
 	for _, s := range l.scopes(c) {
 		w := l.windows[s.name]
 		if w == nil {

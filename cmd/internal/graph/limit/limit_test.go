@@ -208,6 +208,208 @@ func TestThrottledWithoutTime(t *testing.T) {
 	})
 }
 
+// Answers to calls that were under way when Graph began to throttle are one
+// refusal, not many.
+func TestThrottledManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Rates{}, nil)
+		for range 30 {
+			if d := l.Throttled("chats", 0); d != time.Second {
+				t.Fatalf("closed for %v", d)
+			}
+		}
+		l.Passed("chats") // so was this one
+		time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		if d := l.Throttled("chats", 0); d != 2*time.Second {
+			t.Errorf("the second time: closed for %v, want 2s", d)
+		}
+		// A time that is named counts beside one that is not.
+		if d := l.Throttled("chats", 5500*time.Millisecond); d != 5500*time.Millisecond {
+			t.Errorf("closed for %v, want 5.5s", d)
+		}
+		if d := l.Throttled("chats", 0); d != 5500*time.Millisecond {
+			t.Errorf("closed for %v, want 5.5s still", d)
+		}
+		if l.Paused("chats") != 5500*time.Millisecond || l.Paused("users") != 0 {
+			t.Errorf("paused %v, %v", l.Paused("chats"), l.Paused("users"))
+		}
+	})
+}
+
+// In no Retry-After window is anything of the workload granted, whatever its
+// scope and however urgent, over many windows of odd lengths.
+func TestNothingWithinAnyWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, published)
+		var windows [][2]time.Duration
+		for i := range 40 {
+			for j := range 5 {
+				q.add("", Call{Conversation: fmt.Sprint(i, j), Team: fmt.Sprint(i % 3), Workload: "teams", Metered: true, Priority: Priority(j)})
+			}
+			after := time.Duration(i%7) * 377 * time.Millisecond // 0: no time is named
+			from := time.Since(q.start)
+			windows = append(windows, [2]time.Duration{from, from + q.l.Throttled("teams", after)})
+			q.after(time.Duration(i%5) * 413 * time.Millisecond)
+		}
+		q.after(5 * time.Minute)
+		if len(q.at) != 200 {
+			t.Fatalf("%d granted", len(q.at))
+		}
+		for _, w := range windows {
+			for _, at := range q.at {
+				if at > w[0] && at < w[1] {
+					t.Fatalf("granted at %v, within %v to %v", at, w[0], w[1])
+				}
+			}
+		}
+	})
+}
+
+// After Graph throttled a workload goes on at half its rate, evenly, and regains
+// it; another workload is not touched.
+func TestAdapts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, Rates{Tenant: 30})
+		for range 1000 {
+			q.add("", Call{Workload: "chats", Metered: true})
+		}
+		in := func(from, to time.Duration) (n int) {
+			for _, at := range q.at {
+				if at >= from && at < to {
+					n++
+				}
+			}
+			return n
+		}
+		q.after(3 * time.Second)
+		if n := in(2*time.Second, 3*time.Second); n < 28 || n > 30 {
+			t.Fatalf("%d a second at first", n)
+		}
+		q.l.Throttled("chats", 2*time.Second)
+		q.after(2 * time.Second)
+		q.add("users", Call{Workload: "users"})
+		q.after(time.Second)
+		if n := in(3*time.Second, 5*time.Second); n != 0 {
+			t.Errorf("%d granted within Retry-After", n)
+		}
+		if n := in(5*time.Second, 6*time.Second); n < 13 || n > 17 {
+			t.Errorf("%d in the second after, want about 15 and the one of another workload", n)
+		}
+		if n := in(5*time.Second, 5*time.Second+200*time.Millisecond); n > 5 {
+			t.Errorf("%d in a burst after it", n)
+		}
+		q.after(20 * time.Second)
+		now := time.Since(q.start)
+		if n := in(now-time.Second, now); n < 27 || n > 30 {
+			t.Errorf("%d a second after %v, want about 30 again", n, now)
+		}
+		// Again and again: it does not come to a stop.
+		for range 20 {
+			q.l.Throttled("chats", 100*time.Millisecond)
+			q.after(100 * time.Millisecond)
+		}
+		before := len(q.at)
+		q.after(time.Second)
+		if n := len(q.at) - before; n < leastRate-1 || n > leastRate+2 {
+			t.Errorf("%d a second, want about %d", n, leastRate)
+		}
+	})
+}
+
+// A slow conversation is not slowed by being throttled.
+func TestAdaptsNoFurtherThanNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, published)
+		for range 20 {
+			q.add("", Call{Conversation: "c", Workload: "chats", Metered: true})
+		}
+		q.after(3500 * time.Millisecond)
+		q.l.Throttled("chats", time.Second)
+		q.after(10 * time.Second)
+		if n := len(q.at); n < 12 || n > 14 {
+			t.Errorf("%d granted in 13.5 s, want about 13", n)
+		}
+	})
+}
+
+// Tenants of one app keep to the app's limit between them.
+func TestApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := NewApp(10)
+		var at []time.Time
+		var mu sync.Mutex
+		for tenant := range 5 {
+			l := New(published, nil)
+			l.Of(app)
+			for i := range 20 {
+				go func() {
+					if l.Wait(t.Context(), Call{Conversation: fmt.Sprint(tenant, i), Metered: true}) == nil {
+						mu.Lock()
+						at = append(at, time.Now())
+						mu.Unlock()
+					}
+				}()
+			}
+		}
+		time.Sleep(20 * time.Second) //nolint:forbidigo // the bubble's clock
+		synctest.Wait()
+		if len(at) != 100 {
+			t.Fatalf("%d granted", len(at))
+		}
+		for i := range at {
+			n := 0
+			for _, o := range at {
+				if d := o.Sub(at[i]); d >= 0 && d < time.Second {
+					n++
+				}
+			}
+			if n > 10 {
+				t.Fatalf("%d of the app's calls within a second", n)
+			}
+		}
+		if took := at[len(at)-1].Sub(at[0]); took > 11*time.Second {
+			t.Errorf("100 calls took %v", took)
+		}
+		if NewApp(0) != nil {
+			t.Error("an app without a limit has one")
+		}
+	})
+}
+
+// A PATCH that comes late goes before context reads of other messages that have
+// waited for long, in whatever scope they compete.
+func TestPatchBeforeOthersContext(t *testing.T) {
+	const patch, around = Priority(0), Priority(6)
+	for name, call := range map[string]func(i int) Call{
+		"conversation": func(int) Call { return Call{Conversation: "c"} },
+		"team":         func(i int) Call { return Call{Conversation: fmt.Sprint(i), Team: "t"} },
+		"tenant":       func(i int) Call { return Call{Conversation: fmt.Sprint(i), Metered: true} },
+		"workload":     func(i int) Call { return Call{Workload: "chats"} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue(t, published)
+			if name == "workload" {
+				q.l.Throttled("chats", time.Second)
+			}
+			for i := range 100 {
+				c := call(i)
+				c.Priority = around
+				q.add("read", c)
+			}
+			c := call(1000)
+			c.Priority = patch
+			granted := len(q.after(0))
+			q.add("patch", c)
+			got := q.after(10 * time.Second)
+			// Those granted at one moment are noted in no order.
+			if at := slices.Index(got, "patch"); at < granted || q.at[at] > q.at[granted] {
+				t.Errorf("%s: the PATCH was call %d, after %d that had gone already", name, at, granted)
+			}
+			q.after(3 * time.Minute)
+		})
+	}
+}
+
 func TestWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(published, nil)
