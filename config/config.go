@@ -48,6 +48,7 @@ const (
 	DefaultConversationRPS  = 1
 	DefaultTeamRPS          = 4
 	DefaultTenantRPS        = 30
+	DefaultAppRPS           = 300
 	DefaultTimeout          = 30 * time.Second
 	DefaultCheckpointEvery  = time.Minute
 	DefaultCheckpointRows   = 1000
@@ -196,6 +197,7 @@ type Graph struct {
 	ConversationRPS float64       `yaml:"conversation_rps"` // default 1
 	TeamRPS         float64       `yaml:"team_rps"`         // default 4
 	TenantRPS       float64       `yaml:"tenant_rps"`       // default 30
+	AppRPS          float64       `yaml:"app_rps"`          // of one app registration over all its tenants; default 300
 	Timeout         time.Duration `yaml:"timeout"`          // of one call; default 30s
 }
 
@@ -270,6 +272,7 @@ func defaults() *Config {
 			ConversationRPS: DefaultConversationRPS,
 			TeamRPS:         DefaultTeamRPS,
 			TenantRPS:       DefaultTenantRPS,
+			AppRPS:          DefaultAppRPS,
 			Timeout:         DefaultTimeout,
 		},
 		ActionLog: ActionLog{CheckpointEvery: DefaultCheckpointEvery, CheckpointRows: DefaultCheckpointRows},

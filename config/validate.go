@@ -330,6 +330,7 @@ func (d *decoder) limits(c *Config) {
 	positive(d, "graph.conversation_rps", c.Graph.ConversationRPS)
 	positive(d, "graph.team_rps", c.Graph.TeamRPS)
 	positive(d, "graph.tenant_rps", c.Graph.TenantRPS)
+	positive(d, "graph.app_rps", c.Graph.AppRPS)
 	positive(d, "graph.timeout", c.Graph.Timeout)
 	positive(d, "action_log.checkpoint_every", c.ActionLog.CheckpointEvery)
 	positive(d, "action_log.checkpoint_rows", c.ActionLog.CheckpointRows)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"go.uber.org/zap"
@@ -23,18 +24,23 @@ type graphs struct {
 	subscriptions subscriptions.API // over all of them
 }
 
-func openGraphs(cfg *config.Config, keys *actions.Keys, log *zap.Logger) (*graphs, error) {
+func openGraphs(cfg *config.Config, keys *actions.Keys, observe graph.Observer, log *zap.Logger) (*graphs, error) {
 	endpoints := cfg.Cloud.Resolve()
 	g := &graphs{clients: map[string]*graph.Client{}}
+	apps := map[string]*limit.App{} // Graph counts an app over all its tenants too
 	for _, t := range cfg.Tenants {
 		credential, err := tenantCredential(t, endpoints)
 		if err != nil {
 			return nil, fmt.Errorf("credential of tenant %s: %w", t.ID, err)
 		}
+		if apps[t.AppID] == nil {
+			apps[t.AppID] = limit.NewApp(cfg.Graph.AppRPS)
+		}
 		g.clients[t.ID], err = graph.New(graph.Options{
 			GraphURL: endpoints.Graph, Tenant: t.ID, Credential: credential,
 			Limits:  limit.Rates{Conversation: cfg.Graph.ConversationRPS, Team: cfg.Graph.TeamRPS, Tenant: cfg.Graph.TenantRPS},
-			Timeout: cfg.Graph.Timeout,
+			App:     apps[t.AppID],
+			Timeout: cfg.Graph.Timeout, Observer: observe,
 			Fingerprint: func(message []byte) string {
 				m, err := webhook.DecodeMessage(message)
 				if err != nil {
@@ -50,6 +56,22 @@ func openGraphs(cfg *config.Config, keys *actions.Keys, log *zap.Logger) (*graph
 	}
 	g.subscriptions = graph.NewSubscriptions(slices.Collect(maps.Values(g.clients))...)
 	return g, nil
+}
+
+// waiting is how many calls wait for their turn.
+func (g *graphs) waiting() (n int) {
+	for _, c := range g.clients {
+		n += c.Waiting()
+	}
+	return n
+}
+
+// paused is for how long Graph has asked us to send nothing to a workload.
+func (g *graphs) paused() (longest time.Duration) {
+	for _, c := range g.clients {
+		longest = max(longest, c.Paused())
+	}
+	return longest
 }
 
 // forPipeline returns the client of a tenant, nil if it is not configured.

@@ -397,3 +397,43 @@ func TestSubscriptionsNeedTheirKey(t *testing.T) {
 		}
 	}
 }
+
+// What is behind, and why, can be seen from outside.
+func TestBacklogIsVisible(t *testing.T) {
+	r := runService(t)
+	r.blocked()
+	if err := r.twin.SetFaults(graphtwin.Faults{Rules: []graphtwin.Rule{{Method: "PATCH", Path: "/messages/.", Status: 429, RetryAfter: "3.5"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Put(t.Context(), []webhook.Item{itemFor("lost")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := r.twin.Say(graphtwin.Post{As: "ana", In: "ana-li", HTML: "<p>my card is " + demoCard + "</p>"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var missing string
+	defer func() {
+		if t.Failed() {
+			t.Errorf("missing %s", missing)
+		}
+	}()
+	r.await("the pause", func() bool {
+		_, page := r.get(http.DefaultClient, "", "/metrics")
+		for _, want := range []string{
+			`teamsdlp_graph_requests_total{code="200",op="patch"} 1`, `teamsdlp_graph_requests_total{code="429",op="patch"} `,
+			"teamsdlp_quarantine_items 1", "teamsdlp_inbox_items 3", "teamsdlp_graph_waiting_calls 0",
+			"teamsdlp_graph_paused_seconds 3.", "teamsdlp_inbox_in_flight_items 3", "teamsdlp_inbox_waiting_items 0", "teamsdlp_inbox_oldest_age_seconds ", "teamsdlp_signing_keys_age_seconds ", `teamsdlp_graph_wait_seconds_count{op="patch"}`,
+		} {
+			if !strings.Contains(page, want) {
+				missing = want
+				return false
+			}
+		}
+		return true
+	})
+	if err := r.twin.SetFaults(graphtwin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+}

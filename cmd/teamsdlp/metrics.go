@@ -39,6 +39,8 @@ type metrics struct {
 	generations *prometheus.CounterVec // result
 	gaps        prometheus.Counter
 	gapSeconds  prometheus.Counter
+	calls       *prometheus.CounterVec   // op, code
+	wait        *prometheus.HistogramVec // op
 }
 
 func newMetrics() *metrics {
@@ -63,6 +65,9 @@ func newMetrics() *metrics {
 		outcomes:    counter("outcomes_total", "Enforcing verdicts by outcome.", "outcome"),
 		ours:        seconds("exposure_ours_seconds", "From a notification's receipt to the action applied.", .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 		microsoft:   seconds("exposure_microsoft_seconds", "From a message sent to its notification received.", .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+		calls:       counter("graph_requests_total", "Calls to Graph by what for and by status; 0: nobody answered, or it was not sent.", "op", "code"),
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "teamsdlp", Name: "graph_wait_seconds",
+			Help: "How long calls to Graph waited for their turn.", Buckets: []float64{.001, .01, .1, .5, 1, 2, 5, 10, 30, 60, 300}}, []string{"op"}),
 		generations: counter("rule_generations_total", "Rule sets that came into force or were refused.", "result"),
 		gaps:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gaps_total", Help: "Spans of a resource not provably covered, recorded at their end."}),
 		gapSeconds:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gap_seconds_total", Help: "Length of these spans together."}),
@@ -80,7 +85,7 @@ func newMetrics() *metrics {
 		}
 	}
 	m.registry.MustRegister(m.gaps, m.gapSeconds, m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
-		m.verdicts, m.judge, m.outcomes, m.ours, m.microsoft, m.generations, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.verdicts, m.judge, m.outcomes, m.ours, m.microsoft, m.generations, m.calls, m.wait, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -147,8 +152,16 @@ func (m *metrics) Acted(outcome string, e actions.Exposure) {
 	}
 }
 
+// What follows is graph.Observer.
+
+func (m *metrics) Waited(op string, d time.Duration) { m.wait.WithLabelValues(op).Observe(d.Seconds()) }
+
+func (m *metrics) Called(op string, status int, _ time.Duration) {
+	m.calls.WithLabelValues(op, strconv.Itoa(status)).Inc()
+}
+
 // gauges adds the figures that are read when they are asked for.
-func (s *service) gauges() {
+func (s *service) gauges(graphs *graphs) {
 	depth := func(read func(sqlite.Depth) float64) func() float64 {
 		return func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -162,6 +175,20 @@ func (s *service) gauges() {
 	}
 	s.metrics.gauge("inbox_items", "Items stored and not ended.", depth(func(d sqlite.Depth) float64 { return float64(d.Items) }))
 	s.metrics.gauge("inbox_bytes", "Bytes of the items stored and not ended.", depth(func(d sqlite.Depth) float64 { return float64(d.Bytes) }))
+	s.metrics.gauge("inbox_in_flight_items", "Items that are being worked on.", depth(func(d sqlite.Depth) float64 { return float64(d.InFlight) }))
+	s.metrics.gauge("inbox_waiting_items", "Items that were put back and wait for their time.", depth(func(d sqlite.Depth) float64 { return float64(d.Deferred) }))
+	s.metrics.gauge("graph_waiting_calls", "Calls that wait for their turn under Graph's limits.", func() float64 { return float64(graphs.waiting()) })
+	s.metrics.gauge("graph_paused_seconds", "For how long Graph has asked us to send nothing; 0: it has not.", func() float64 { return graphs.paused().Seconds() })
+	s.metrics.gauge("signing_keys_age_seconds", "Age of the oldest set of Microsoft's token signing keys; +Inf: one was never fetched.", func() float64 {
+		oldest := 0.0
+		for _, k := range s.verifier.KeySets() {
+			if k.Fetched.IsZero() {
+				return math.Inf(1)
+			}
+			oldest = max(oldest, time.Since(k.Fetched).Seconds())
+		}
+		return oldest
+	})
 	s.metrics.gauge("inbox_unverified_items", "Items whose tokens are not verified yet.", depth(func(d sqlite.Depth) float64 { return float64(d.Unverified) }))
 	s.metrics.gauge("inbox_oldest_age_seconds", "Age of the oldest item; 0 when there is none.", depth(func(d sqlite.Depth) float64 {
 		if d.OldestReceived.IsZero() {

@@ -98,7 +98,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if err != nil {
 		return nil, err
 	}
-	graphs, err := openGraphs(cfg, s.keys, log.Named("graph"))
+	graphs, err := openGraphs(cfg, s.keys, s.metrics, log.Named("graph"))
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if err = s.openDesk(graphs); err != nil {
 		return nil, err
 	}
-	s.gauges()
+	s.gauges(graphs)
 	s.link = s.deskURL() + "/login"
 	if len(cfg.Desk.Users) == 0 {
 		// Where people have names, nobody decides without one.

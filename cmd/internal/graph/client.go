@@ -43,8 +43,10 @@ type Options struct {
 	Scope string
 	// HTTP carries the calls. Nil: a transport with Go's defaults.
 	HTTP http.RoundTripper
-	// Limits are Graph's published limits; see limit.Rates.
+	// Limits are Graph's published limits; see limit.Rates. App is what clients
+	// of the same app in other tenants count against too; nil: nothing.
 	Limits limit.Rates
+	App    *limit.App
 	// Timeout bounds one call, its token included, but not the wait for its
 	// turn. Zero: 30 s.
 	Timeout time.Duration
@@ -103,6 +105,7 @@ func New(o Options) (*Client, error) {
 		c.observe = nobody{}
 	}
 	c.limiter = limit.New(o.Limits, c.clock)
+	c.limiter.Of(o.App)
 	c.cache = newCaches(c.clock)
 
 	lowest := &transport{base: o.HTTP, graph: root, clock: c.clock}
@@ -163,6 +166,9 @@ const (
 // context it is given.
 func (c *Client) call(ctx context.Context, op string, turn limit.Call, rec *record, do func(context.Context) error) *actions.CallError {
 	began := c.clock()
+	if fault := c.prepare(ctx, op); fault != nil {
+		return fault
+	}
 	if fault := c.await(ctx, turn); fault != nil {
 		return fault
 	}
@@ -184,6 +190,37 @@ func (c *Client) call(ctx context.Context, op string, turn limit.Call, rec *reco
 	c.log.Debug("graph call", zap.String("op", op), zap.Int("status", fault.Status), zap.String("code", fault.Code),
 		zap.String("request_id", fault.RequestID), zap.Bool("not_sent", fault.NotSent), zap.Duration("retry_after", fault.RetryAfter), zap.Duration("took", took))
 	return fault
+}
+
+// prepare gets a token before the call waits for its turn. Between its turn and
+// its request nothing slow may come: what Graph answers to others meanwhile, as
+// that nothing is to be sent for a time, would come too late for it.
+func (c *Client) prepare(ctx context.Context, op string) *actions.CallError {
+	if ctx.Err() != nil {
+		return nil // await says so
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if _, err := c.token(bounded, c.base); err != nil {
+		fault := (&record{}).fault(err)
+		c.observe.Called(op, 0, 0)
+		c.log.Debug("graph call", zap.String("op", op), zap.String("code", fault.Code), zap.Bool("not_sent", true))
+		return fault
+	}
+	return nil
+}
+
+// Waiting returns how many calls wait for their turn.
+func (c *Client) Waiting() int { return c.limiter.Waiting() }
+
+// Paused returns for how long at least one workload is closed because Graph
+// throttled it.
+func (c *Client) Paused() time.Duration {
+	var longest time.Duration
+	for _, w := range []string{workChats, workTeams, workUsers, workSubscriptions} {
+		longest = max(longest, c.limiter.Paused(w))
+	}
+	return longest
 }
 
 // await waits for the call's turn. A call about subscriptions does not wait out

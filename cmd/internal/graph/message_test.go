@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -224,6 +226,85 @@ func TestRetryAfterHoldsEveryVerb(t *testing.T) {
 	}
 }
 
+// firstSlow is a credential whose first answer waits to be let go.
+type firstSlow struct {
+	tokens
+	asks    atomic.Int32
+	entered chan struct{}
+	leave   chan struct{}
+}
+
+func (c *firstSlow) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if c.asks.Add(1) == 1 {
+		close(c.entered)
+		<-c.leave
+	}
+	return c.tokens.GetToken(ctx, o)
+}
+
+// A call that still waits for its token when Graph throttles another one is held
+// too: a token is got before the turn, not after it.
+func TestRetryAfterHoldsWhoWaitsForAToken(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 1 {
+			say(429, "application/json", `{}`, "Retry-After", "0.3")(n, w, r)
+			return
+		}
+		say(200, "application/json", `{"id":"1"}`)(n, w, r)
+	})
+	cred := &firstSlow{tokens: tokens{word: "x"}, entered: make(chan struct{}), leave: make(chan struct{})}
+	c := newClient(t, s.URL, func(o *Options) { o.Credential = cred })
+	other := inChat
+	other.ChatID = "19:another@thread.v2"
+	slow, quick := order(t, inChat), order(t, other)
+	done := make(chan error)
+	go func() { _, err := c.Patch(t.Context(), slow); done <- err }()
+	<-cred.entered
+	if _, err := c.Patch(t.Context(), quick); err == nil {
+		t.Fatal("not throttled")
+	}
+	close(cred.leave)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	got := s.got()
+	if d := got[1].at.Sub(got[0].at); len(got) != 2 || d < wait {
+		t.Errorf("%d requests; sent %v after a 429 that asked for %v", len(got), d, wait)
+	}
+	if c.Waiting() != 0 || c.Paused() != 0 {
+		t.Errorf("%d wait, paused for %v", c.Waiting(), c.Paused())
+	}
+}
+
+// What Retry-After can say, and what cannot be believed.
+func TestRetryAfterForms(t *testing.T) {
+	now := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	for header, want := range map[string]time.Duration{
+		"1": time.Second, "2.128": 2128 * time.Millisecond, " 3 ": 3 * time.Second, "0.0005": 500 * time.Microsecond, "0": 0,
+		"86400": 24 * time.Hour, "1e300": 24 * time.Hour, "Inf": 24 * time.Hour, "99999999999999999999": 24 * time.Hour,
+		"Sun, 01 Nov 2026 08:00:10 GMT": 10 * time.Second, "Sun, 01 Nov 2026 07:00:00 GMT": 0, "Sun, 01 Nov 2099 07:00:00 GMT": 24 * time.Hour,
+		"": -1, "-1": -1, "NaN": -1, "soon": -1, "1 second": -1, "1,5": -1, "Sun, 32 Nov 2026": -1,
+	} {
+		got, ok := retryAfter(header, now)
+		if ok != (want >= 0) || ok && got != want {
+			t.Errorf("Retry-After %q: %v, %v; want %v", header, got, ok, want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"1", "2.128", "1e300", "-0", "0x1p-2", "Sun, 01 Nov 2026 08:00:10 GMT", "Infinity"} {
+		f.Add(s)
+	}
+	now := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, header string) {
+		if d, ok := retryAfter(header, now); d < 0 || d > 24*time.Hour || !ok && d != 0 {
+			t.Errorf("Retry-After %q: %v, %v", header, d, ok)
+		}
+	})
+}
+
 // A redirect is an answer: the token goes nowhere else.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -270,8 +351,8 @@ func TestNoTokenToAForeignHost(t *testing.T) {
 	check("adapter", err)
 	_, err = c.Patch(t.Context(), order(t, inChat))
 	check("PATCH", err)
-	if len(credential.asked) != asked {
-		t.Error("a token was fetched for a foreign host")
+	if n := len(credential.asked) - asked; n != 2 { // one a call before its turn, for our own host
+		t.Errorf("%d tokens were fetched, want 2: none for a foreign host", n)
 	}
 	if got := foreign.got(); len(got) != 0 {
 		t.Errorf("reached by %s %s with %q", got[0].method, got[0].path, got[0].auth)

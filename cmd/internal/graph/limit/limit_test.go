@@ -218,7 +218,7 @@ func TestThrottledManyAtOnce(t *testing.T) {
 				t.Fatalf("closed for %v", d)
 			}
 		}
-		l.Passed("chats") // so was this one
+		l.Passed("chats")       // so was this one
 		time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
 		if d := l.Throttled("chats", 0); d != 2*time.Second {
 			t.Errorf("the second time: closed for %v, want 2s", d)
