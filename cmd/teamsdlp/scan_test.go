@@ -58,7 +58,7 @@ func TestScanRegions(t *testing.T) {
 	}{
 		{"us,DE,gb", nil},
 		{"all", nil},
-		{"uk", []string{`no detector is of the region "uk"; they are of ar, at, au,`}},
+		{"uk", []string{`no detector is of the region "uk"; they are of ae, ar, at, au,`}},
 		{"us,uk,zz", []string{`region "uk"`, `region "zz"`}},
 	} {
 		code, _, errs := scanned(t, "good morning", "--regions", tc.regions)
