@@ -31,7 +31,7 @@ var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid"
 // value must look random.
 func (s *scanner) assigned(start, end int, word string, password bool) {
 	buf := s.buf
-	if start > 0 && isWordByte(buf[start-1]) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
+	if start > 0 && wordBefore(buf, start) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
 		return
 	}
 	i := end

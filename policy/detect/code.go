@@ -99,7 +99,7 @@ func lead(p string, split bool) (n, sign int) {
 // wordCodes tries what starts with the letters buf[start:end].
 func (s *scanner) wordCodes(start, end int) {
 	buf := s.buf
-	if start > 0 && isWordByte(buf[start-1]) {
+	if start > 0 && wordBefore(buf, start) {
 		return
 	}
 	sign := 1
@@ -242,7 +242,7 @@ func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
 		i++
 	}
 	w.end = i
-	return v, w, i == len(buf) || !isWordByte(buf[i])
+	return v, w, i == len(buf) || !wordAt(buf, i)
 }
 
 // maxGap is the most that stands between two groups of a code.
@@ -357,10 +357,10 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 func (s *scanner) partOf(start, end int) bool {
 	buf := s.buf
 	joint := func(c byte) bool { return c == '-' || c == '_' || c == '/' || c == '.' || c == '#' || c == '=' }
-	if start > 0 && (buf[start-1] == '#' || start > 1 && joint(buf[start-1]) && isWordByte(buf[start-2])) {
+	if start > 0 && (buf[start-1] == '#' || start > 1 && joint(buf[start-1]) && wordBefore(buf, start-1)) {
 		return true
 	}
-	return end+1 < len(buf) && joint(buf[end]) && isWordByte(buf[end+1])
+	return end+1 < len(buf) && joint(buf[end]) && wordAt(buf, end+1)
 }
 
 // rank orders candidates by how near their evidence is. What stands before a

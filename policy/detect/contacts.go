@@ -80,6 +80,9 @@ func (s *scanner) judgeAddress(from, to int, value string, spelled bool) {
 	case strings.HasSuffix(value, "@thread.skype") || strings.HasSuffix(value, "@unq.gbl.spaces") || strings.HasPrefix(top, "tacv"):
 		s.reject(k.ID, from, to, "a Teams conversation id")
 		return
+	case bytes.HasSuffix(buf[:from], []byte("://")):
+		s.reject(k.ID, from, to, "a user in a URL")
+		return
 	case strings.HasPrefix(value, "git@") && to < len(buf) && buf[to] == ':':
 		s.reject(k.ID, from, to, "a repository's address")
 		return
@@ -126,7 +129,7 @@ var fileTypes = set("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "bmp", "c
 // or the 00 that many countries dial.
 func (s *scanner) international(i, j int) {
 	buf, k := s.buf, kinds["phone-e164"]
-	if i > 0 && (strings.IndexByte(".-/_", buf[i-1]) >= 0 && buf[i] == '0' || isWordByte(buf[i-1]) || buf[i-1] == '+' || buf[i-1] == '=' && i > 1 && isWordByte(buf[i-2])) {
+	if i > 0 && (strings.IndexByte(".-/_", buf[i-1]) >= 0 && buf[i] == '0' || wordBefore(buf, i) || buf[i-1] == '+' || buf[i-1] == '=' && i > 1 && wordBefore(buf, i-1)) {
 		return
 	}
 	d := s.spare[:0]
@@ -164,7 +167,7 @@ func (s *scanner) international(i, j int) {
 	}
 	for g := groups - 1; g >= 0; g-- {
 		n, end := counts[g]-code, ends[g]
-		if n < least || n > most || end < len(buf) && isWordByte(buf[end]) {
+		if n < least || n > most || end < len(buf) && wordAt(buf, end) && !s.extension(end) {
 			continue
 		}
 		if code == 1 && !nanp(d[1:11]) {

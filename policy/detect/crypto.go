@@ -124,7 +124,7 @@ func (s *scanner) crypto(start, end int) {
 
 // extended looks for an extended private key (BIP 32) that starts at i.
 func (s *scanner) extended(i, _ int) {
-	if i+extendedKey > len(s.buf) || i > 0 && isWordByte(s.buf[i-1]) || i+extendedKey < len(s.buf) && isWordByte(s.buf[i+extendedKey]) {
+	if i+extendedKey > len(s.buf) || i > 0 && wordBefore(s.buf, i) || i+extendedKey < len(s.buf) && wordAt(s.buf, i+extendedKey) {
 		return
 	}
 	var room [82]byte

@@ -273,7 +273,7 @@ func (s *scanner) spelled(i int) {
 	}
 	buf, from := s.buf, i
 	single := func(j int) bool {
-		return isAlnum(buf[j]) && (j == 0 || !isWordByte(buf[j-1])) && (j+1 == len(buf) || !isWordByte(buf[j+1]))
+		return isAlnum(buf[j]) && (j == 0 || !wordBefore(buf, j)) && (j+1 == len(buf) || !wordAt(buf, j+1))
 	}
 	for n := 0; n < mostSpelled; n++ {
 		j := from - 1
@@ -372,10 +372,10 @@ func (s *scanner) letterDigits(from, to int) {
 // ends that are no numbers.
 func (s *scanner) wholeWords(lo, hi int) (int, int) {
 	buf := s.buf
-	for lo < hi && lo > 0 && isWordByte(buf[lo-1]) && isWordByte(buf[lo]) {
+	for lo < hi && lo > 0 && wordBefore(buf, lo) && wordAt(buf, lo) {
 		lo++ // a word that goes on with other letters
 	}
-	for hi > lo && hi < len(buf) && isWordByte(buf[hi]) && isWordByte(buf[hi-1]) {
+	for hi > lo && hi < len(buf) && wordAt(buf, hi) && wordBefore(buf, hi) {
 		hi--
 	}
 	for lo < hi {
@@ -471,7 +471,7 @@ func oddSep(c byte) bool {
 // parted by an odd separator, the same everywhere.
 func (s *scanner) oddly(from, to int) {
 	buf := s.buf
-	if from < s.oddTo || from > 0 && (isWordByte(buf[from-1]) || oddSep(buf[from-1])) {
+	if from < s.oddTo || from > 0 && (wordBefore(buf, from) || oddSep(buf[from-1])) {
 		return
 	}
 	c, sep, groups, threes := s.child(), []byte(nil), 0, true
@@ -499,7 +499,7 @@ func (s *scanner) oddly(from, to int) {
 	}
 	s.work += j - from
 	s.oddTo = j
-	if groups < 3 || len(c.raw) < 9+groups-1 || j < len(buf) && isWordByte(buf[j]) || sep[0] == ',' && threes {
+	if groups < 3 || len(c.raw) < 9+groups-1 || j < len(buf) && wordAt(buf, j) || sep[0] == ',' && threes {
 		return
 	}
 	s.within(c, from, j, reading{why: "parted by odd signs", most: Medium, needs: true, beside: true, digits: true})

@@ -111,6 +111,12 @@ func (t *evidenceTerms) add(set int, words []string) {
 	}
 }
 
+// term returns the number of an evidence word.
+func (e *Engine) term(w string) (int, bool) {
+	i := slices.Index(e.labels, strings.ToLower(strings.TrimSpace(w)))
+	return i, i >= 0
+}
+
 // Has reports whether the engine has a detector of that id.
 func (e *Engine) Has(id string) bool { return e.ids[id] }
 

@@ -15,7 +15,8 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"rechnungsnummer", "sendungsnummer", "vorgang", "commande", "facture", "pedido", "factura", "ordine", "fattura", "bestelling", "factuur", "zamowienie", "faktura",
 	"po", "po number", "purchase order", "sr", "inc", "chg", "rma", "work order", "job", "job id", "batch", "lot", "lot no", "run", "run id", "asset", "asset tag", "asset no", "confirmation number",
 	"booking", "booking number", "booking ref", "quantity", "quantities", "qty", "units", "amount", "total", "sum", "subtotal", "count", "population", "price", "revenue", "size", "offset", "line", "port",
-	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
+	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "id der besprechung", "id riunione", "id della riunione", "id de la reunion", "id de reunion", "id da reuniao", "id reuniao", "vergader-id", "vergaderings-id", "mote-id", "motes-id", "mode-id",
+	"id spotkania", "identyfikator spotkania", "toplanti kimligi", "kokouksen tunnus", "会議 id", "会议 id", "会議id", "会议id", "회의 id", "phone conference id", "telefonkonferenz-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
 	"numero de commande", "numero de facture", "numero de pedido", "numero de factura", "ordrenummer", "ordernummer", "fakturanummer", "kundenauftrag", "lieferschein", "artikelnummer", "seriennummer", "teilenummer",
 	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호", "example id", "id", "uid", "user id", "thread id", "message id"}
 

@@ -273,6 +273,10 @@ var makers = []maker{
 	}},
 }
 
+// chance is how many of 200 messages may alarm, where a number is by its check digit
+// what it is not: one in ten of those with the right start.
+var chance = map[string]int{"GTIN bare": 3, "UPC list": 12}
+
 // Noise of every kind stays silent, alone and in a chat.
 func TestNoiseOfMany(t *testing.T) {
 	n := &noisy{rand.New(rand.NewPCG(3, 4))}
@@ -280,7 +284,7 @@ func TestNoiseOfMany(t *testing.T) {
 	const rounds = 40
 	total, alarms := 0, 0
 	for _, m := range makers {
-		kinds, example := map[string]int{}, ""
+		kinds, alarmed, example := map[string]int{}, 0, ""
 		for i := range rounds * len(frames) {
 			s := fmt.Sprintf(frames[i%len(frames)], m.make(n))
 			text := extract.Plain(s)
@@ -290,11 +294,12 @@ func TestNoiseOfMany(t *testing.T) {
 			total++
 			if got := found(text, Options{}); got != "" {
 				alarms++
+				alarmed++
 				kinds[got]++
 				example = s
 			}
 		}
-		if len(kinds) > 0 {
+		if len(kinds) > 0 && alarmed > chance[m.name] {
 			t.Errorf("%s: %v, as %q%s", m.name, kinds, example, explain(example))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"teamsdlp/policy/extract"
 )
@@ -327,7 +328,7 @@ func (s *scanner) lettersBefore(x *stretch, n int) ([]byte, int) {
 	for j > 0 && i-j < maxGap && codeGap(s.buf[j-1]) {
 		j--
 	}
-	if j < n || j > n && isWordByte(s.buf[j-n-1]) || !x.apart(s.buf[j:i]) {
+	if j < n || j > n && wordBefore(s.buf, j-n) || !x.apart(s.buf[j:i]) {
 		return nil, i
 	}
 	for _, c := range s.buf[j-n : j] {
@@ -347,7 +348,7 @@ func (s *scanner) lettersAfter(x *stretch, n int) ([]byte, int) {
 	for j < len(s.buf) && j-i < maxGap && codeGap(s.buf[j]) {
 		j++
 	}
-	if j+n > len(s.buf) || j+n < len(s.buf) && isWordByte(s.buf[j+n]) || !x.apart(s.buf[i:j]) {
+	if j+n > len(s.buf) || j+n < len(s.buf) && wordAt(s.buf, j+n) || !x.apart(s.buf[i:j]) {
 		return nil, i
 	}
 	for _, c := range s.buf[j : j+n] {
@@ -376,6 +377,28 @@ func (x *stretch) apart(gap []byte) bool {
 
 // isWordByte reports whether c is part of a word or number.
 func isWordByte(c byte) bool { return isAlnum(c) || c >= 0x80 }
+
+// wordAt reports whether what stands at i belongs to the word or number before it:
+// a letter of a script that parts words by spaces, or a digit.
+func wordAt(buf []byte, i int) bool {
+	return isAlnum(buf[i]) || buf[i] >= utf8.RuneSelf && !foreignLead(buf[i])
+}
+
+// wordBefore reports the same of what stands before i.
+func wordBefore(buf []byte, i int) bool {
+	c := buf[i-1]
+	if c < utf8.RuneSelf {
+		return isAlnum(c)
+	}
+	for j := i - 1; j > 0 && i-j < utf8.UTFMax && !utf8.RuneStart(c); j-- {
+		c = buf[j-1]
+	}
+	return !foreignLead(c)
+}
+
+// foreignLead reports whether a rune beyond ASCII that starts with c is no part of a word
+// of letters beside it: signs, and the scripts of East Asia, which have no spaces.
+func foreignLead(c byte) bool { return c == 0xC2 || c == 0xE2 || c >= 0xE3 && c <= 0xED || c >= 0xEF }
 
 // cut says why a stretch that is a part of a longer chain is no value of its own.
 // What is cut off by a space may stand alone; what is cut off by the same
@@ -452,8 +475,15 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		s.reject(k.ID, x.start, x.end, "one digit over and over")
 		return
 	}
-	x.glued = x.start > 0 && isWordByte(s.buf[x.start-1]) || x.end < len(s.buf) && isWordByte(s.buf[x.end])
-	if x.glued && (f.letters != nil || x.layout == irregular) {
+	x.glued = x.start > 0 && wordBefore(s.buf, x.start) || x.end < len(s.buf) && wordAt(s.buf, x.end)
+	if x.glued && f.paren && s.extension(x.end) && (x.start == 0 || !wordBefore(s.buf, x.start)) {
+		x.glued = false
+	}
+	glue := evidence{term: -1}
+	if x.glued {
+		glue = s.gluedWord(k, x.start, x.end)
+	}
+	if x.glued && !glue.found() && (f.letters != nil || x.layout == irregular) {
 		s.reject(k.ID, x.start, x.end, "part of a word")
 		return
 	}
@@ -463,6 +493,9 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		return
 	}
 	ev := s.evidence(k.set, k.Within, x.start, x.end)
+	if glue.found() && !ev.touches() {
+		ev = glue
+	}
 	if veto != "" && !s.outweighs(ev, x.start, x.end) {
 		s.reject(k.ID, x.start, x.end, veto)
 		return
@@ -531,7 +564,7 @@ func (s *scanner) weigh(x *stretch, ev evidence) weight {
 		w.lacks = "it is part of a name"
 	case s.clock(x.start, x.end):
 		w.lacks = "a time stands beside it"
-	case x.layout == bare && k.Alone < High && article(x.digits):
+	case x.layout == bare && (f.expiry && len(x.digits) == 13 || !f.expiry && k.Alone <= Low) && article(x.digits):
 		w.lacks = "it has the check digit of an article number"
 	case x.layout == printed && !f.paren && len(x.digits) == 10 && s.dialled(x.start, x.end):
 		w.lacks = "it looks like a phone number"
@@ -701,8 +734,13 @@ func (s *scanner) iban(i int, spaced bool) {
 		}
 		return
 	}
-	glued := i > 0 && isWordByte(buf[i-1]) || j < len(buf) && isWordByte(buf[j])
+	glued := i > 0 && wordBefore(buf, i) || j < len(buf) && wordAt(buf, j)
 	ev := s.evidence(k.set, k.Within, i, j)
+	if glued && !ev.touches() {
+		if glue := s.gluedWord(k, i, j); glue.found() {
+			ev = glue
+		}
+	}
 	c := candidate{kind: k, start: i, end: j, level: High, value: string(v), why: "IBAN of " + string(v[:2]) + ", mod 97", known: knownIBANs[string(v)]}
 	if glued && isDigit(buf[min(j, len(buf)-1)]) {
 		s.reject(k.ID, i, j, "part of a longer number")
@@ -729,7 +767,7 @@ func (s *scanner) iban(i int, spaced bool) {
 func (s *scanner) fiscal(i int) {
 	buf := s.buf
 	from := i - 6
-	if from < 0 || from+16 > len(buf) || from > 0 && isWordByte(buf[from-1]) || from+16 < len(buf) && isWordByte(buf[from+16]) {
+	if from < 0 || from+16 > len(buf) || from > 0 && wordBefore(buf, from) || from+16 < len(buf) && wordAt(buf, from+16) {
 		return
 	}
 	v := s.spare[:0]

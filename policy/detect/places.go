@@ -98,7 +98,7 @@ func (s *scanner) cardCodes() {
 			to++
 		}
 		s.work += to - h.End
-		if i > h.End && to-i >= 3 && to-i <= 4 && (to == len(s.buf) || !isWordByte(s.buf[to]) && s.buf[to] != '/') && s.found[j].start >= to || to-i >= 3 && to-i <= 4 && s.found[j].end <= h.Start {
+		if i > h.End && to-i >= 3 && to-i <= 4 && (to == len(s.buf) || !wordAt(s.buf, to) && s.buf[to] != '/') && s.found[j].start >= to || to-i >= 3 && to-i <= 4 && s.found[j].end <= h.Start {
 			s.add(candidate{kind: k, start: i, end: to, level: k.WithContext, value: string(s.buf[i:to]), evidence: true, why: `"` + s.e.labels[h.Term] + `" before it, and a card nearby`})
 		}
 	}
@@ -124,8 +124,8 @@ func (s *scanner) ipv4(a int) {
 	}
 	start, end := g[0].off, g[3].off+g[3].n
 	k := kinds["ipv4"]
-	if a > 0 && g[0].sep == '.' || a+4 < len(s.groups) && s.groups[a+4].sep == '.' || start > 0 && (isWordByte(buf[start-1]) || buf[start-1] == '.' || buf[start-1] == '-') ||
-		end < len(buf) && (isWordByte(buf[end]) || buf[end] == '-') {
+	if a > 0 && g[0].sep == '.' || a+4 < len(s.groups) && s.groups[a+4].sep == '.' || start > 0 && (wordBefore(buf, start) || buf[start-1] == '.' || buf[start-1] == '-') ||
+		end < len(buf) && (wordAt(buf, end) || buf[end] == '-') {
 		s.reject(k.ID, start, end, "a version or part of a longer number")
 		return
 	}
@@ -189,7 +189,7 @@ func (s *scanner) hexGroups(i int) int {
 		end--
 	}
 	switch {
-	case from == i, from > 0 && (isWordByte(buf[from-1]) || buf[from-1] == '.'), to < len(buf) && isWordByte(buf[to]):
+	case from == i, from > 0 && (wordBefore(buf, from) || buf[from-1] == '.'), to < len(buf) && wordAt(buf, to):
 	case colons == 5 && end-from == 17 && !double:
 		s.mac(from, ':')
 	case i-from == 4 && (colons == 7 && !double || double && colons >= 3 && colons < 7):
@@ -210,14 +210,14 @@ func (s *scanner) ipv6(start, end int) {
 
 // dashedMAC looks for a device address with dashes whose first is at i.
 func (s *scanner) dashedMAC(i int) {
-	if i >= 2 && i+15 <= len(s.buf) && s.buf[i+3] == '-' && s.buf[i+6] == '-' && (i == 2 || !isWordByte(s.buf[i-3]) && s.buf[i-3] != '-') {
+	if i >= 2 && i+15 <= len(s.buf) && s.buf[i+3] == '-' && s.buf[i+6] == '-' && (i == 2 || !wordBefore(s.buf, i-2) && s.buf[i-3] != '-') {
 		s.mac(i-2, '-')
 	}
 }
 
 func (s *scanner) mac(start int, sep byte) {
 	buf := s.buf
-	if start+17 > len(buf) || start+17 < len(buf) && (isWordByte(buf[start+17]) || buf[start+17] == sep) {
+	if start+17 > len(buf) || start+17 < len(buf) && (wordAt(buf, start+17) || buf[start+17] == sep) {
 		return
 	}
 	v := buf[start : start+17]
@@ -262,7 +262,7 @@ func (s *scanner) coordinates(comma int) {
 	if start > 0 && buf[start-1] == '-' {
 		start--
 	}
-	if start > 0 && (isWordByte(buf[start-1]) || buf[start-1] == '.') || g[0].n > 2 || g[1].n < 4 || g[1].n > 8 {
+	if start > 0 && (wordBefore(buf, start) || buf[start-1] == '.') || g[0].n > 2 || g[1].n < 4 || g[1].n > 8 {
 		return
 	}
 	i := comma + 1
@@ -283,7 +283,7 @@ func (s *scanner) coordinates(comma int) {
 	for i++; i < len(buf) && i-point < 10 && isDigit(buf[i]); i++ {
 	}
 	s.work += i - start
-	if i-point < 5 || i-point > 9 || i < len(buf) && (isWordByte(buf[i]) || buf[i] == ',' && i+1 < len(buf) && isDigit(buf[i+1])) {
+	if i-point < 5 || i-point > 9 || i < len(buf) && (wordAt(buf, i) || buf[i] == ',' && i+1 < len(buf) && isDigit(buf[i+1])) {
 		return
 	}
 	if number(s.digits[:g[0].n]) > 90 || number(buf[whole:point]) > 180 {
@@ -317,7 +317,7 @@ func (s *scanner) birth(a int) {
 		return
 	}
 	start, end := g[0].off, g[2].off+g[2].n
-	if start > 0 && isWordByte(s.buf[start-1]) || end < len(s.buf) && isWordByte(s.buf[end]) {
+	if start > 0 && wordBefore(s.buf, start) || end < len(s.buf) && wordAt(s.buf, end) {
 		return
 	}
 	k := kinds["date-of-birth"]
@@ -423,7 +423,7 @@ func mrzByte(c byte) bool { return isUpper(c) || isDigit(c) || c == '<' }
 // none.
 func (s *scanner) mrzAt(i int) int {
 	buf, start := s.buf, i
-	if i >= len(buf) || strings.IndexByte("PVIAC", buf[i]) < 0 || i > 0 && isWordByte(buf[i-1]) {
+	if i >= len(buf) || strings.IndexByte("PVIAC", buf[i]) < 0 || i > 0 && wordBefore(buf, i) {
 		return 0
 	}
 	var v [90]byte

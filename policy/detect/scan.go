@@ -125,13 +125,16 @@ const (
 	tilde
 	angle
 	escaped
+	foreign
 )
 
 var classes = func() (t [256]class) {
 	for i := range t {
 		switch c := byte(i); {
-		case isLetter(c), c >= utf8.RuneSelf:
+		case isLetter(c), c >= utf8.RuneSelf && !foreignLead(c):
 			t[i] = letter
+		case c >= utf8.RuneSelf:
+			t[i] = foreign
 		case isDigit(c):
 			t[i] = digit
 		}
@@ -156,7 +159,7 @@ func (s *scanner) run() {
 			for end < len(buf) && isDigit(buf[end]) {
 				end++
 			}
-			head := i == 0 || !isWordByte(buf[i-1])
+			head := i == 0 || !wordBefore(buf, i)
 			if head {
 				s.digitCodes(i, end)
 			}
@@ -172,6 +175,12 @@ func (s *scanner) run() {
 				s.disguised(i, numbers)
 			}
 			i = end
+			continue
+		case foreign:
+			s.trigger(i)
+			for i++; i < len(buf) && !utf8.RuneStart(buf[i]); {
+				i++
+			}
 			continue
 		case at:
 			s.email(i)
@@ -239,7 +248,7 @@ func (s *scanner) word(i int) int {
 		s.trigger(i)
 	}
 	start := i
-	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !isWordByte(buf[i-1])) {
+	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !wordBefore(buf, i)) {
 		s.spelled(i)
 	}
 	lowerBefore := isLower(buf[i])
@@ -266,7 +275,7 @@ func (s *scanner) word(i int) int {
 	if i < len(buf) && isDigit(buf[i]) {
 		s.fiscal(i)
 		s.wordCodes(start, i)
-	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !isWordByte(buf[i+1])) && digitAfter(buf, i) ||
+	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !wordAt(buf, i+1)) && digitAfter(buf, i) ||
 		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
 		s.wordCodes(start, i)
 	}

@@ -177,7 +177,7 @@ func keyEnd(b []byte) int {
 // jwt reads a token whose "eyJ" is at start.
 func (s *scanner) jwt(start, _ int) {
 	buf, k := s.buf, kinds["secret-jwt"]
-	if start > 0 && isWordByte(buf[start-1]) {
+	if start > 0 && wordBefore(buf, start) {
 		return
 	}
 	i, dots := start, [2]int{}
@@ -238,7 +238,7 @@ func (s *scanner) azureSecret(i int) {
 		to--
 	}
 	n := to - i - 1
-	if n < 31 || n > 34 || from > 0 && isWordByte(buf[from-1]) {
+	if n < 31 || n > 34 || from > 0 && wordBefore(buf, from) {
 		s.reject(k.ID, from, to, "length")
 		return
 	}

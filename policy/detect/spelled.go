@@ -42,7 +42,7 @@ func sign(buf []byte, i int, itself byte, words ...string) (next int, spelled bo
 		n = 1
 	default:
 		for _, w := range words {
-			if k+len(w) < len(buf) && matches(buf[k:k+len(w)], w, true) && !isWordByte(buf[k+len(w)]) {
+			if k+len(w) < len(buf) && matches(buf[k:k+len(w)], w, true) && !wordAt(buf, k+len(w)) {
 				n = len(w)
 				break
 			}
@@ -120,7 +120,7 @@ func (s *scanner) spelledEmail(i int) {
 	}
 	h := strings.ToLower(string(host))
 	top := h[strings.LastIndexByte(h, '.')+1:]
-	if strings.HasSuffix(h, ".") || strings.IndexFunc(top, func(r rune) bool { return r < 'a' || r > 'z' }) >= 0 || to < len(buf) && isWordByte(buf[to]) {
+	if strings.HasSuffix(h, ".") || strings.IndexFunc(top, func(r rune) bool { return r < 'a' || r > 'z' }) >= 0 || to < len(buf) && wordAt(buf, to) {
 		return
 	}
 	if spelled || spelledLocal {

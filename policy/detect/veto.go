@@ -2,6 +2,8 @@ package detect
 
 import (
 	"bytes"
+	"strings"
+	"unicode/utf8"
 
 	"teamsdlp/policy/extract"
 )
@@ -201,7 +203,7 @@ func (s *scanner) outweighs(ev evidence, start, end int) bool {
 			return true
 		}
 	}
-	return ev.at.Start == 0 || !isWordByte(s.buf[ev.at.Start-1])
+	return ev.at.Start == 0 || !wordBefore(s.buf, ev.at.Start)
 }
 
 // named reports whether the value goes on as a name does: report_20221213,
@@ -285,21 +287,104 @@ func (s *scanner) listed(start, end int) bool {
 // neither an id nor a card.
 var units = set("units", "unit", "pieces", "pcs", "items", "rows", "records", "lines", "entries", "events", "bytes", "users", "hits", "views", "requests", "messages", "files", "tokens",
 	"kb", "mb", "gb", "tb", "ms", "us", "ns", "sec", "secs", "seconds", "minutes", "hours", "days", "km", "kg", "tons", "steps", "points", "samples", "people", "inhabitants", "shares", "downloads",
-	"stuck", "einheiten", "zeilen", "millionen", "unites", "pieces", "unidades", "pezzi", "stuks", "stk", "szt", "million", "billion", "millions", "billions")
+	"boxes", "box", "cartons", "pallets", "times", "percent", "st", "stuck", "einheiten", "adet", "ks", "kusov", "unidad", "pecas", "pezzo", "stycken", "antal", "kpl", "sztuk", "штук", "шт", "zeilen", "millionen", "unites", "pieces", "unidades", "pezzi", "stuks", "stk", "szt", "million", "billion", "millions", "billions")
+
+// counters are the measure words of East Asia.
+const counters = "個个件台枚本冊名人円元ページ条份项次개명원"
 
 // counted reports whether a unit follows the value that ends at i.
 func (s *scanner) counted(i int) bool {
 	buf := s.buf
-	if i >= len(buf) || buf[i] != ' ' {
-		return false
-	}
-	i++
-	var word [12]byte
-	n := 0
-	for i < len(buf) && n < len(word) && isLetter(buf[i]) {
-		word[n] = buf[i] | 0x20
-		n++
+	if i < len(buf) && buf[i] == ' ' {
 		i++
 	}
-	return n > 1 && (i == len(buf) || !isWordByte(buf[i])) && units[string(word[:n])]
+	if i < len(buf) && foreignLead(buf[i]) {
+		r, _ := utf8.DecodeRune(buf[i:])
+		return strings.ContainsRune(counters, r)
+	}
+	if i == 0 || i >= len(buf) || buf[i-1] != ' ' {
+		return false
+	}
+	var word [16]byte
+	n := 0
+	for i < len(buf) && n < len(word) && wordAt(buf, i) && !isDigit(buf[i]) {
+		if buf[i] < utf8.RuneSelf {
+			word[n] = lowered[buf[i]]
+			n++
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(buf[i:])
+		n += copy(word[n:], foldRune(r))
+		i += size
+	}
+	return n > 1 && (i == len(buf) || !wordAt(buf, i)) && units[string(word[:n])]
+}
+
+// extension reports whether the extension of a phone number is at i: x123.
+func (s *scanner) extension(i int) bool {
+	buf := s.buf
+	if i+1 >= len(buf) || buf[i]|0x20 != 'x' || !isDigit(buf[i+1]) {
+		return false
+	}
+	for i++; i < len(buf) && isDigit(buf[i]); {
+		i++
+	}
+	return i == len(buf) || !wordAt(buf, i)
+}
+
+// maxGlued bounds how long a word is that a value is glued to.
+const maxGlued = 32
+
+// gluedWord looks for evidence in the letters that touch a value: mycard4539….
+func (s *scanner) gluedWord(k *kind, start, end int) evidence {
+	buf := s.buf
+	from, to := start, end
+	for from > 0 && start-from < maxGlued && (isLetter(buf[from-1]) || buf[from-1] >= utf8.RuneSelf) {
+		from--
+	}
+	for to < len(buf) && to-end < maxGlued && (isLetter(buf[to]) || buf[to] >= utf8.RuneSelf) {
+		to++
+	}
+	s.work += to - from
+	for _, side := range [2][2]int{{from, start}, {end, to}} {
+		for _, w := range k.Words {
+			n, at := gluedTo(buf[side[0]:side[1]], w, side[1] == start)
+			if n == 0 {
+				continue
+			}
+			s.work += n
+			if term, ok := s.e.term(w); ok {
+				at += side[0]
+				return evidence{term: term, at: Hit{term, at, at + n}, before: side[1] == start, full: true, in: s}
+			}
+		}
+	}
+	return evidence{term: -1}
+}
+
+// gluedTo returns how long word w is at the end of b, or at its start, and where; 0
+// if it is not there. Blanks and dashes in w are left out.
+func gluedTo(b []byte, w string, ends bool) (n, at int) {
+	var word [maxGlued]byte
+	for i := range len(w) {
+		switch c := w[i]; {
+		case c == ' ' || c == '-':
+		case c >= utf8.RuneSelf || n == len(word) || c == '*':
+			return 0, 0
+		default:
+			word[n] = lowered[c]
+			n++
+		}
+	}
+	if n < 2 || n > len(b) {
+		return 0, 0
+	}
+	if ends {
+		at = len(b) - n
+	}
+	if !matches(b[at:at+n], string(word[:n]), true) {
+		return 0, 0
+	}
+	return n, at
 }

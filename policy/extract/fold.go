@@ -65,8 +65,11 @@ func fold(r rune) (byte, folded) {
 		return foldDigit(r)
 	case r >= 0xFF01 && r <= 0xFF5E: // full-width ASCII
 		return byte(r - 0xFEE0), replaced
-	case r == 0xFE58 || r == 0xFE63:
-		return '-', replaced
+	case r >= 0xFE50 && r <= 0xFE6B: // small forms
+		if b := ",,.\x00;:?!-(){}[]#&*+-<>=\x00\\$%@"[r-0xFE50]; b != 0 {
+			return b, replaced
+		}
+		return 0, keep
 	case r >= 0x1D400 && r <= 0x1D6A3: // mathematical letters, 26 + 26 an alphabet
 		return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(r-0x1D400)%52], disguised
 	case r >= 0x1D7CE && r <= 0x1D7FF: // mathematical digits
