@@ -346,7 +346,7 @@ var moreTypes = []*baseType{
 	checked("pl-id-card", 40, 85, "pl", words("dowód osobisty", "numer dowodu"), func(g *gen) value {
 		for {
 			l, s := g.from("ABCD", 1)+g.from("ABCDEFGHIJKLMN", 2), g.from(digits, 5)
-			sum := weigh(s, 1, 7, 3, 1, 7)
+			sum := weigh(s, 7, 3, 1, 7, 3)
 			for i, w := range []int{7, 3, 1} {
 				sum += (int(l[i]-'A') + 10) * w
 			}
@@ -400,8 +400,8 @@ var moreTypes = []*baseType{
 		s := g.one("0", "1") + g.from("123456789", 1) + g.from(digits, 6)
 		return single(s + char(weigh(s, 256, 128, 64, 32, 16, 8, 4, 2)%11%10))
 	}),
-	checked("ee-ik", 75, 85, "en", words("isikukood", "Estonian id"), func(g *gen) value { return single(baltic(g)) }),
-	checked("lt-ak", 40, 85, "en", words("asmens kodas"), func(g *gen) value { return single(baltic(g)) }),
+	checked("ee-ik", 75, 85, "en", words("isikukood", "Eesti isikukood"), baltic),
+	checked("lt-ak", 75, 85, "en", words("asmens kodas"), baltic),
 	checked("lv-pk", 65, 85, "en", words("personas kods"), func(g *gen) value {
 		for {
 			s := two(g.some(1, 28)) + two(g.some(1, 12)) + two(g.some(40, 99)) + "1" + g.from(digits, 3)
@@ -544,13 +544,15 @@ func icao(s string) string {
 }
 
 // baltic is the personal code of Estonia and Lithuania.
-func baltic(g *gen) string {
+func baltic(g *gen) value {
 	s := g.from("34", 1) + two(g.some(40, 99)) + two(g.some(1, 12)) + two(g.some(1, 28)) + g.from(digits, 3)
 	d := weigh(s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1) % 11
 	if d == 10 {
 		d = weigh(s, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3) % 11 % 10
 	}
-	return s + char(d)
+	v := single(s + char(d))
+	v.also = []string{"ee-ik", "lt-ak"} // they share the form
+	return v
 }
 
 // base58check encodes bytes as Bitcoin addresses are.
@@ -580,7 +582,7 @@ func catalogueRows() []Row {
 			wrong = append(wrong, t.id)
 		}
 	}
-	for _, t := range moreTypes {
+	for _, t := range slices.Concat(moreTypes, furtherTypes) {
 		ids = append(ids, t.id)
 		if t.near != nil {
 			wrong = append(wrong, t.id)
