@@ -145,14 +145,14 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		return 0, "a sentence"
 	case strings.Contains(v, " ") && classes < 3:
 		return 0, "a sentence"
+	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong):
+		return 0, "a word of the sentence"
 	case digits == 0 && signs == 0:
 		// A word. It is one only if nothing else stands on the line, and the name
 		// is no function's that a change log speaks of.
 		if !quoted && (!lineEnds(s.buf, to) || upper == 1 && lower == len(v)-1 || start > 0 && s.buf[start-1] == '_' && !s.equals(start, to) || len(v) < 5) {
 			return 0, "a word of the sentence"
 		}
-	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong):
-		return 0, "a word of the sentence"
 	}
 	return level, ""
 }

@@ -101,7 +101,7 @@ func TestSecrets(t *testing.T) {
 		{"Benutzer max, Kennwort \"Sommer2026!\"", "password-assignment 75"}, {"mot de passe temporaire : Ete2026!", "password-assignment 75"}, {"la contraseña nueva es Verano2026$", "password-assignment 75"},
 		{"my password's \"Blue42Horse!\"", "password-assignment 75"}, {"new password → Blue42Horse!", "password-assignment 75"}, {"root password Blue42Horse!", "password-assignment 75"}, {"login: admin / P@ssw0rd2026", "password-assignment 75"},
 		{"creds for staging: svc_app / kR7mX2vQ9pLw", "password-assignment 75"}, {"sshpass -p 'kR7mX2vQ9' ssh root@x", "password-assignment 75"}, {"docker login -u jo -p kR7mX2vQ9 r.contoso.com", "password-assignment 75"},
-		{"password RFC2617 says so", ""}, {"we pass strlen+1 for the block", ""}, {"pass FcChar8* pointers", ""}, {"password OAuth2.0 flow", ""}, {"password policy: v2.3 is out", ""}, {"password manager is KeePass2", ""}, {"password reset is done in 10.5 min!", ""}, {"the password's been changed in 2026!", ""},
+		{"password RFC2617 says so", ""}, {"we pass strlen+1 for the block", ""}, {"in the same pass: `normalizeDiallableCharsOnly`", ""}, {"pass FcChar8* pointers", ""}, {"password OAuth2.0 flow", ""}, {"password policy: v2.3 is out", ""}, {"password manager is KeePass2", ""}, {"password reset is done in 10.5 min!", ""}, {"the password's been changed in 2026!", ""},
 		{"login: see https://contoso.com / Team2026", ""}, {"login: Anna / Bob2", ""}, {"login: read / Write2Disk", ""}, {"docker login -p 8080:80 x", ""}, {"mysql -u root -p db", ""}, {"mysql -p3306 -h x", ""}, {"password issue #1234: fixed in Build2026!", ""},
 
 		// headers, commands, files
