@@ -89,6 +89,26 @@ func (m *Memory) Finish(_ context.Context, e Effect, s Standing, receipt string,
 	return err
 }
 
+// UnfinishedReleases returns the releases that were decided and have no result.
+func (m *Memory) UnfinishedReleases(context.Context) ([]Effect, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fail("UnfinishedReleases"); err != nil {
+		return nil, err
+	}
+	var list []Effect
+	for _, b := range m.effects {
+		var e Effect
+		if err := json.Unmarshal(b, &e); err != nil {
+			return nil, fmt.Errorf("reading an effect: %w", err)
+		}
+		if e.State == StateDecided && e.IsRelease() {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
 // Append implements Log.
 func (m *Memory) Append(_ context.Context, entries ...Entry) error {
 	m.mu.Lock()

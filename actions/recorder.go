@@ -258,6 +258,12 @@ func (r *Recorder) Settle(ctx context.Context, d *Decision, res Result, receipt 
 	return r.finish(ctx, e, s, receipt, entries...)
 }
 
+// releasePrefix begins the version of an effect that is an analyst's release.
+const releasePrefix = "release/"
+
+// IsRelease reports whether e is an analyst's release, which no inbox row brings.
+func (e Effect) IsRelease() bool { return strings.HasPrefix(e.Version, releasePrefix) }
+
 // Release commits an analyst's decision to lift what stands on the message of c.
 // The Decision must be carried out and settled with an empty receipt, in the
 // lane of the message's conversation. It returns ErrNothingStands when there is
@@ -266,7 +272,7 @@ func (r *Recorder) Release(ctx context.Context, c Case, actor, reason string) (*
 	if c.Target == nil {
 		return nil, ErrNothingStands
 	}
-	key, version := c.Target.Key(), "release/"+nonce()
+	key, version := c.Target.Key(), releasePrefix+nonce()
 	s, e, err := r.Ledger.Begin(ctx, key, version)
 	if err != nil {
 		return nil, fmt.Errorf("reading what is known of the message: %w", err)
@@ -287,6 +293,33 @@ func (r *Recorder) Release(ctx context.Context, c Case, actor, reason string) (*
 	}
 	d.desk = true
 	return d, nil
+}
+
+// ResumeRelease makes the Decision of a release whose process ended before its
+// result was on record: no inbox row brings it back, so the effect itself does.
+// It must be carried out and settled as one of Release. When it has become
+// pointless that is recorded here; then, and when it is finished already, both
+// results are nil.
+func (r *Recorder) ResumeRelease(ctx context.Context, unfinished Effect) (*Decision, error) {
+	s, e, err := r.Ledger.Begin(ctx, unfinished.MessageKey, unfinished.Version)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is known of the message: %w", err)
+	}
+	if e.State != StateDecided || e.Order == nil || e.Intent == nil {
+		return nil, nil
+	}
+	d := &Decision{Order: Order{r: *e.Order, committed: true}, Resumed: true, effect: e, standing: s, intent: *e.Intent, prior: s.Order, desk: true}
+	reason := ""
+	switch {
+	case s.Closed:
+		reason = "the message was deleted before it was released"
+	case s.Pending != e.Version:
+		reason = "something newer was decided about the message before it was released"
+	default:
+		return d, nil
+	}
+	e.State = StateSuperseded
+	return nil, r.finish(ctx, e, s, "", r.result(d.intent, Result{Kind: Superseded, Reason: reason, Call: GraphCall{Code: "overtaken"}}))
 }
 
 // Label records an analyst's opinion of c: "true-positive" or "false-positive".

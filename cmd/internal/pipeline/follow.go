@@ -16,6 +16,10 @@ import (
 	"teamsdlp/webhook"
 )
 
+// staleAfter is the age of an item from which a message is read before it is
+// acted on. It is half of what clean messages are remembered for.
+const staleAfter = 24 * time.Hour
+
 // senderApplication is the Sender.Kind of bots and connectors.
 const senderApplication = "application"
 
@@ -92,7 +96,10 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	if graph == nil {
 		return p.putBack(ctx, item, "its tenant is not configured any more")
 	}
-	result := p.carrier(graph).Carry(ctx, d.Order, d.Resumed)
+	// An item that waited very long, as in quarantine, may be about a text whose
+	// newer versions are forgotten by now: Teams is asked what it says today.
+	stale := p.now().Sub(item.Received) > staleAfter
+	result := p.carrier(graph).Carry(ctx, d.Order, d.Resumed || stale)
 	p.log.Info("action", zap.String("case", p.keys.CaseID(target.Key())), zap.String("action", string(d.Order.Action())),
 		zap.Stringer("result", result.Kind), zap.Int("status", result.Call.Status), zap.String("code", result.Call.Code), zap.Int("attempts", result.Call.Attempts))
 	// What Graph took is on record even if the service is told to stop meanwhile.
@@ -195,6 +202,52 @@ func (p *Pipeline) release(ctx context.Context, graph Graph, c actions.Case, act
 // ErrNotReleased is wrapped by Release's error when Graph did not take it; the
 // rest of the text is a sentence.
 var ErrNotReleased = errors.New("not released")
+
+// resumeReleases takes up the releases whose process died between the record
+// of the decision and that of its result. They go first in their lanes.
+func (p *Pipeline) resumeReleases(ctx context.Context) error {
+	if p.Unfinished == nil {
+		return nil
+	}
+	list, err := p.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Order == nil {
+			continue
+		}
+		target := e.Order.Target
+		p.lanes.next(target.Tenant+"/"+laneOfTarget(target), func() {
+			if err := p.resumeRelease(p.life, e, target); err != nil {
+				p.log.Error("release not taken up: it is tried again at the next start", zap.String("case", p.keys.CaseID(e.MessageKey)), zap.Error(err))
+			}
+		})
+	}
+	return nil
+}
+
+func (p *Pipeline) resumeRelease(ctx context.Context, e actions.Effect, target actions.Target) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.panicked(v, zap.String("case", p.keys.CaseID(e.MessageKey)))
+			err = errPanic
+		}
+	}()
+	graph := p.graph(target.Tenant)
+	if graph == nil {
+		return ErrUnknownCase
+	}
+	d, err := p.recorder.ResumeRelease(ctx, e)
+	if err != nil || d == nil {
+		return err
+	}
+	result := p.carrier(graph).Carry(ctx, d.Order, d.Resumed)
+	if result.Kind == actions.Interrupted {
+		return nil // it stays decided, for the next start
+	}
+	return p.recorder.Settle(context.WithoutCancel(ctx), d, result, "")
+}
 
 func (p *Pipeline) carrier(g Graph) *actions.Carrier {
 	return &actions.Carrier{Graph: g, Clock: p.clock}

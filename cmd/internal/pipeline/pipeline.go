@@ -107,6 +107,9 @@ type Config struct {
 	Rules func() *policy.Set
 	// Lifecycle takes lifecycle notifications.
 	Lifecycle func(ctx context.Context, subscriptionID, event string) error
+	// Unfinished returns the releases that were decided and have no result; Run
+	// takes them up before anything else. Nil: there are none.
+	Unfinished func(context.Context) ([]actions.Effect, error)
 	// Mask masks what people wrote before it is recorded.
 	Mask func(string) string
 	// Notified is told of each notification's subscription and time; nil: nobody is.
@@ -200,6 +203,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		p.lanes.close()
 		p.abort()
 	}()
+	if err := p.resumeReleases(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
 	for {
 		items, err := p.claim(ctx)
 		if ctx.Err() != nil {

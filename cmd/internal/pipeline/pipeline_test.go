@@ -172,8 +172,10 @@ type teams struct {
 	messages map[string]string
 	members  []policy.Member
 	groups   []string
-	fail     error // of context reads
-	down     bool  // reads of messages are answered 503
+	fail     error             // of context reads
+	down     bool              // reads of messages are answered 503
+	shows    *actions.Snapshot // what a read of a message shows; nil: 404
+	looks    int               // reads of messages
 	reads    int
 	pace     time.Duration // what a PATCH takes
 	stand    time.Time     // no PATCH is answered before
@@ -201,8 +203,12 @@ func (g *teams) Patch(ctx context.Context, o actions.Order) (actions.Call, error
 func (g *teams) Read(ctx context.Context, t actions.Target) (actions.Snapshot, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.looks++
 	if g.down {
 		return actions.Snapshot{}, &actions.CallError{Status: http.StatusServiceUnavailable}
+	}
+	if g.shows != nil {
+		return *g.shows, nil
 	}
 	return actions.Snapshot{}, &actions.CallError{Status: http.StatusNotFound}
 }
@@ -665,6 +671,78 @@ func TestReleaseWaitsForItsLane(t *testing.T) {
 			r.Errorf("got %v", err)
 		}
 	})
+}
+
+// A release whose process was killed after its record is carried out at the next
+// start, after a read; one that has become pointless is closed.
+func TestReleaseOutlivesItsProcess(t *testing.T) {
+	ours := &actions.Seen{DLPAction: "blockAccess"}
+	for _, c := range []struct {
+		name    string
+		shows   *actions.Snapshot
+		between func(r *rig)
+		kinds   string
+		patches []string
+	}{
+		{"not sent yet", &actions.Snapshot{Violation: ours}, nil, "release/pending result/applied", []string{"1 blockAccess", "1 none"}},
+		{"sent, and the answer lost", &actions.Snapshot{}, nil, "release/pending result/applied", []string{"1 blockAccess"}},
+		{"the text was edited since", &actions.Snapshot{Fingerprint: "other", Violation: ours}, nil, "release/pending result/failed", []string{"1 blockAccess"}},
+		{"deleted since", &actions.Snapshot{Violation: ours}, func(r *rig) { r.notify("deleted", said{id: "1", etag: "9"}) }, "release/pending deleted/ result/failed", []string{"1 blockAccess"}},
+		{"blocked anew since", &actions.Snapshot{Violation: ours}, func(r *rig) { r.notify("updated", said{id: "1", etag: "9", body: bad + "again"}) },
+			"release/pending edit/ intent/pending result/applied result/failed", []string{"1 blockAccess", "1 blockAccess"}},
+	} {
+		bubble(t, c.name, func(r *rig) {
+			r.notify("created", said{id: "1", body: bad})
+			r.run(time.Second)
+			cases, err := r.ledger.Cases(context.Background(), actions.Filter{})
+			if err != nil || len(cases) != 1 {
+				r.Fatal(cases, err)
+			}
+			if _, err := r.p.recorder.Release(context.Background(), cases[0], "jo", "why"); err != nil { // and the process is killed
+				r.Fatal(err)
+			}
+			if c.between != nil {
+				c.between(r)
+				r.p = New(r.p.Config)
+				r.run(time.Second)
+			}
+			r.teams.shows = c.shows
+			cfg := r.p.Config
+			cfg.Unfinished = r.ledger.UnfinishedReleases
+			for range 2 { // once, however often it starts
+				r.p = New(cfg)
+				r.run(time.Second)
+			}
+			r.want("intent/pending result/applied "+c.kinds, c.patches...)
+		})
+	}
+}
+
+// What waited for days, as in quarantine, may be about a text whose newer versions
+// are forgotten: Teams is asked before anything is sent.
+func TestOldItemIsReadFirst(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		age     time.Duration
+		shows   actions.Snapshot
+		looks   int
+		patches []string
+	}{
+		{"fresh", time.Hour, actions.Snapshot{Fingerprint: "other"}, 0, []string{"1 blockAccess"}},
+		{"old, and the text is another by now", 3 * 24 * time.Hour, actions.Snapshot{Fingerprint: "other"}, 1, nil},
+		{"old, and deleted", 3 * 24 * time.Hour, actions.Snapshot{Deleted: true}, 1, nil},
+		{"old, and overridden", 3 * 24 * time.Hour, actions.Snapshot{Violation: &actions.Seen{DLPAction: "blockAccess", UserAction: "override"}}, 1, nil},
+		{"old, and as it was", 3 * 24 * time.Hour, actions.Snapshot{}, 1, []string{"1 blockAccess"}},
+	} {
+		bubble(t, c.name, func(r *rig) {
+			r.teams.shows = &c.shows
+			row := r.notify("created", said{id: "1", body: bad}, func(i *webhook.Item) { i.Received = time.Now().Add(-c.age) })
+			r.run(time.Second)
+			if got := r.teams.sent(); r.teams.looks != c.looks || !slices.Equal(got, c.patches) || r.inbox.how(row) != "finished" {
+				r.Errorf("%d reads, PATCHes %q, row %q", r.teams.looks, got, r.inbox.how(row))
+			}
+		})
+	}
 }
 
 // An analyst does not wait behind a backlog, and gets an answer when the lane

@@ -32,6 +32,33 @@ func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions
 	return s, e, nil
 }
 
+// UnfinishedReleases returns the analysts' releases that were decided and have
+// no result: their process ended in between, and no inbox row brings them back.
+func (r *Reader) UnfinishedReleases(ctx context.Context) ([]actions.Effect, error) {
+	var list []actions.Effect
+	const query = `SELECT message_key, version, body FROM effect WHERE state = 'decided' AND version >= 'release/' AND version < 'release0'`
+	err := r.each(ctx, query, nil, func(rows *sql.Rows) error {
+		var (
+			key, version string
+			body         []byte
+			e            actions.Effect
+		)
+		if err := rows.Scan(&key, &version, &body); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &e); err != nil {
+			return err
+		}
+		e.MessageKey, e.Version = key, version
+		list = append(list, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading unfinished releases: %w", err)
+	}
+	return list, nil
+}
+
 // decodeRow decodes the body that query selects into v, which stays as it is if
 // there is no row.
 func (r *Reader) decodeRow(ctx context.Context, v any, query string, args ...any) error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,4 +216,25 @@ func TestPruneByItself(t *testing.T) {
 			t.Error("not pruned")
 		}
 	})
+}
+
+// Only a release that was decided and has no result is unfinished.
+func TestUnfinishedReleases(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	order := &actions.OrderRecord{Target: actions.Target{Tenant: "t", ChatID: "c", MessageID: "1"}}
+	for _, version := range []string{"100", "release/a", "release/b", "zzz"} {
+		must(t, s.Decide(ctx, actions.Effect{MessageKey: "k", Version: version, Order: order}, actions.Standing{Case: "c"}))
+	}
+	must(t, s.Finish(ctx, actions.Effect{MessageKey: "k", Version: "release/b", State: actions.StateApplied}, actions.Standing{Case: "c"}, ""))
+	got, err := s.UnfinishedReleases(ctx)
+	must(t, err)
+	if len(got) != 1 || got[0].Version != "release/a" || got[0].MessageKey != "k" || got[0].Order == nil {
+		t.Errorf("unfinished: %+v", got)
+	}
+	var plan string
+	must(t, s.Reader.db.QueryRow(`EXPLAIN QUERY PLAN SELECT message_key FROM effect WHERE state = 'decided' AND version >= 'release/' AND version < 'release0'`).Scan(new(int), new(int), new(int), &plan))
+	if !strings.Contains(plan, "effect_unfinished") {
+		t.Errorf("it reads every effect: %s", plan)
+	}
 }
