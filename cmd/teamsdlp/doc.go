@@ -27,6 +27,8 @@
 // stages in the order in which data flows. [teamsdlp/test/graphtwin] is a Graph to
 // run it against.
 //
-// Built with the tag faults, the binary takes TEAMSDLP_FAULT and then breaks one
-// promise on purpose, so that the tests can show that they would notice.
+// Built with the tag faults, the binary can be told to die at a point of the way
+// (TEAMSDLP_HIT) or to break one promise on purpose (TEAMSDLP_FAULT), so that the
+// tests reach each point and can show that they would notice: see
+// [teamsdlp/cmd/internal/faults].
 package main

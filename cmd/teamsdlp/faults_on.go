@@ -3,90 +3,229 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // what Graph uses
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/faults"
 	"teamsdlp/cmd/internal/pipeline"
 	"teamsdlp/webhook"
 )
 
-// The promises that this build can break, one at a time, as the environment
-// variable TEAMSDLP_FAULT says. A test that does not notice proves nothing.
-const (
-	faultVariable = "TEAMSDLP_FAULT"
+// ---- the inbox, before the answer to Graph ----
 
-	faultAckBeforeCommit = "ack-before-commit" // 202 first, stored 200 ms later
-	faultLogText         = "log-text"          // decrypted messages in the program log
-	faultNoPatch         = "no-patch"          // the first order is said to be carried out, and is not
-	faultPatchTwice      = "patch-twice"       // every order is sent twice
-)
+func spoilInbox(inbox webhook.Inbox) webhook.Inbox { return faultyInbox{inbox} }
 
-func spoilInbox(inbox webhook.Inbox) webhook.Inbox {
-	if os.Getenv(faultVariable) != faultAckBeforeCommit {
-		return inbox
+type faultyInbox struct{ webhook.Inbox }
+
+func (i faultyInbox) Put(ctx context.Context, items []webhook.Item) error {
+	if err := faults.Hit(faults.Parsed); err != nil {
+		return err
 	}
-	return hastyInbox{inbox}
-}
-
-type hastyInbox struct{ webhook.Inbox }
-
-func (i hastyInbox) Put(ctx context.Context, items []webhook.Item) error {
-	later := context.WithoutCancel(ctx)
-	time.AfterFunc(200*time.Millisecond, func() { _ = i.Inbox.Put(later, items) })
-	return nil
-}
-
-func spoilOpener(opener pipeline.Opener, log *zap.Logger) pipeline.Opener {
-	if os.Getenv(faultVariable) != faultLogText {
-		return opener
+	if faults.On(faults.AckBeforeCommit) {
+		later := context.WithoutCancel(ctx)
+		time.AfterFunc(200*time.Millisecond, func() { _ = i.Inbox.Put(later, items) })
+		return nil
 	}
-	return talkativeOpener{opener, log}
+	err := i.Inbox.Put(ctx, items)
+	if faults.On(faults.AckWhenFull) && errors.Is(err, webhook.ErrFull) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return faults.Hit(faults.Committed)
 }
 
-type talkativeOpener struct {
+// ---- opening and proving ----
+
+func spoilOpener(opener pipeline.Opener, keysDir string, log *zap.Logger) pipeline.Opener {
+	return faultyOpener{opener, keysDir, log}
+}
+
+type faultyOpener struct {
 	pipeline.Opener
-	log *zap.Logger
+	keys string
+	log  *zap.Logger
 }
 
-func (o talkativeOpener) Open(e *webhook.EncryptedContent) ([]byte, error) {
+func (o faultyOpener) Open(e *webhook.EncryptedContent) ([]byte, error) {
+	if err := faults.Hit(faults.Leased); err != nil {
+		return nil, err
+	}
+	if faults.On(faults.NoHMAC) {
+		return o.trusting(e)
+	}
 	data, err := o.Opener.Open(e)
-	o.log.Debug("opened", zap.ByteString("content", data))
+	if faults.On(faults.LogText) {
+		o.log.Debug("opened", zap.ByteString("content", data))
+	}
 	return data, err
 }
 
-func spoilGraph(graph func(tenant string) pipeline.Graph) func(tenant string) pipeline.Graph {
-	switch fault := os.Getenv(faultVariable); fault {
-	case faultNoPatch, faultPatchTwice:
-		var lied atomic.Bool
-		return func(tenant string) pipeline.Graph {
-			g := graph(tenant)
-			if g == nil {
-				return nil
-			}
-			return dishonestGraph{g, fault, &lied}
+// trusting decrypts without comparing the signature.
+func (o faultyOpener) trusting(e *webhook.EncryptedContent) ([]byte, error) {
+	file, err := os.ReadFile(filepath.Join(o.keys, "encryption-"+e.CertificateID+".key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	key, err := webhook.ParsePrivateKey(file)
+	if err != nil {
+		return nil, err
+	}
+	wrapped, err := base64.StdEncoding.DecodeString(e.DataKey)
+	if err != nil {
+		return nil, err
+	}
+	k, err := rsa.DecryptOAEP(sha1.New(), nil, key, wrapped, nil) //nolint:gosec // what Graph uses
+	if err != nil {
+		return nil, err
+	}
+	data, err := base64.StdEncoding.DecodeString(e.Data)
+	if err != nil || len(data) == 0 || len(data)%aes.BlockSize != 0 {
+		return nil, errors.New("damaged")
+	}
+	block, err := aes.NewCipher(k)
+	if err != nil {
+		return nil, err
+	}
+	cipher.NewCBCDecrypter(block, k[:aes.BlockSize]).CryptBlocks(data, data)
+	return bytes.TrimRight(data, "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10"), nil
+}
+
+func spoilVerifier(v pipeline.Verifier) pipeline.Verifier { return faultyVerifier{v} }
+
+type faultyVerifier struct{ pipeline.Verifier }
+
+func (v faultyVerifier) Prove(ctx context.Context, item webhook.Item) error {
+	switch {
+	case faults.On(faults.TrustDeferred):
+		return nil
+	case faults.On(faults.VerifyAsOfNow):
+		item.Received = time.Now().Add(24 * time.Hour) // a backlog of a day
+	}
+	return v.Verifier.Prove(ctx, item)
+}
+
+// ---- what is known of a message ----
+
+func spoilLedger(l actions.Ledger, inbox pipeline.Inbox) actions.Ledger {
+	return faultyLedger{l, inbox}
+}
+
+type faultyLedger struct {
+	actions.Ledger
+	inbox pipeline.Inbox
+}
+
+func (l faultyLedger) Begin(ctx context.Context, key, version string) (actions.Standing, actions.Effect, error) {
+	st, e, err := l.Ledger.Begin(ctx, key, version)
+	if faults.On(faults.ForgetUnfinished) && e.State == actions.StateDecided {
+		e.State, st.Pending = actions.StateNoop, ""
+	}
+	return st, e, err
+}
+
+func (l faultyLedger) Decide(ctx context.Context, e actions.Effect, st actions.Standing, entries ...actions.Entry) error {
+	if err := faults.Hit(faults.Judged); err != nil {
+		return err
+	}
+	if !faults.On(faults.NoIntent) {
+		if err := l.Ledger.Decide(ctx, e, st, entries...); err != nil {
+			return err
 		}
 	}
-	return graph
+	return faults.Hit(faults.Decided)
+}
+
+func (l faultyLedger) Finish(ctx context.Context, e actions.Effect, st actions.Standing, receipt string, entries ...actions.Entry) error {
+	if faults.On(faults.ForgetClean) && e.State == actions.StateClean && receipt != "" {
+		return l.inbox.Drop(ctx, receipt, "clean")
+	}
+	if e.State != actions.StateApplied {
+		return l.Ledger.Finish(ctx, e, st, receipt, entries...)
+	}
+	if err := faults.Hit(faults.PatchApplied); err != nil {
+		return err
+	}
+	if err := l.Ledger.Finish(ctx, e, st, receipt, entries...); err != nil {
+		return err
+	}
+	return faults.Hit(faults.Terminal)
+}
+
+// ---- Graph ----
+
+func spoilGraph(graph func(tenant string) pipeline.Graph) func(tenant string) pipeline.Graph {
+	var lied atomic.Bool
+	return func(tenant string) pipeline.Graph {
+		g := graph(tenant)
+		if g == nil {
+			return nil
+		}
+		return dishonestGraph{g, &lied}
+	}
 }
 
 type dishonestGraph struct {
 	pipeline.Graph
-	fault string
-	lied  *atomic.Bool
+	lied *atomic.Bool
 }
 
 func (g dishonestGraph) Patch(ctx context.Context, o actions.Order) (actions.Call, error) {
-	if g.fault == faultNoPatch && g.lied.CompareAndSwap(false, true) {
+	if faults.On(faults.NoPatch) && g.lied.CompareAndSwap(false, true) {
 		return actions.Call{Status: 204}, nil
 	}
 	call, err := g.Graph.Patch(ctx, o)
-	if g.fault == faultPatchTwice && err == nil {
+	if faults.On(faults.PatchTwice) && err == nil {
 		return g.Graph.Patch(ctx, o)
 	}
 	return call, err
+}
+
+func (g dishonestGraph) Read(ctx context.Context, t actions.Target) (actions.Snapshot, error) {
+	if faults.On(faults.NoReadFirst) {
+		return actions.Snapshot{}, nil // nothing stands, it says
+	}
+	s, err := g.Graph.Read(ctx, t)
+	if faults.On(faults.IgnoreOverride) && s.Violation != nil {
+		s.Violation.UserAction = ""
+	}
+	return s, err
+}
+
+// spoilTransport is the lowest layer under the calls to Graph.
+func spoilTransport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	return faultyTransport{t}
+}
+
+type faultyTransport struct{ http.RoundTripper }
+
+func (t faultyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodPatch {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			WroteRequest: func(httptrace.WroteRequestInfo) { _ = faults.Hit(faults.PatchSent) },
+		}))
+	}
+	res, err := t.RoundTripper.RoundTrip(req)
+	if err == nil && faults.On(faults.NoRetryAfter) {
+		res.Header.Del("Retry-After")
+	}
+	return res, err
 }

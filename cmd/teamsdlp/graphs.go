@@ -40,7 +40,7 @@ func openGraphs(cfg *config.Config, keys *actions.Keys, observe graph.Observer, 
 			GraphURL: endpoints.Graph, Tenant: t.ID, Credential: credential,
 			Limits:  limit.Rates{Conversation: cfg.Graph.ConversationRPS, Team: cfg.Graph.TeamRPS, Tenant: cfg.Graph.TenantRPS},
 			App:     apps[t.AppID],
-			Timeout: cfg.Graph.Timeout, Observer: observe,
+			Timeout: cfg.Graph.Timeout, HTTP: spoilTransport(), Observer: observe,
 			Fingerprint: func(message []byte) string {
 				m, err := webhook.DecodeMessage(message)
 				if err != nil {

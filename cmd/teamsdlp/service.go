@@ -104,8 +104,8 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	}
 	s.sealer = s.newSealer(checkpoints)
 	s.pipeline = pipeline.New(pipeline.Config{
-		Inbox: s.store, Ledger: sealed{s.store, s.sealer}, Log: sealed{s.store, s.sealer},
-		Opener: spoilOpener(s.keyring, log), Verifier: s.verifier,
+		Inbox: s.store, Ledger: spoilLedger(sealed{s.store, s.sealer}, s.store), Log: sealed{s.store, s.sealer},
+		Opener: spoilOpener(s.keyring, cfg.KeysDir, log), Verifier: spoilVerifier(s.verifier),
 		Graph:      spoilGraph(graphs.forPipeline),
 		Rules:      s.rules.Current,
 		Lifecycle:  s.lifecycle,

@@ -286,6 +286,7 @@ func (p *Pipeline) observation(item webhook.Item, m *webhook.Message) actions.Ob
 	if o.Version == "" {
 		o.Version = o.Fingerprint
 	}
+	spoil(&o)
 	return o
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"teamsdlp/cmd/internal/faults"
 )
 
 // applicationID marks the file as ours ("tdlp"), so that another program's
@@ -216,6 +218,9 @@ func step(ctx context.Context, conn *sql.Conn, m migration, version int) error {
 			return err
 		}
 		if _, err := conn.ExecContext(ctx, putMeta, keySchema, strconv.Itoa(version)); err != nil {
+			return err
+		}
+		if err := faults.Hit(faults.Migrating); err != nil {
 			return err
 		}
 		_, err := conn.ExecContext(ctx, "COMMIT")

@@ -11,6 +11,8 @@ import (
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"teamsdlp/cmd/internal/faults"
 )
 
 const (
@@ -328,6 +330,9 @@ func (w *writer) try(ops []*op) (answers []error, size int, err error) {
 		if _, err := w.tx.exec("RELEASE op"); err != nil {
 			return nil, size, err
 		}
+	}
+	if err := faults.Hit(faults.Commit); err != nil {
+		return nil, size, err
 	}
 	if _, err := w.tx.exec("COMMIT"); err != nil {
 		return nil, size, err
