@@ -102,7 +102,8 @@ type Result struct {
 	At     time.Time // when Graph answered, for Applied
 	Seen   *Seen     // what the read showed, for Overridden
 
-	unknown bool // Failed, and what was sent may have arrived
+	version string // of the message as the read showed it, for Overridden
+	unknown bool   // Failed, and what was sent may have arrived
 }
 
 func (r Result) outcome() Outcome {
@@ -203,7 +204,7 @@ func (t *trip) look(ctx context.Context) (Result, bool, time.Duration) {
 		return t.end(Gone, "the message was deleted before the action reached it"), true, 0
 	case o.Action() != ActionNone && m.Violation.Overridden() && !(o.r.StaleOverride && (m.Version == o.r.Version || !o.Equal(m.Violation))):
 		res := t.end(Overridden, "the sender overrode the action")
-		res.Call.Reconciled, res.Seen = true, m.Violation
+		res.Call.Reconciled, res.Seen, res.version = true, m.Violation, m.Version
 		return res, true, 0
 	case m.Fingerprint != "" && o.r.Fingerprint != "" && !m.EmptyBody && m.Fingerprint != o.r.Fingerprint:
 		return t.end(Superseded, "the text was edited before the action reached it; its new version is judged by itself"), true, 0

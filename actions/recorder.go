@@ -233,6 +233,9 @@ func (r *Recorder) Settle(ctx context.Context, d *Decision, res Result, receipt 
 			entries = append(entries, r.overrideOf(d.intent, res.Seen))
 		}
 		s.Overridden = true
+		// The read saw further than the items that are still to come: an echo from
+		// before the override is not news of our action standing again.
+		s.Version = newest(s.Version, res.version)
 	case Superseded:
 		e.State = StateSuperseded
 		s.Pending = e.Version // it may have arrived; what it was to lift may stand

@@ -539,3 +539,20 @@ func TestStepsAreNotMixedUp(t *testing.T) {
 	}
 	d.wantLog()
 }
+
+// An override that a read found is on record once, and stands, whatever items
+// from before it are still on their way.
+func TestOverrideFoundByARead(t *testing.T) {
+	d := newDesk(t)
+	dec := d.judge(created("100", "A"), blocks)
+	res := Result{Kind: Overridden, Reason: "the sender overrode the action", Seen: overrode, version: "200", At: d.now}
+	if err := d.Settle(t.Context(), dec, res, "row 100"); err != nil {
+		t.Fatal(err)
+	}
+	d.follow(updated("150", "A", &Seen{DLPAction: "blockAccess"})) // our echo, late
+	if s := d.standing(); !s.Overridden || s.Action != ActionNone {
+		t.Errorf("the override is forgotten: %+v", s)
+	}
+	d.follow(updated("200", "A", overrode))
+	d.wantLog("intent block pending", "result block applied", "override")
+}

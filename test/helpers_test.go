@@ -399,8 +399,13 @@ func (s *site) metric(series string) float64 {
 // must be seen idle one after the other several times.
 func (s *site) settle(twin *graphtwin.Twin) {
 	s.t.Helper()
+	s.settleWithin(twin, patience)
+}
+
+func (s *site) settleWithin(twin *graphtwin.Twin, most time.Duration) {
+	s.t.Helper()
 	idle := 0
-	waitFor(s.t, "everything to settle", func() bool {
+	settled := eventually(most, func() bool {
 		if s.ended() {
 			s.t.Fatalf("serve ended with code %d\n%s", s.code, s.stderr.String())
 		}
@@ -411,6 +416,9 @@ func (s *site) settle(twin *graphtwin.Twin) {
 		idle++
 		return idle > 5
 	})
+	if !settled {
+		s.t.Fatalf("not settled within %s: %d notifications undelivered, %v items wait", most, twin.Undelivered(), s.metric("teamsdlp_inbox_items"))
+	}
 }
 
 // entries is the action log, oldest first, read as anybody would.

@@ -27,21 +27,20 @@ type Mutation string
 
 // The mutations. A test that does not notice proves nothing.
 const (
-	AckBeforeCommit  Mutation = "ack-before-commit"  // 202 first, stored 200 ms later
-	AckWhenFull      Mutation = "ack-when-full"      // what the store refuses is answered 202
-	LogText          Mutation = "log-text"           // decrypted messages in the program log
-	NoPatch          Mutation = "no-patch"           // the first order is said to be carried out, and is not
-	PatchTwice       Mutation = "patch-twice"        // every order is sent twice
-	NoIntent         Mutation = "no-intent"          // sent without a record
-	NoLock           Mutation = "no-lock"            // a second process may use the data
-	NoLoopGuard      Mutation = "no-loop-guard"      // whatever a version shows counts as a new text
-	NoReadFirst      Mutation = "no-read-first"      // sent again without a look at the message
-	NoRetryAfter     Mutation = "no-retry-after"     // Retry-After is not seen
-	IgnoreOverride   Mutation = "ignore-override"    // what the sender did is not seen
-	ArrivalOrder     Mutation = "arrival-order"      // the version that came last is the newest
-	ForgetClean      Mutation = "forget-clean"       // clean messages leave no effect
-	NoHMAC           Mutation = "no-hmac"            // decrypted without a look at the signature
-	TrustDeferred    Mutation = "trust-deferred"     // what could not be verified is taken for proved
-	VerifyAsOfNow    Mutation = "verify-as-of-now"   // a backlog's tokens are held against today's clock
-	ForgetUnfinished Mutation = "forget-unfinished"  // what was decided is not taken up again
+	AckBeforeCommit  Mutation = "ack-before-commit" // 202 first, stored 200 ms later
+	AckWhenFull      Mutation = "ack-when-full"     // what the store refuses is answered 202
+	LogText          Mutation = "log-text"          // decrypted messages in the program log
+	NoPatch          Mutation = "no-patch"          // the first order is said to be carried out, and is not
+	PatchTwice       Mutation = "patch-twice"       // every order is sent twice
+	NoIntent         Mutation = "no-intent"         // sent without a record
+	NoLock           Mutation = "no-lock"           // a second process may use the data
+	NoLoopGuard      Mutation = "no-loop-guard"     // whatever a version shows counts as a new text
+	NoReadFirst      Mutation = "no-read-first"     // sent again without a look at the message
+	NoRetryAfter     Mutation = "no-retry-after"    // Retry-After is not seen
+	IgnoreOverride   Mutation = "ignore-override"   // what the sender did is not seen
+	ArrivalOrder     Mutation = "arrival-order"     // the version that came last is the newest
+	ForgetClean      Mutation = "forget-clean"      // clean messages leave no effect
+	NoHMAC           Mutation = "no-hmac"           // decrypted without a look at the signature
+	TrustDeferred    Mutation = "trust-deferred"    // what could not be verified is taken for proved
+	ForgetUnfinished Mutation = "forget-unfinished" // what was decided is not taken up again
 )
