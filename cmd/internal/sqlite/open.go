@@ -166,21 +166,24 @@ func dsn(dir string, query url.Values, pragmas ...string) (string, error) {
 	return u.String(), nil
 }
 
+// writerPragmas are the settings of the connection that writes.
+var writerPragmas = []string{
+	"busy_timeout(2000)",
+	"page_size(4096)",
+	"auto_vacuum(INCREMENTAL)", // counts only before the first table
+	"journal_mode(WAL)",
+	"synchronous(FULL)",
+	"wal_autocheckpoint(0)", // the writer does it: see lookAtWAL
+	"journal_size_limit(67108864)",
+	"foreign_keys(ON)",
+	"temp_store(MEMORY)",
+	"cache_size(-16384)",
+}
+
 // openWriterDB opens the database for the one connection that writes.
 func openWriterDB(dir string) (*sql.DB, error) {
 	fdatasync()
-	name, err := dsn(dir, url.Values{},
-		"busy_timeout(2000)",
-		"page_size(4096)",
-		"auto_vacuum(INCREMENTAL)", // counts only before the first table
-		"journal_mode(WAL)",
-		"synchronous(FULL)",
-		"wal_autocheckpoint(0)", // the writer does it: see lookAtWAL
-		"journal_size_limit(67108864)",
-		"foreign_keys(ON)",
-		"temp_store(MEMORY)",
-		"cache_size(-16384)",
-	)
+	name, err := dsn(dir, url.Values{}, writerPragmas...)
 	if err != nil {
 		return nil, err
 	}

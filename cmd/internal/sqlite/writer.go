@@ -108,10 +108,11 @@ type writer struct {
 	failed    chan struct{} // closed once cause is set
 	cause     error
 
-	// Of the goroutine alone.
-	sinceLook struct {
+	// Of the goroutine alone. lookAfter and copyAfter are constants but in tests.
+	sinceLook, lookAfter struct {
 		bytes, commits int
 	}
+	copyAfter int // pages
 }
 
 func newWriter(conn *sql.Conn, walPath string, observe Observer) *writer {
@@ -126,6 +127,7 @@ func newWriter(conn *sql.Conn, walPath string, observe Observer) *writer {
 		fatal:   make(chan error, 1),
 		failed:  make(chan struct{}),
 	}
+	w.lookAfter.bytes, w.lookAfter.commits, w.copyAfter = checkpointLookBytes, checkpointLookCommits, checkpointPages
 	go w.loop()
 	return w
 }
@@ -347,12 +349,12 @@ func (w *writer) try(ops []*op) (answers []error, size int, err error) {
 func (w *writer) lookAtWAL(size int) {
 	w.sinceLook.bytes += size
 	w.sinceLook.commits++
-	if w.sinceLook.bytes < checkpointLookBytes && w.sinceLook.commits < checkpointLookCommits {
+	if w.sinceLook.bytes < w.lookAfter.bytes && w.sinceLook.commits < w.lookAfter.commits {
 		return
 	}
 	w.sinceLook.bytes, w.sinceLook.commits = 0, 0
 	pages, copied, err := w.walCheckpoint("NOOP")
-	if err == nil && pages-copied >= checkpointPages {
+	if err == nil && pages-copied >= w.copyAfter {
 		_, _, err = w.walCheckpoint("PASSIVE")
 	}
 	if err != nil && isFatal(err) {
@@ -383,8 +385,11 @@ func code(err error) int {
 	if errors.As(err, &e) {
 		return e.Code()
 	}
-	return 0
+	return foreignCode(err)
 }
+
+// foreignCode is code for the errors of another driver, which tests set.
+var foreignCode = func(error) int { return 0 }
 
 // isFull reports whether err says that there was no room. That includes room for
 // the shared index of the write-ahead log, which SQLite reports otherwise.
