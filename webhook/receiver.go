@@ -32,6 +32,10 @@ type Config struct {
 	Subscriptions Subscriptions
 	Verifier      *Verifier
 
+	// Full is asked before anything of a notification is read: while it returns an
+	// error the answer is 503 at once. Nil: only Inbox says that it is full.
+	Full func() error
+
 	MaxBody     int64 // bytes of one request; 16 MiB
 	MaxItems    int   // of one request; 1000
 	MaxBuffered int64 // bytes of all requests in memory; 4 x MaxBody
@@ -144,6 +148,9 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 	fail := func(why Reason) int {
 		r.refuse(map[Reason]int{why: 1})
 		return why.status()
+	}
+	if r.cfg.Full != nil && r.cfg.Full() != nil {
+		return fail(ReasonInboxFull) // before it costs anything: under overload every answer does
 	}
 	if why := checkHeader(req.Header); why != "" {
 		return fail(why)

@@ -132,7 +132,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		return nil, err
 	}
 	s.receiver, err = webhook.New(webhook.Config{
-		Inbox: spoilInbox(s.store), Subscriptions: registry{s.manager}, Verifier: s.verifier,
+		Inbox: spoilInbox(s.store), Full: s.store.Ready, Subscriptions: registry{s.manager}, Verifier: s.verifier,
 		MaxBody: cfg.Webhook.MaxBody, MaxItems: cfg.Webhook.MaxItems, StoreTimeout: cfg.Webhook.StoreTimeout,
 		TrustedProxies: cfg.Public.TrustedProxies, Observer: s.metrics, Log: log.Named("webhook"),
 	})
