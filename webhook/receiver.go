@@ -112,7 +112,40 @@ func orDefault[N int | int64 | time.Duration](v *N, d N) {
 
 // Handler returns the handler of both routes. Every other path is 404, every
 // other method than POST 405.
-func (r *Receiver) Handler() http.Handler { return r.handler }
+func (r *Receiver) Handler() http.Handler {
+	if r.cfg.Full == nil {
+		return r.handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !r.shed(w, req) {
+			r.handler.ServeHTTP(w, req)
+		}
+	})
+}
+
+// The headers of every answer, and of a refusal. They are not to be changed.
+var (
+	noSniff    = []string{"nosniff"}
+	noSources  = []string{"default-src 'none'"}
+	laterAgain = []string{"10"}
+)
+
+// shed refuses a notification while there is no room, before anything is read or
+// looked up: under overload every answer costs. A handshake is answered all the
+// same.
+func (r *Receiver) shed(w http.ResponseWriter, req *http.Request) bool {
+	path := req.URL.Path
+	if req.Method != http.MethodPost || req.URL.RawQuery != "" || path != NotificationsPath && path != LifecyclePath || r.cfg.Full() == nil {
+		return false
+	}
+	start := r.cfg.Clock()
+	h := w.Header()
+	h["X-Content-Type-Options"], h["Content-Security-Policy"], h["Retry-After"] = noSniff, noSources, laterAgain
+	w.WriteHeader(http.StatusServiceUnavailable)
+	r.refuse(map[Reason]int{ReasonInboxFull: 1})
+	r.cfg.Observer.Answered(path, http.StatusServiceUnavailable, r.cfg.Clock().Sub(start))
+	return true
+}
 
 // serve answers one POST to either route.
 func (r *Receiver) serve(c *gin.Context) {
@@ -148,9 +181,6 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 	fail := func(why Reason) int {
 		r.refuse(map[Reason]int{why: 1})
 		return why.status()
-	}
-	if r.cfg.Full != nil && r.cfg.Full() != nil {
-		return fail(ReasonInboxFull) // before it costs anything: under overload every answer does
 	}
 	if why := checkHeader(req.Header); why != "" {
 		return fail(why)
