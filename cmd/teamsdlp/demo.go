@@ -53,7 +53,7 @@ Example: teamsdlp demo --once`
 }
 
 func (c *demoCmd) Run(e *env) (err error) {
-	if c.Speed <= 0 {
+	if !(c.Speed > 0) { // NaN too
 		return fmt.Errorf("--speed %g: it must be above 0", c.Speed)
 	}
 	dir := c.Data

@@ -82,7 +82,7 @@ func (c *twinCmd) Run(e *env) error {
 		return fmt.Errorf("--listen %s: %w", c.Listen, err)
 	case !config.Loopback(host):
 		return fmt.Errorf("--listen %s: not a loopback address, and the twin obeys everybody who can reach it", c.Listen)
-	case c.BackoffScale <= 0:
+	case !(c.BackoffScale > 0): // NaN too
 		return fmt.Errorf("--backoff-scale %g: it must be above 0", c.BackoffScale)
 	case c.Exit && c.WriteConfig == "":
 		return errors.New("--exit is for --write-config")

@@ -39,6 +39,7 @@ func TestTwinRefuses(t *testing.T) {
 		{[]string{"--blocked-body", "gone"}, "--blocked-body"},
 		{[]string{"--token-version", "3"}, "--token-version"},
 		{[]string{"--backoff-scale", "0"}, "above 0"},
+		{[]string{"--backoff-scale", "nan"}, "above 0"},
 		{[]string{"--exit"}, "--write-config"},
 		{[]string{"--log-level", "loud"}, "--log-level"},
 	} {
