@@ -860,16 +860,83 @@ func TestForwardedForIsNotBelieved(t *testing.T) {
 	}
 }
 
+// What a proxy would say, nobody can say to us: no header changes the method, the
+// path, the host, or what is proved.
+func TestHeadersAreNotBelieved(t *testing.T) {
+	good := collectionOf(tokens(newToken()), rich())
+	bad := collectionOf(tokens(newToken(byKey(otherKey()))), rich())
+	for _, header := range [][]string{
+		{"X-Forwarded-For", "127.0.0.1"}, {"X-Real-IP", "::1"}, {"Forwarded", "for=127.0.0.1;host=localhost;proto=https"}, {"X-Forwarded-Host", "evil.test"},
+		{"X-HTTP-Method-Override", "GET"}, {"X-HTTP-Method", "DELETE"}, {"X-Method-Override", "PUT"}, {"X-Original-URL", "/livez"}, {"X-Rewrite-URL", "/metrics"},
+		{"X-Forwarded-Prefix", "/x"}, {"Authorization", "Bearer " + newToken()}, {"X-MS-Client-Principal", "e30="}, {"Client-Cert", ":AAAA:"}, {"validationTokens", newToken()},
+		{"Cookie", "validationToken=x"}, {"Expect", "100-continue"}, {"Transfer-Encoding", "identity"}, {"Trailer", "X-A"}, {"Upgrade", "h2c"}, {"Range", "bytes=0-1"}, {"If-None-Match", "*"},
+	} {
+		b := newBench(t)
+		if got := b.do(t, b.request(t, NotificationsPath, good, header...)); got != (answer{Status: 202}) || len(b.inbox.items) != 1 {
+			t.Errorf("%s: %+v, %d stored; want 202 and 1", header[0], got, len(b.inbox.items))
+		}
+		if got := b.do(t, b.request(t, NotificationsPath, bad, header...)); got != (answer{Status: 202}) || len(b.inbox.items) != 1 {
+			t.Errorf("%s with a forged token: %+v, %d stored", header[0], got, len(b.inbox.items)-1)
+		}
+		for _, at := range []struct {
+			method, path string
+			want         int
+		}{{"GET", NotificationsPath, 405}, {"POST", "/livez", 404}, {"POST", "/", 404}} {
+			req := b.request(t, at.path, good, header...)
+			req.Method = at.method
+			req.Header.Set("X-HTTP-Method-Override", "POST")
+			req.Header.Set("X-Original-URL", NotificationsPath)
+			if got := b.do(t, req); got.Status != at.want || len(b.inbox.items) != 1 {
+				t.Errorf("%s, %s %s: %d, %d stored", header[0], at.method, at.path, got.Status, len(b.inbox.items)-1)
+			}
+		}
+	}
+	b := newBench(t)
+	req := b.request(t, NotificationsPath, good)
+	req.Host = "evil.test"
+	if got := b.do(t, req); got.Status != 202 || len(b.inbox.items) != 1 {
+		t.Errorf("another Host: %+v", got)
+	}
+}
+
 func FuzzCollection(f *testing.F) {
 	f.Add(collectionOf(nil, basic()))
 	f.Add(collectionOf(tokens("a.b.c"), rich(), lifecycle("missed")))
 	f.Add([]byte(`{"value":[{"encryptedContent":{"data":"","DATA":""}}]}`))
 	f.Add([]byte(`{"value":[[[[[[[[`))
 	f.Add([]byte(`{"a\u0062":"\"","value":[]}`))
+	v, err := NewVerifier(VerifierConfig{LoginURL: "https://login.test", Tenants: []TenantApps{{tenantA, []string{appA}}, {tenantB, []string{appB}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	r, err := New(Config{Inbox: &memory{}, Subscriptions: someSubscriptions(), Verifier: v})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, why := parseCollection(b, 10)
 		if why != "" {
+			if c.Value != nil || why.status() == http.StatusAccepted {
+				t.Errorf("refused as %s with %+v", why, c)
+			}
 			return
+		}
+		drops := map[Reason]int{}
+		items, _ := r.match(*c.Value, start, drops)
+		n := len(items)
+		for _, dropped := range drops {
+			n += dropped
+		}
+		if n != len(*c.Value) {
+			t.Errorf("%d items and dropped %v of %d", len(items), drops, len(*c.Value))
+		}
+		for _, item := range items {
+			if !bytes.Contains(b, []byte("client-state-")) && !bytes.Contains(b, []byte("\\")) && !bytes.Contains(b, []byte("another-pending")) {
+				t.Errorf("taken without a client state: %+v", item)
+			}
+			if (item.ChangeType == "") == (item.LifecycleEvent == "") || item.TenantID == "" || item.AppID == "" || len(item.Resource) > maxResource {
+				t.Errorf("taken: %+v", item)
+			}
 		}
 		if len(*c.Value) > 10 || len(c.Tokens) > maxTokens {
 			t.Errorf("%d items, %d tokens", len(*c.Value), len(c.Tokens))

@@ -66,6 +66,13 @@ type running struct {
 
 func runService(t *testing.T, change ...func(*config.Config)) *running {
 	t.Helper()
+	return runServiceBefore(t, func(*service) {}, change...)
+}
+
+// runServiceBefore is runService that calls before once the service is open and
+// has sent nothing.
+func runServiceBefore(t *testing.T, before func(*service), change ...func(*config.Config)) *running {
+	t.Helper()
 	r := &running{T: t, dir: t.TempDir(), log: &output{}, ended: make(chan error, 1), twin: graphtwin.New(graphtwin.Options{World: graphtwin.Contoso(), Throttle: graphtwin.Throttle{Off: true}})}
 	t.Cleanup(r.twin.Close)
 	at, err := r.twin.Start("127.0.0.1:0")
@@ -86,6 +93,7 @@ func runService(t *testing.T, change ...func(*config.Config)) *running {
 	if r.service, err = openService(t.Context(), cfg, log); err != nil {
 		t.Fatal(err)
 	}
+	before(r.service)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	gone := make(chan struct{})
