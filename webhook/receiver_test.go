@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -556,6 +557,37 @@ func TestBodiesShareABudget(t *testing.T) {
 	}
 }
 
+// A body that does not come whole is none.
+func TestBodyIsCutOff(t *testing.T) {
+	b := newBench(t)
+	whole := posting(string(collectionOf(nil, basic())))
+	chunked := strings.Replace(whole[:strings.Index(whole, "{")], "Content-Length: ", "Transfer-Encoding: chunked\r\nX-Length: ", 1)
+	for i, sent := range []string{
+		whole[:len(whole)-1], whole[:strings.Index(whole, "{")], chunked + "5\r\n{\"val", chunked + "zz\r\n", chunked + "ffffffffffffffff\r\n{", chunked + "3\r\n{}{}\r\n0\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", b.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(c)
+		c.Close()
+		if !strings.HasPrefix(string(got), "HTTP/1.1 400") || len(b.inbox.items) > 0 {
+			t.Errorf("%.60q: answer %q, %d stored", sent, got, len(b.inbox.items))
+		}
+		b.seen.mu.Lock()
+		if want := map[Reason]int{ReasonUnreadable: i + 1}; !cmp.Equal(want, b.seen.refused) {
+			t.Errorf("%.60q: refused %v, want %v", sent, b.seen.refused, want)
+		}
+		b.seen.mu.Unlock()
+	}
+}
+
 func TestHandshake(t *testing.T) {
 	// The form in which Graph sends it: lower-case escapes and + for a space.
 	const wire = "Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+25460109-0e8b-4521-8090-dd691b407ed8"
@@ -612,6 +644,12 @@ func TestHandshake(t *testing.T) {
 				if resp.Header.Get("Set-Cookie") != "" {
 					t.Error("a header was injected")
 				}
+				b.seen.mu.Lock()
+				if n := b.seen.refused[ReasonHandshake]; (n == 1) != (tt.want == bad) || len(b.seen.refused) > n {
+					t.Errorf("refused %v", b.seen.refused)
+				}
+				clear(b.seen.refused)
+				b.seen.mu.Unlock()
 			}
 		})
 	}

@@ -28,7 +28,7 @@ import (
 const root = "../.."
 
 // readmes are the pages whose commands and links are held to be true.
-var readmes = []string{"README.md", "actions/README.md", "policy/rulefile/README.md", "test/graphtwin/README.md"}
+var readmes = []string{"README.md", "actions/README.md", "policy/rulefile/README.md", "test/graphtwin/README.md", "webhook/README.md"}
 
 // page is a README in its parts.
 type page struct {
@@ -297,6 +297,57 @@ func TestReadmePromises(t *testing.T) {
 	want := []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("promises:\n%s", d)
+	}
+}
+
+// TestThreats: every row of the receiver's threats names tests that are there.
+func TestThreats(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$`)
+	named := regexp.MustCompile("`([a-z/]+)\\.([A-Za-z0-9_]+)`")
+	rows := row.FindAllStringSubmatch(readPage(t, "webhook/README.md").section(t, "## Threats"), -1)
+	if len(rows) < 20 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, m := range rows[1:] {
+		tests := named.FindAllStringSubmatch(m[3], -1)
+		if len(tests) == 0 || len(tests) != len(strings.Fields(m[3])) {
+			t.Errorf("%s: want tests as `folder.TestName` and nothing else: %s", m[1], m[3])
+		}
+		for _, test := range tests {
+			if !hasTest(t, test[1], test[2]) {
+				t.Errorf("%s: there is no %s in %s", m[1], test[2], test[1])
+			}
+		}
+	}
+}
+
+// TestReasonsAreProved: each reason for which the receiver refuses is named by a
+// test of it.
+func TestReasonsAreProved(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(root, "webhook", "reason.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile(`(?m)^\t(Reason[A-Za-z]+) +Reason = `).FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 30 {
+		t.Fatalf("%d reasons", len(reasons))
+	}
+	var tests strings.Builder
+	files, err := filepath.Glob(filepath.Join(root, "webhook", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(data)
+	}
+	for _, r := range reasons {
+		if !regexp.MustCompile(r[1] + `\b`).MatchString(tests.String()) {
+			t.Errorf("no test of the webhook names %s", r[1])
+		}
 	}
 }
 
