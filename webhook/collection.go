@@ -89,11 +89,20 @@ func checkHeader(h http.Header) Reason {
 }
 
 // budget bounds the bytes of all bodies in memory, so that many large requests
-// at once are told to come back and do not end the process.
-type budget struct{ free atomic.Int64 }
+// at once are told to come back and do not end the process. Half of it is for
+// small bodies alone: a few that grow large and then stall, until they are cut
+// off, must not keep Graph's usual ones out.
+type budget struct {
+	free    atomic.Int64
+	reserve int64
+}
+
+// small is the largest buffer that may use all of the budget. A hundred items of
+// long messages fit into it.
+const small = 1 << 20
 
 func (b *budget) take(n int64) bool {
-	if b.free.Add(-n) >= 0 {
+	if left := b.free.Add(-n); left >= 0 && (n <= small || left >= b.reserve) {
 		return true
 	}
 	b.free.Add(n)

@@ -86,6 +86,9 @@ func New(cfg Config) (*Receiver, error) {
 	}
 	r := &Receiver{cfg: cfg, dropped: dropLog{log: cfg.Log, every: 10 * time.Second, message: "notifications refused"}}
 	r.bodies.give(cfg.MaxBuffered)
+	if cfg.MaxBuffered >= 4*cfg.MaxBody { // else the largest body would not fit
+		r.bodies.reserve = cfg.MaxBuffered / 2
+	}
 
 	releaseMode()
 	g := gin.New()

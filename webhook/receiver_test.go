@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -59,11 +60,12 @@ func (c *counted) Stored(items, deferred int) {
 // bench is a receiver with everything around it, over real HTTP.
 type bench struct {
 	*httptest.Server
-	issuer *issuer
-	clock  *fakeClock
-	inbox  *memory
-	seen   *counted
-	logs   *observer.ObservedLogs
+	receiver *Receiver
+	issuer   *issuer
+	clock    *fakeClock
+	inbox    *memory
+	seen     *counted
+	logs     *observer.ObservedLogs
 }
 
 func newBench(t testing.TB, change ...func(*Config)) *bench {
@@ -82,7 +84,7 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Server = httptest.NewServer(r.Handler())
+	b.receiver, b.Server = r, httptest.NewServer(r.Handler())
 	t.Cleanup(b.Close)
 	return b
 }
@@ -554,6 +556,56 @@ func TestBodiesShareABudget(t *testing.T) {
 	}
 	if b.seen.refused[ReasonBusy] != 1 {
 		t.Errorf("refused %v", b.seen.refused)
+	}
+}
+
+// Large bodies that stall hold no more than their half: the usual ones get in,
+// and one of the largest size does when there is room.
+func TestStalledBodiesKeepNobodyOut(t *testing.T) {
+	const largest = 8 << 20
+	b := newBench(t, func(c *Config) { c.MaxBody = largest })
+	free := func() int64 { return b.receiver.bodies.free.Load() }
+	whole := free()
+	big := append(collectionOf(nil, basic()), bytes.Repeat([]byte(" "), largest-1000)...)
+	if got := b.post(t, big); got.Status != 202 || free() != whole {
+		t.Fatalf("the largest body: %+v, %d of %d free", got, free(), whole)
+	}
+	var stalled []net.Conn
+	refused := 0
+	for range 12 {
+		c, err := net.Dial("tcp", b.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		before := free()
+		header := strings.Replace(posting(""), "Content-Length: 0", fmt.Sprint("Content-Length: ", largest), 1)
+		go func() { _, _ = c.Write(append([]byte(header), bytes.Repeat([]byte(" "), largest/2+1000)...)) }()
+		answered := make(chan bool, 1)
+		go func() { n, _ := c.Read(make([]byte, 12)); answered <- n > 0 }()
+		for done := false; !done; { // it holds what it needs, or is told to come back
+			select {
+			case <-answered:
+				refused++
+				done = true
+			default:
+				done = before-free() >= largest
+				runtime.Gosched()
+			}
+		}
+		stalled = append(stalled, c)
+	}
+	if refused == 0 || refused == len(stalled) {
+		t.Errorf("%d of %d large bodies were refused", refused, len(stalled))
+	}
+	if free() < whole/2 {
+		t.Errorf("%d of %d free: the half for small bodies is used", free(), whole)
+	}
+	if got := b.post(t, collectionOf(nil, basic(put("x", strings.Repeat("y", 300<<10))))); got.Status != 202 {
+		t.Errorf("a usual body beside them: %+v", got)
+	}
+	if got := b.post(t, big); got.Status != 503 || got.RetryAfter == "" {
+		t.Errorf("one more of the largest: %+v", got)
 	}
 }
 
