@@ -158,10 +158,7 @@ func (g *guard) state(c net.Conn, state http.ConnState) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case state == http.StateClosed || state == http.StateHijacked:
-		g.forget(h)
-	case state == http.StateIdle && h.at == nil && g.all[h] != nil:
+	if state == http.StateIdle && h.at == nil && g.all[h] != nil {
 		h.at = g.waiting.PushBack(h)
 	}
 }
