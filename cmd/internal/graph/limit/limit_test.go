@@ -49,6 +49,13 @@ func (q *queue) after(d time.Duration) []string {
 	return slices.Clone(q.done)
 }
 
+// times returns when each of those that were granted was.
+func (q *queue) times() []time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.at)
+}
+
 var published = Rates{Conversation: 1, Team: 4, Tenant: 30}
 
 func TestOneConversation(t *testing.T) {
@@ -274,7 +281,7 @@ func TestAdapts(t *testing.T) {
 			q.add("", Call{Workload: "chats", Metered: true})
 		}
 		in := func(from, to time.Duration) (n int) {
-			for _, at := range q.at {
+			for _, at := range q.times() {
 				if at >= from && at < to {
 					n++
 				}
@@ -308,9 +315,9 @@ func TestAdapts(t *testing.T) {
 			q.l.Throttled("chats", 100*time.Millisecond)
 			q.after(100 * time.Millisecond)
 		}
-		before := len(q.at)
+		before := len(q.times())
 		q.after(time.Second)
-		if n := len(q.at) - before; n < leastRate-1 || n > leastRate+2 {
+		if n := len(q.times()) - before; n < leastRate-1 || n > leastRate+2 {
 			t.Errorf("%d a second, want about %d", n, leastRate)
 		}
 	})
@@ -402,7 +409,8 @@ func TestPatchBeforeOthersContext(t *testing.T) {
 			q.add("patch", c)
 			got := q.after(10 * time.Second)
 			// Those granted at one moment are noted in no order.
-			if at := slices.Index(got, "patch"); at < granted || q.at[at] > q.at[granted] {
+			times := q.times()
+			if at := slices.Index(got, "patch"); at < granted || times[at] > times[granted] {
 				t.Errorf("%s: the PATCH was call %d, after %d that had gone already", name, at, granted)
 			}
 			q.after(3 * time.Minute)
