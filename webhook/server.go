@@ -1,17 +1,17 @@
 package webhook
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"crypto/tls"
-	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // The limits of the public listener. Graph gives up on an answer after 3 s, so
@@ -55,16 +55,16 @@ func NewServer(addr string, h http.Handler) *http.Server {
 //
 // It must be in front of srv before Serve: it takes srv's ConnState, ConnContext
 // and ErrorLog.
-func Guard(ln net.Listener, srv *http.Server, most int, logger *zap.Logger) net.Listener {
+func Guard(ln net.Listener, srv *http.Server, most int, log *zap.Logger) net.Listener {
 	g := &guard{
 		Listener: ln, most: most, all: map[net.Conn]*held{}, waiting: list.New(),
-		closed: dropLog{log: logger, every: 10 * time.Second, message: "connections closed"},
+		closed: dropLog{log: log, every: 10 * time.Second, message: "connections closed"},
 	}
 	srv.ConnState = g.state
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, g.find(c))
 	}
-	srv.ErrorLog = log.New(&serverLog{&g.closed}, "", 0)
+	srv.ErrorLog = zap.NewStdLog(zap.New(&serverLog{zapcore.InfoLevel, &g.closed}))
 	return g
 }
 
@@ -197,17 +197,32 @@ func (h *held) CloseWrite() error {
 
 // serverLog takes the lines of net/http's own log, of which anybody can cause as
 // many as he likes and which quote him: they are counted, and none is written.
-type serverLog struct{ to *dropLog }
+// It is a zapcore.Core.
+type serverLog struct {
+	zapcore.LevelEnabler
+	to *dropLog
+}
 
-// Write implements io.Writer.
-func (l *serverLog) Write(line []byte) (int, error) {
+// With implements zapcore.Core; net/http gives no fields.
+func (l *serverLog) With([]zapcore.Field) zapcore.Core { return l }
+
+// Check implements zapcore.Core.
+func (l *serverLog) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	return c.AddCore(e, l)
+}
+
+// Write implements zapcore.Core.
+func (l *serverLog) Write(e zapcore.Entry, _ []zapcore.Field) error {
 	why := Reason("other")
 	switch {
-	case bytes.Contains(line, []byte("TLS handshake error")):
+	case strings.Contains(e.Message, "TLS handshake error"):
 		why = "tls_handshake"
-	case bytes.Contains(line, []byte("Accept error")):
+	case strings.Contains(e.Message, "Accept error"):
 		why = "accept_failed" // too many open files, as a rule
 	}
 	l.to.add(map[Reason]int{why: 1})
-	return len(line), nil
+	return nil
 }
+
+// Sync implements zapcore.Core.
+func (l *serverLog) Sync() error { return nil }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -144,7 +145,9 @@ func TestSlowClients(t *testing.T) {
 			_ = conn.Close()
 			<-wrote
 			_ = srv.Close()
-			<-served
+			if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+				t.Errorf("%s: %v", tc.name, err)
+			}
 			if g := guarded.(*guard); len(g.all) != 0 || g.waiting.Len() != 0 {
 				t.Errorf("%s: %d connections are still counted", tc.name, len(g.all))
 			}
@@ -165,11 +168,13 @@ func TestAnswerIsNotRead(t *testing.T) {
 		}
 		<-time.After(writeTime + time.Second)
 		synctest.Wait()
-		if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("reading after %v: %v, want EOF", writeTime, err)
 		}
 		_ = srv.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 }
 
