@@ -7,6 +7,8 @@ MAKEFLAGS   += --no-print-directory
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME      := 10s
+CHAOSFUZZTIME := 60s
+WINDOWS       := 5
 VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 PLATFORMS     := linux/amd64 linux/arm64 darwin/arm64
 
@@ -31,13 +33,23 @@ demo: ## Run the whole product on this machine, against a simulated Graph.
 	go run ./cmd/teamsdlp demo
 
 .PHONY: test
-test: ## Run every check that a change must pass: setup, gofmt, vet, tests, race.
+test: ## Run every check that a change must pass: setup, gofmt, vet, tests with the fault suite, race, fuzz.
 	@echo '== setup';  ./test/setup.sh
 	@echo '== gofmt';  $(MAKE) fmt
 	@echo '== go vet'; go vet ./...
-	@echo '== go test'; go test ./...
+	@echo '== go test'; report=$$(mktemp); trap 'rm -f "$$report"' EXIT; TEAMSDLP_REPORT="$$report" go test -timeout 20m ./...; \
+	echo '== fault suite: what was tried, and what was lost'; sort "$$report"
 	@echo '== go test -race'; $(MAKE) race
+	@echo '== fuzz'; $(MAKE) fuzz
 	@echo '== all checks passed'
+
+# What the fault suite takes seconds for in "make test" goes on for minutes here.
+.PHONY: chaos
+chaos: ## Run the fault suite at length (some 25 minutes), then fuzz each target for a minute.
+	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; \
+	TEAMSDLP_CHAOS=1 TEAMSDLP_REPORT="$$report" go test -count=1 -timeout 60m ./test ./cmd/internal/sqlite ./cmd/internal/pipeline ./actions; \
+	echo '== fault suite: what was tried, and what was lost'; sort "$$report"
+	@$(MAKE) fuzz FUZZTIME=$(CHAOSFUZZTIME) FUZZALL=1
 
 .PHONY: fmt
 fmt: ## Fail if a Go file is not formatted, and name it.
@@ -56,25 +68,25 @@ lint: ## Run the linters of .golangci.yml. They are compiled first, once.
 	if [[ -z $$packages ]]; then echo 'no packages to lint'; exit 1; fi; \
 	go run $(GOLANGCI_LINT) run $$packages
 
+# Fuzzing compiles all that a package depends on once more, for the SDK in minutes:
+# the targets that need it run only with FUZZALL=1, as in "make chaos".
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for 10 seconds (FUZZTIME=1m for longer).
-	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /'); \
+fuzz: ## Run each fuzz target for 10 seconds (FUZZTIME=1m for longer, FUZZALL=1 for those over the Graph SDK too).
+	@if [[ -n '$(FUZZALL)' ]]; then packages=$$(go list -f '{{.Dir}}' ./...); else packages=$$(go list -f '{{.Dir}}' $$($(SDK_FREE))); fi; \
+	targets=$$(for p in $$packages; do grep -Ho '^func Fuzz[A-Za-z0-9_]*' "$$p"/*_test.go 2>/dev/null | sed 's/:func / /' || true; done); \
 	if [[ -z $$targets ]]; then echo 'no fuzz targets'; exit 1; fi; \
 	while read -r file target; do \
-		echo "== $$(dirname "$$file") $$target"; \
+		echo "== $$(dirname "$${file#$(CURDIR)/}") $$target"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$(dirname "$$file")" </dev/null; \
 	done <<<"$$targets"; \
 	echo "== $$(wc -l <<<"$$targets") fuzz targets passed"
 
 .PHONY: bench
-bench: ## Run every benchmark.
+bench: ## Measure the product against its limits (cmd/internal/bench/README.md), then run every micro-benchmark.
+	go test -tags bench -count=1 -timeout 60m -run TestFigures -v ./cmd/internal/bench -args -windows $(WINDOWS) -write "$(CURDIR)/cmd/internal/bench/README.md"
 	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); \
 	if [[ -z $$packages ]]; then echo 'no benchmarks'; exit 1; fi; \
 	go test -run '^$$' -bench . -benchmem $$packages
-
-.PHONY: accuracy
-accuracy: ## Measure the detectors on the labelled corpus; fail if they got worse (UPDATE=1 takes it).
-	@go run ./test/corpus/accuracy $(if $(UPDATE),-update)
 
 .PHONY: release
 release: ## Build static binaries of every platform into dist/, with their checksums.

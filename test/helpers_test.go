@@ -259,6 +259,7 @@ func newTwin(t *testing.T, change ...func(*graphtwin.Options)) *graphtwin.Twin {
 type site struct {
 	t               *testing.T
 	dir             string
+	away            string // the data directory, if not in dir
 	public, private string // addresses
 	exe             string
 	env             []string
@@ -285,8 +286,13 @@ func newSite(t *testing.T, twinURL string, change ...func(node)) *site {
 }
 
 func (s *site) config() string { return filepath.Join(s.dir, "teamsdlp.yaml") }
-func (s *site) data() string   { return filepath.Join(s.dir, "data") }
-func (s *site) rules() string  { return filepath.Join(s.dir, "rules") }
+func (s *site) data() string {
+	if s.away != "" {
+		return s.away
+	}
+	return filepath.Join(s.dir, "data")
+}
+func (s *site) rules() string { return filepath.Join(s.dir, "rules") }
 func (s *site) file(name string) string {
 	return filepath.Join(s.dir, name)
 }

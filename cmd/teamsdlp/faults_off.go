@@ -30,3 +30,6 @@ func spoilGraph(graph func(tenant string) pipeline.Graph) func(tenant string) pi
 
 // spoilTransport is what carries the calls to Graph; nil: what the client uses.
 func spoilTransport() http.RoundTripper { return nil }
+
+// spoilMark is the mark of free space below which nothing is taken; 0: as usual.
+func spoilMark() int64 { return 0 }

@@ -15,6 +15,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -225,4 +226,11 @@ func (t faultyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		res.Header.Del("Retry-After")
 	}
 	return res, err
+}
+
+// spoilMark takes the mark of free space from the environment, so that a test can
+// fill a small disk to its last byte.
+func spoilMark() int64 {
+	n, _ := strconv.ParseInt(os.Getenv("TEAMSDLP_HIT_MIN_FREE"), 10, 64)
+	return n
 }

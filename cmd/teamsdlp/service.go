@@ -78,7 +78,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	}
 	s.store, err = sqlite.Open(ctx, sqlite.Options{
 		Dir: cfg.DataDir, Log: log.Named("store"),
-		MaxItems: cfg.Webhook.MaxInbox, MaxUnverified: cfg.Webhook.MaxUnverified,
+		MaxItems: cfg.Webhook.MaxInbox, MaxUnverified: cfg.Webhook.MaxUnverified, MinFree: spoilMark(),
 	})
 	if err != nil {
 		return nil, err

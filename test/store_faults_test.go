@@ -1,0 +1,361 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smallDisk is a file system of that many MiB of its own. Where we may not mount
+// one (that takes root) there is none, and the caller says so.
+func smallDisk(t *testing.T, mib int) (dir string, ok bool) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", mib)); err != nil {
+		return "", false
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir, true
+}
+
+// F4. The disk fills up: notifications are refused at once and said to be, nothing
+// that was answered 202 is lost, nothing is sent without its record, and all goes
+// on by itself when there is space again. Without root the same is shown inside the
+// process, with SQLite's own bound: cmd/internal/sqlite.TestDiskFull.
+func TestDiskFillsUp(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"", "ack-when-full"} {
+		t.Run("build "+fault, func(t *testing.T) {
+			t.Parallel()
+			disk, ok := smallDisk(t, 32)
+			if !ok {
+				tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskFull")
+				return
+			}
+			twin := newTwin(t)
+			s := newSite(t, twin.URL(), func(d node) { d["data_dir"] = filepath.Join(disk, "data") })
+			s.away = filepath.Join(disk, "data")
+			if fault != "" {
+				s.breaking(fault)
+			}
+			// 32 MiB are below the mark of free space: without this nothing is taken at all.
+			s.env = append(s.env, "TEAMSDLP_HIT_MIN_FREE=-1")
+			s.exe = faulty(t)
+			s.up()
+			x := newTraffic(t, twin)
+			x.say(20)
+			s.settle(twin)
+			ballast := filepath.Join(disk, "ballast")
+			fill(t, ballast)
+			x.say(30)
+			refused := func() int {
+				n := 0
+				for _, a := range twin.Deliveries() {
+					if a.Status == 503 {
+						n++
+					}
+				}
+				return n
+			}
+			if fault == "" {
+				waitFor(t, "notifications to be refused", func() bool { return refused() > 3 })
+				s.says(t, `"notifications refused".*"inbox_full"`)
+			} else {
+				waitFor(t, "everything to be answered", func() bool { return twin.Undelivered() == 0 })
+			}
+			if s.ended() {
+				t.Fatalf("it ended with code %d\n%s", s.code, s.stderr.String())
+			}
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			s.settle(twin)
+			faults := account(x.said, twin, s.entries())
+			if fault == "" {
+				for _, f := range faults[:min(10, len(faults))] {
+					t.Error(f)
+				}
+				wantSound(t, s, "")
+				tried(t, "F4: a disk of 32 MiB filled up: %d notifications refused with 503, %d messages in all, nothing lost, it went on by itself", refused(), len(x.said))
+				return
+			}
+			lost := 0
+			for _, f := range faults {
+				if strings.Contains(f, "lost: ") {
+					lost++
+				}
+			}
+			if lost == 0 {
+				t.Errorf("not noticed: %v", faults)
+			}
+			tried(t, "control: %q is found out: %d messages lost", fault, lost)
+		})
+	}
+}
+
+// The mark of free space, on the product as it is: below it notifications are
+// refused though there is room, what waits is worked off, and above it they are
+// taken again.
+func TestDiskMark(t *testing.T) {
+	t.Parallel()
+	disk, ok := smallDisk(t, 600)
+	if !ok {
+		tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskMark")
+		return
+	}
+	twin := newTwin(t)
+	s := newSite(t, twin.URL(), func(d node) { d["data_dir"] = filepath.Join(disk, "data") })
+	s.away = filepath.Join(disk, "data")
+	s.up()
+	x := newTraffic(t, twin)
+	x.say(20)
+	ballast := filepath.Join(disk, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 150<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unready := func() bool {
+		status, _, err := get("http://" + s.private + "/readyz")
+		return err == nil && status == 503
+	}
+	waitFor(t, "the service to be unready", unready)
+	waitFor(t, "what waits to be worked off", func() bool { return s.metric("teamsdlp_inbox_items") == 0 })
+	x.say(20)
+	waitFor(t, "notifications to be refused", func() bool {
+		for _, a := range twin.Deliveries() {
+			if a.Status == 503 {
+				return true
+			}
+		}
+		return false
+	})
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	s.settle(twin)
+	wantAccount(t, x, s)
+	wantSound(t, s, "")
+	tried(t, "F4: below the mark of free space: 503 and unready, what waited was worked off, above it all went on by itself; %d messages, nothing lost", len(x.said))
+}
+
+// fill takes all the space that is left.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size >= 1; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+}
+
+// F19. Whatever is done to the log behind the service's back is found, with the
+// place; what only checkpoints elsewhere can show is not found without them.
+func TestLogAttacked(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	s := newSite(t, twin.URL(), oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	x.say(20)
+	s.settle(twin)
+	s.stop(t)
+	early := t.TempDir()
+	copyDir(t, s.data(), early)
+	s.up()
+	x.say(20)
+	s.settle(twin)
+	s.stop(t)
+	size := len(s.entries())
+	last := size - 1
+	// Of the tree's hashes, those of entries from n on: 2n less the bits of n.
+	hashesFrom := func(n int) string { return fmt.Sprintf("DELETE FROM tlog_hash WHERE idx >= %d", 2*n-ones(n)) }
+	for _, c := range []struct {
+		name    string
+		attack  []string
+		from    string // copied over the file instead
+		says    string
+		unaided bool // found without checkpoints from elsewhere
+	}{
+		{"one byte of an entry", []string{`UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), '"kind":"intent"', '"kind":"intenT"') AS BLOB) WHERE seq = (SELECT min(seq) FROM entries WHERE kind = 'intent')`}, "", "is not what was appended", true},
+		{"an entry of the middle is gone", []string{"DELETE FROM entries WHERE seq = 7"}, "", "entry 7 is missing", true},
+		{"two entries swapped", []string{"UPDATE entries SET seq = -1 WHERE seq = 5", "UPDATE entries SET seq = 5 WHERE seq = 9", "UPDATE entries SET seq = 9 WHERE seq = -1"}, "", "at the place of entry 5 stands entry 9", true},
+		{"the last entry cut off", []string{fmt.Sprintf("DELETE FROM entries WHERE seq = %d", last)}, "", "cut off", true},
+		{"the last entries cut off, and their hashes", []string{fmt.Sprintf("DELETE FROM entries WHERE seq >= %d", last-3), hashesFrom(last - 3), fmt.Sprintf("DELETE FROM checkpoint WHERE size > %d", last-3)}, "", "", false},
+		{"the whole file rolled back", nil, early, "", false},
+		{"a hash of the tree", []string{"UPDATE tlog_hash SET hash = zeroblob(32) WHERE idx = 10"}, "", "hash", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			copied := filepath.Join(t.TempDir(), "data")
+			copyDir(t, s.data(), copied)
+			if c.from != "" {
+				copied = filepath.Join(t.TempDir(), "rolled")
+				copyDir(t, c.from, copied)
+			}
+			victim := &site{t: t, away: copied}
+			victim.change(c.attack...)
+			verify := func(more ...string) (int, string) {
+				code, out, errs := run(t, append([]string{"actions", "verify", "--data", copied, "--key", publicKey(t, s)}, more...)...)
+				return code, out + errs
+			}
+			if code, out := verify("--checkpoints", away); code != 1 || !strings.Contains(out, c.says) {
+				t.Errorf("exit code %d, want 1 and %q\n%s", code, c.says, out)
+			}
+			if code, out := verify(); (code == 1) != c.unaided {
+				t.Errorf("without checkpoints from elsewhere: exit code %d\n%s", code, out)
+			}
+		})
+	}
+	t.Run("a forged checkpoint", func(t *testing.T) {
+		data, err := os.ReadFile(away)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := filepath.Join(t.TempDir(), "forged")
+		text := strings.Replace(string(data), "\n"+strconv.Itoa(size)+"\n", "\n"+strconv.Itoa(size-1)+"\n", 1)
+		if text == string(data) {
+			t.Fatal("the last checkpoint does not name the size of the log")
+		}
+		if err := os.WriteFile(forged, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := run(t, "actions", "verify", "--data", s.data(), "--key", publicKey(t, s), "--checkpoints", forged)
+		if code != 1 {
+			t.Errorf("exit code %d\n%s%s", code, out, errs)
+		}
+	})
+	tried(t, "F19: 8 attacks on a log of %d entries, each found; cut off and rolled back only through the checkpoints elsewhere", size)
+}
+
+func ones(n int) (bits int) {
+	for ; n > 0; n >>= 1 {
+		bits += n & 1
+	}
+	return bits
+}
+
+func copyDir(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"teamsdlp.db", "teamsdlp.db-wal"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// F21. A file of an older release, with items that wait in it, is migrated, also
+// when the migration is killed half-way; one of a newer release is refused and left
+// as it is. The older release is an invented one: schema version 1, which is this
+// one less what the migration adds.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL())
+	s.up().stop(t)
+	s.hitting("leased:1h:0").launch()
+	s.ready()
+	x := newTraffic(t, twin)
+	x.say(30)
+	waitFor(t, "the backlog", func() bool { return len(accepted(twin)) == len(x.said) })
+	s.kill()
+	var version, waiting int
+	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &version)
+	s.look("SELECT count(*) FROM inbox", &waiting)
+	if version < 2 || waiting != len(x.said) {
+		t.Fatalf("version %d, %d items wait", version, waiting)
+	}
+	s.change("DROP INDEX effect_unfinished", "UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+
+	s.hitting("migrating:kill").launch()
+	s.awaitEnd()
+	var indexes, now int
+	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)
+	s.look("SELECT count(*) FROM sqlite_schema WHERE name = 'effect_unfinished'", &indexes)
+	if now != 1 || indexes != 0 {
+		t.Errorf("after a migration that was killed: version %d, %d indexes", now, indexes)
+	}
+
+	s.change(fmt.Sprintf("UPDATE meta SET value = '%d' WHERE key = 'schema_version'", version+1))
+	s.healed().launch()
+	if code := s.wait(t); code != 2 || !strings.Contains(s.stderr.String(), "newer release") {
+		t.Errorf("a file of a newer release: exit code %d\n%s", code, s.stderr.String())
+	}
+	s.change("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+
+	s.launch()
+	s.ready()
+	s.settle(twin)
+	wantAccount(t, x, s)
+	wantSound(t, s, "")
+	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)
+	if now != version {
+		t.Errorf("migrated to version %d, want %d", now, version)
+	}
+	tried(t, "F21: %d items waiting in a file of schema 1: migration killed half-way, a newer file refused, then migrated: nothing lost", waiting)
+}
+
+// F22. The whole log is exported again and again while messages come in: nothing is
+// lost, and the write-ahead log stays bounded.
+func TestExportUnderLoad(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL()).up()
+	x := newTraffic(t, twin)
+	x.say(40)
+	done := make(chan int)
+	stop := make(chan struct{})
+	go func() {
+		exports := 0
+		for {
+			select {
+			case <-stop:
+				done <- exports
+				return
+			default:
+			}
+			p := start(t, binary, nil, "actions", "list", "--data", s.data(), "--entries", "--json", "--all", "after=-1")
+			<-p.done
+			if p.code == 0 {
+				exports++
+			}
+		}
+	}()
+	largest := 0.0
+	for range chaos(3, 40) {
+		x.say(40)
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+			largest = max(largest, s.metric("teamsdlp_wal_bytes"))
+		}
+	}
+	s.settleWithin(twin, 2*patience)
+	close(stop)
+	exports := <-done
+	if exports == 0 || largest > 256<<20 {
+		t.Errorf("%d exports, write-ahead log up to %.0f bytes", exports, largest)
+	}
+	wantAccount(t, x, s)
+	wantSound(t, s, "")
+	tried(t, "F22: %d exports during %d messages: nothing lost, write-ahead log at most %.1f MiB", exports, len(x.said), largest/(1<<20))
+}
