@@ -108,9 +108,6 @@ func interleaved(base, ours func() float64) (ratios []float64) {
 	for range *windows {
 		before := base()
 		our := ours()
-		if testing.Verbose() {
-			fmt.Printf("  %.0f %.0f\n", before, our)
-		}
 		after := base() // the disk wanders: what is before and after counts alike
 		ratios = append(ratios, our/((before+after)/2))
 	}
