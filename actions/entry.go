@@ -93,6 +93,11 @@ type Entry struct {
 	Actor string `json:"actor,omitempty"`
 	// Reason is the actor's own words, scanned and masked before they are written.
 	Reason string `json:"reason,omitempty"`
+
+	// SealedAt is when the entry took its place in the log, where that is later
+	// than its commit: a store that several nodes share numbers entries within
+	// seconds. Zero: at once.
+	SealedAt time.Time `json:"sealed_at,omitzero"`
 }
 
 // Conversation is where a message was said.

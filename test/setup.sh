@@ -7,6 +7,7 @@ set -euo pipefail
 needs=(
 	'chromium|chromium fonts-liberation|the review desk is opened in a real browser'
 	'gcc|gcc libc6-dev|the race detector is linked with it'
+	'redis-server|redis-server|the store of several nodes runs on a real one'
 )
 
 missing=() packages=()

@@ -233,7 +233,7 @@ func entriesAreKeptWhole(s store) {
 	want.Reason = "<b>\"quoted\"\u2028 é 🙂"
 	s.must(s.Append(s.Context(), want))
 	got := s.all()[0]
-	want.Seq, want.ID = got.Seq, got.ID
+	want.Seq, want.ID, want.SealedAt = got.Seq, got.ID, got.SealedAt
 	s.same("entry", want, got)
 }
 

@@ -70,8 +70,13 @@ func appendEntry(t *tx, e actions.Entry, seq int64) error {
 	if err != nil {
 		return err
 	}
+	return insertSealed(t, e, body)
+}
+
+// insertSealed writes an entry that has its number and its bytes.
+func insertSealed(t *tx, e actions.Entry, body []byte) error {
 	c := columnsOf(e.Conversation, e.Sender)
-	_, err = t.exec(insertEntry, e.Seq, e.ID, nanos(e.Time), string(e.Kind), e.Tenant, e.Case,
+	_, err := t.exec(insertEntry, e.Seq, e.ID, nanos(e.Time), string(e.Kind), e.Tenant, e.Case,
 		c.conversation, c.senderID, c.senderFold, severity(e.Rules), string(e.Action), string(e.Outcome), e.Label, body)
 	if err != nil {
 		return err

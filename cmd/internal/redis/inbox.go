@@ -1,0 +1,506 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/webhook"
+)
+
+const (
+	// remember is how long an item is known that came before: Graph repeats one
+	// for 4 hours. Beyond, and wherever it is not known, its effect tells.
+	remember = 5 * time.Hour
+	// claimBytes bounds the bodies of one claim, after its first.
+	claimBytes = 4 << 20
+	// pollEvery is how often a partition is looked at that nothing was heard of.
+	pollEvery = 250 * time.Millisecond
+	// breakFor is how long nothing is tried after Redis did not answer.
+	breakFor = 500 * time.Millisecond
+)
+
+// row is a claimed item.
+type row struct {
+	id         string
+	size       int
+	unverified string // "0" or "1"
+	attempts   int
+}
+
+// receipt names a row wherever it is; the lease it was claimed under is known by
+// the row.
+type receipt struct {
+	part       int
+	id         string
+	size       int
+	unverified string
+}
+
+func (r receipt) String() string {
+	return strings.Join([]string{tag(r.part), r.id, strconv.Itoa(r.size), r.unverified}, "/")
+}
+
+func parseReceipt(text string) (receipt, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 || (parts[3] != "0" && parts[3] != "1") {
+		return receipt{}, ErrReceipt
+	}
+	r := receipt{part: lead, id: parts[1], unverified: parts[3]}
+	var errs [3]error
+	if parts[0] != tag(lead) {
+		n, ok := strings.CutPrefix(parts[0], "p")
+		if !ok {
+			return receipt{}, ErrReceipt
+		}
+		r.part, errs[0] = strconv.Atoi(n)
+	}
+	r.size, errs[1] = strconv.Atoi(parts[2])
+	_, errs[2] = parseID(r.id)
+	if errors.Join(errs[:]...) != nil || r.part < lead || r.size < 0 {
+		return receipt{}, ErrReceipt
+	}
+	return r, nil
+}
+
+// streamID is the id of an entry of a stream.
+type streamID struct{ ms, seq uint64 }
+
+func parseID(text string) (streamID, error) {
+	a, b, ok := strings.Cut(text, "-")
+	if !ok {
+		return streamID{}, ErrReceipt
+	}
+	ms, err := strconv.ParseUint(a, 10, 64)
+	seq, err2 := strconv.ParseUint(b, 10, 64)
+	return streamID{ms, seq}, errors.Join(err, err2)
+}
+
+func (i streamID) String() string { return fmt.Sprintf("%d-%d", i.ms, i.seq) }
+
+func (i streamID) compare(o streamID) int {
+	return cmp.Or(cmp.Compare(i.ms, o.ms), cmp.Compare(i.seq, o.seq))
+}
+
+// ---- taking items in ----
+
+// partitionOf is where an item goes.
+func (s *Store) partitionOf(item webhook.Item) int {
+	if item.LifecycleEvent != "" {
+		return lead // the leader owns the subscriptions
+	}
+	return partition(laneOfItem(item), s.opts.Partitions)
+}
+
+// Put stores items: when it returns nil all of them are as durable as Redis makes
+// them. Those of one partition are stored together, but some partitions may hold
+// theirs when others refused: what is sent again then is recognised. It returns
+// webhook.ErrFull at a bound and when Redis is out of memory.
+func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if err := s.refused(); err != nil {
+		s.opts.Observe.Refused("store")
+		return fmt.Errorf("storing %d items: %w", len(items), err)
+	}
+	byPart := map[int][]webhook.Item{}
+	for _, item := range items {
+		p := s.partitionOf(item)
+		byPart[p] = append(byPart[p], item)
+	}
+	var calls []*putCall
+	for p, list := range byPart {
+		c, err := s.enqueue(p, list)
+		if err != nil {
+			return fmt.Errorf("storing %d items: %w", len(items), err)
+		}
+		calls = append(calls, c)
+	}
+	var errs []error
+	for _, c := range calls {
+		s.put.add(c)
+	}
+	for _, c := range calls {
+		errs = append(errs, s.put.wait(ctx, c))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("storing %d items: %w", len(items), err)
+	}
+	return nil
+}
+
+// refused says why items are not taken now, without asking Redis.
+func (s *Store) refused() error {
+	if s.life.Err() != nil {
+		return ErrClosed
+	}
+	if b := s.broken.Load(); b != nil && time.Now().Before(b.until) {
+		return b.err
+	}
+	return s.server.Load().unsafe
+}
+
+// enqueue makes the call that stores items in a partition.
+func (s *Store) enqueue(part int, items []webhook.Item) (*putCall, error) {
+	c := &putCall{done: make(chan error, 1)}
+	q := s.keys.queue(part)
+	c.keys = []string{q, s.keys.counts(part)}
+	room := s.room(part)
+	c.args = []any{room.items, room.bytes, room.unverified, remember.Milliseconds(), s.keys.wake(), tag(part)}
+	for _, item := range items {
+		body, err := json.Marshal(item)
+		if err != nil {
+			return nil, errors.New("an item cannot be encoded") // the cause could quote it
+		}
+		unverified := 0
+		if len(item.Deferred) > 0 {
+			unverified = 1
+		}
+		c.keys = append(c.keys, cmp.Or(s.keys.receive(part, item), q))
+		c.args = append(c.args, body, unverified, item.Received.UnixMilli())
+		c.size += len(body)
+	}
+	return c, nil
+}
+
+// count is how full something is.
+type count struct{ items, bytes, unverified int64 }
+
+// room is how full a partition may become: the bound less what lies in the
+// others, as of the last look.
+func (s *Store) room(part int) count {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := count{s.opts.MaxItems, s.opts.MaxBytes, s.opts.MaxUnverified}
+	for p, c := range s.counts {
+		if p != part {
+			r.items, r.bytes, r.unverified = r.items-c.items, r.bytes-c.bytes, r.unverified-c.unverified
+		}
+	}
+	return r
+}
+
+// full says which bound is reached.
+func (s *Store) full() string {
+	r := s.room(lead)
+	switch {
+	case r.items <= 0:
+		return "items"
+	case r.bytes <= 0:
+		return "bytes"
+	}
+	return ""
+}
+
+// look counts what lies in the partitions.
+func (s *Store) look(ctx context.Context) error {
+	counts, err := s.countAll(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.counts = counts
+	s.mu.Unlock()
+	return s.lookAtHead(ctx)
+}
+
+func (s *Store) countAll(ctx context.Context) ([]count, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	cmds := make([]*goredis.SliceCmd, s.opts.Partitions)
+	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i := range cmds {
+			cmds[i] = p.HMGet(ctx, s.keys.counts(i), "items", "bytes", "unverified")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.judged(err)
+	}
+	counts := make([]count, len(cmds))
+	for i, c := range cmds {
+		var n [3]int64
+		for j, v := range c.Val() {
+			n[j], _ = strconv.ParseInt(text(v), 10, 64)
+		}
+		counts[i] = count{n[0], n[1], n[2]}
+	}
+	return counts, nil
+}
+
+// ---- giving items out ----
+
+// Claim returns up to limit items, at least one, of the partitions that this node
+// holds: each in flight here until it is ended or put back, or its lease is lost.
+// It waits until there is one, ctx ends or the store is closed. In a partition
+// they come in the order of the inbox, deferred ones when they are due.
+func (s *Store) Claim(ctx context.Context, limit int) ([]webhook.Item, error) {
+	limit = max(limit, 1)
+	select {
+	case s.claiming <- struct{}{}:
+		defer func() { <-s.claiming }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.life.Done():
+		return nil, ErrClosed
+	}
+	for {
+		items, next, err := s.claimNow(ctx, limit)
+		switch {
+		case s.life.Err() != nil:
+			return nil, ErrClosed
+		case len(items) > 0:
+			return items, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			return nil, fmt.Errorf("claiming from the inbox: %w", err)
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-s.life.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// claimNow claims what is there, and says when to look again.
+func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, next time.Duration, err error) {
+	s.mu.Lock()
+	var list []*lease
+	now := time.Now()
+	next = pollEvery
+	for _, l := range s.leases {
+		switch {
+		case !l.draining.IsZero():
+		case l.look, !l.due.IsZero() && !l.due.After(now):
+			list = append(list, l)
+		case !l.due.IsZero():
+			next = min(next, l.due.Sub(now))
+		}
+	}
+	if len(list) == 0 { // now and then all, in case that something was not heard
+		for _, l := range s.leases {
+			if l.draining.IsZero() {
+				list = append(list, l)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, l := range list {
+		if len(items) >= limit {
+			break
+		}
+		got, err := s.claimFrom(ctx, l, limit-len(items))
+		if errors.Is(err, ErrFenced) {
+			s.lose(l, "another node took it")
+			continue
+		}
+		if err != nil {
+			return items, next, err
+		}
+		items = append(items, got...)
+		s.mu.Lock()
+		if !l.due.IsZero() {
+			next = min(next, time.Until(l.due))
+		}
+		s.mu.Unlock()
+	}
+	return items, max(next, time.Millisecond), nil
+}
+
+func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.Item, error) {
+	s.mu.Lock()
+	l.look = false
+	cursor := l.cursor
+	s.mu.Unlock()
+	p := l.part
+	keys := []string{s.keys.lease(p), s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p)}
+	v, err := s.run(ctx, claimScript, keys, l.args(cursor, limit, claimBytes)...)
+	if err != nil {
+		s.mu.Lock()
+		l.look = true
+		s.mu.Unlock()
+		return nil, err
+	}
+	list, _ := v.([]any)
+	if len(list) < 2 {
+		return nil, fmt.Errorf("%w: an answer of %d parts", ErrUnavailable, len(list))
+	}
+	wait, err := strconv.ParseInt(text(list[1]), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	type claimed struct {
+		receipt receipt
+		row     *row
+		body    string
+		at      streamID
+	}
+	var got []claimed
+	s.mu.Lock()
+	if s.leases[p] != l { // lost meanwhile: they are another's
+		s.mu.Unlock()
+		return nil, nil
+	}
+	l.cursor, l.due = text(list[0]), time.Time{}
+	if wait >= 0 {
+		l.due = time.Now().Add(time.Duration(wait) * time.Millisecond)
+	}
+	for i := 2; i+3 < len(list); i += 4 {
+		id, body := text(list[i]), text(list[i+1])
+		if l.held[id] != nil { // it came through the deferred ones, ahead of the cursor
+			continue
+		}
+		at, _ := parseID(id)
+		r := &row{id: id, size: len(body), unverified: text(list[i+2])}
+		r.attempts, _ = strconv.Atoi(text(list[i+3]))
+		l.held[id] = r
+		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at})
+	}
+	if len(list) > 2 {
+		l.look = true // there may be more
+	}
+	s.mu.Unlock()
+	slices.SortFunc(got, func(a, b claimed) int { return a.at.compare(b.at) })
+	items := make([]webhook.Item, 0, len(got))
+	for _, c := range got {
+		var item webhook.Item
+		if json.Unmarshal([]byte(c.body), &item) != nil {
+			s.log.Error("an inbox row cannot be decoded", zap.String("row", c.receipt.String()))
+			if err := s.Quarantine(ctx, c.receipt.String(), "the stored item cannot be decoded"); err != nil {
+				s.lose(l, "a row could neither be decoded nor set aside") // all of it is claimed again
+				return nil, err
+			}
+			continue
+		}
+		item.Receipt, item.Attempts = c.receipt.String(), c.row.attempts
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// flight returns a claimed row and its lease.
+func (s *Store) flight(ctx context.Context, text string) (receipt, *lease, *row, error) {
+	r, err := parseReceipt(text)
+	if err != nil {
+		return r, nil, nil, err
+	}
+	l, err := s.current(ctx, r.part)
+	if err != nil {
+		return r, nil, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r, l, l.held[r.id], nil
+}
+
+func (s *Store) ended(l *lease, id string) {
+	s.mu.Lock()
+	delete(l.held, id)
+	s.mu.Unlock()
+}
+
+func (s *Store) rowKeys(p int, more ...string) []string {
+	return append([]string{s.keys.lease(p), s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p), s.keys.counts(p)}, more...)
+}
+
+// Drop ends a row that leads to no effect. reason goes to the program log, so it
+// names no text. Ending a row that has ended is no error.
+func (s *Store) Drop(ctx context.Context, receipt, reason string) error {
+	r, l, _, err := s.flight(ctx, receipt)
+	if err == nil {
+		_, err = s.run(ctx, dropScript, s.rowKeys(r.part), l.args(r.id, r.size, r.unverified)...)
+	}
+	if err != nil {
+		return fmt.Errorf("dropping inbox row %q: %w", receipt, err)
+	}
+	s.ended(l, r.id)
+	s.log.Debug("dropped an inbox row", zap.String("row", receipt), zap.String("reason", reason))
+	return nil
+}
+
+// Defer puts a claimed row back until a time, and counts an attempt. Both outlive
+// the process. The time is taken as a wait from now, by Redis' clock.
+func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, _ string) error {
+	r, l, row, err := s.flight(ctx, receipt)
+	if err == nil && row == nil {
+		err = ErrNotClaimed
+	}
+	if err == nil {
+		wait := max(0, time.Until(until).Milliseconds())
+		_, err = s.run(ctx, deferScript, s.rowKeys(r.part)[:4], l.args(r.id, wait, row.attempts+1)...)
+	}
+	if err != nil {
+		return fmt.Errorf("deferring inbox row %q: %w", receipt, err)
+	}
+	s.mu.Lock()
+	delete(l.held, r.id)
+	l.look = true // when it is due is read there
+	s.mu.Unlock()
+	s.signal(s.wake)
+	return nil
+}
+
+// ---- how full it is ----
+
+// Depth returns how full the shared inbox is; what is in flight is of this node.
+func (s *Store) Depth(ctx context.Context) (sqlite.Depth, error) {
+	fail := func(err error) (sqlite.Depth, error) {
+		return sqlite.Depth{}, fmt.Errorf("counting the inbox: %w", err)
+	}
+	counts, err := s.countAll(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var d sqlite.Depth
+	for _, c := range counts {
+		d.Items, d.Bytes, d.Unverified = d.Items+c.items, d.Bytes+c.bytes, d.Unverified+c.unverified
+	}
+	var deferred, dead []*goredis.IntCmd
+	var heads []*goredis.XMessageSliceCmd
+	_, err = s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i := range s.opts.Partitions {
+			deferred = append(deferred, p.ZCard(ctx, s.keys.delay(i)))
+			dead = append(dead, p.XLen(ctx, s.keys.dead(i)))
+			heads = append(heads, p.XRangeN(ctx, s.keys.queue(i), "-", "+", 1))
+		}
+		return nil
+	})
+	if err != nil {
+		return fail(s.judged(err))
+	}
+	for i := range deferred {
+		d.Deferred += deferred[i].Val()
+		d.Quarantined += dead[i].Val()
+		for _, m := range heads[i].Val() {
+			ms, _ := strconv.ParseInt(text(m.Values["r"]), 10, 64)
+			if at := time.UnixMilli(ms).UTC(); d.OldestReceived.IsZero() || at.Before(d.OldestReceived) {
+				d.OldestReceived = at
+			}
+		}
+	}
+	s.mu.Lock()
+	s.counts = counts
+	for _, l := range s.leases {
+		d.InFlight += int64(len(l.held))
+	}
+	s.mu.Unlock()
+	return d, nil
+}

@@ -1,0 +1,247 @@
+package redis
+
+import goredis "github.com/redis/go-redis/v9"
+
+// The scripts. Each touches the keys of one partition only. Time is Redis' own.
+// Numbers are written by string.format, because Lua would write 1.7e+12.
+
+// common is put before each script.
+const common = `
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local function micros()
+  local t = redis.call('TIME')
+  return string.format('%.0f', t[1] * 1000000 + t[2])
+end
+local function whole(n) return string.format('%.0f', n) end
+local function held(key, owner, fence)
+  local l = redis.call('HMGET', key, 'owner', 'fence')
+  return l[1] == owner and l[2] == fence
+end
+local function endrow(q, delay, attempts, counts, id, size, unverified)
+  if redis.call('XDEL', q, id) == 0 then return end
+  redis.call('ZREM', delay, id)
+  redis.call('HDEL', attempts, id)
+  redis.call('HINCRBY', counts, 'items', -1)
+  redis.call('HINCRBY', counts, 'bytes', -size)
+  if unverified ~= '0' then redis.call('HINCRBY', counts, 'unverified', -1) end
+end
+`
+
+func script(text string) *goredis.Script { return goredis.NewScript(common + text) }
+
+var (
+	// acquire takes a lease that is free or has run out: fence, or 0.
+	acquireScript = script(`
+local l = redis.call('HMGET', KEYS[1], 'owner', 'until')
+local now = clock()
+if l[1] and l[1] ~= '' and tonumber(l[2]) > now then return 0 end
+local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', whole(now + ARGV[2]))
+return fence`)
+
+	// renew prolongs a lease that nobody else has taken: 1, or 0.
+	renewScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'until', whole(clock() + ARGV[3]))
+return 1`)
+
+	releaseScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'owner', '', 'until', 0)
+redis.call('PUBLISH', ARGV[3], 'lease')
+return 1`)
+
+	// enqueue stores items that are new, all or none: what was found full, or
+	// nothing. KEYS: queue, counts, then a receive key an item (the queue where it
+	// has none). ARGV: items, bytes and unverified allowed, ms to remember, channel,
+	// message; then body, unverified, ms received an item.
+	enqueueScript = script(`
+local have = redis.call('HMGET', KEYS[2], 'items', 'bytes', 'unverified')
+local items, bytes, unverified = 0, 0, 0
+local fresh, seen = {}, {}
+for i = 3, #KEYS do
+  local k = KEYS[i]
+  if k == KEYS[1] or (not seen[k] and redis.call('EXISTS', k) == 0) then
+    seen[k] = true
+    local at = 7 + (i - 3) * 3
+    fresh[#fresh + 1] = {k, at}
+    items = items + 1
+    bytes = bytes + #ARGV[at]
+    if ARGV[at + 1] ~= '0' then unverified = unverified + 1 end
+  end
+end
+if items == 0 then return '' end
+if (tonumber(have[1]) or 0) + items > tonumber(ARGV[1]) then return 'items' end
+if (tonumber(have[2]) or 0) + bytes > tonumber(ARGV[2]) then return 'bytes' end
+if unverified > 0 and (tonumber(have[3]) or 0) + unverified > tonumber(ARGV[3]) then return 'unverified' end
+for _, f in ipairs(fresh) do
+  redis.call('XADD', KEYS[1], '*', 'b', ARGV[f[2]], 'u', ARGV[f[2] + 1], 'r', ARGV[f[2] + 2])
+  if f[1] ~= KEYS[1] then redis.call('SET', f[1], '1', 'PX', ARGV[4]) end
+end
+redis.call('HINCRBY', KEYS[2], 'items', items)
+redis.call('HINCRBY', KEYS[2], 'bytes', bytes)
+if unverified > 0 then redis.call('HINCRBY', KEYS[2], 'unverified', unverified) end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return ''`)
+
+	// claim reads deferred items that are due and items after the cursor. KEYS:
+	// lease, queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes
+	// wanted. It answers the cursor, ms until the next is due (-1: none), then id,
+	// body, unverified, attempts of each.
+	claimScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED claim') end
+local most, size = tonumber(ARGV[4]), tonumber(ARGV[5])
+local now = clock()
+local out, n, bytes, cursor = {'', ''}, 0, 0, ARGV[3]
+local function give(e)
+  local f = {}
+  for i = 1, #e[2], 2 do f[e[2][i]] = e[2][i + 1] end
+  n = n + 1
+  bytes = bytes + #f['b']
+  out[#out + 1] = e[1]
+  out[#out + 1] = f['b']
+  out[#out + 1] = f['u']
+  out[#out + 1] = redis.call('HGET', KEYS[4], e[1]) or '0'
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', whole(now), 'LIMIT', 0, most)) do
+  if n > 0 and bytes >= size then break end
+  redis.call('ZREM', KEYS[3], id)
+  local e = redis.call('XRANGE', KEYS[2], id, id)
+  if e[1] then give(e[1]) end
+end
+while n < most and (n == 0 or bytes < size) do
+  local page = redis.call('XRANGE', KEYS[2], '(' .. cursor, '+', 'COUNT', 32)
+  if #page == 0 then break end
+  for _, e in ipairs(page) do
+    if n >= most or (n > 0 and bytes >= size) then break end
+    cursor = e[1]
+    if not redis.call('ZSCORE', KEYS[3], e[1]) then give(e) end
+  end
+end
+out[1] = cursor
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+if first[2] then out[2] = whole(math.max(0, first[2] - now)) else out[2] = '-1' end
+return out`)
+
+	// drop ends a row. KEYS: lease, queue, delay, attempts, counts. ARGV: owner,
+	// fence, id, size, unverified.
+	dropScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED drop') end
+endrow(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ARGV[4], ARGV[5])
+return 1`)
+
+	// defer puts a row back. ARGV: owner, fence, id, ms to wait, attempts.
+	deferScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED defer') end
+if #redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3]) == 0 then return 0 end
+redis.call('ZADD', KEYS[3], whole(clock() + ARGV[4]), ARGV[3])
+redis.call('HSET', KEYS[4], ARGV[3], ARGV[5])
+return 1`)
+
+	// bury moves a row into quarantine: there first, then away here. KEYS: as drop,
+	// and quarantine. ARGV: as drop, then attempts, reason.
+	buryScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED bury') end
+local e = redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])
+if not e[1] then return 0 end
+local f = e[1][2]
+f[#f + 1] = 'a'; f[#f + 1] = ARGV[6]
+f[#f + 1] = 'w'; f[#f + 1] = ARGV[7]
+redis.call('XADD', KEYS[6], '*', unpack(f))
+endrow(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ARGV[4], ARGV[5])
+return 1`)
+
+	// exhume moves a quarantined item back. KEYS: quarantine, queue, counts. ARGV:
+	// id, channel, message.
+	exhumeScript = script(`
+local e = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+if not e[1] then return 0 end
+local f = {}
+for i = 1, #e[1][2], 2 do f[e[1][2][i]] = e[1][2][i + 1] end
+redis.call('XADD', KEYS[2], '*', 'b', f['b'], 'u', f['u'], 'r', f['r'])
+redis.call('HINCRBY', KEYS[3], 'items', 1)
+redis.call('HINCRBY', KEYS[3], 'bytes', #f['b'])
+if f['u'] ~= '0' then redis.call('HINCRBY', KEYS[3], 'unverified', 1) end
+redis.call('XDEL', KEYS[1], ARGV[1])
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1`)
+
+	// settle writes an effect with all that goes with it and ends its row. KEYS:
+	// lease, effect, standing, alog, queue, delay, attempts, counts. ARGV: owner,
+	// fence, number of this call, state, effect, standing, ms to keep the effect and
+	// the standing (0: for good), row, size, unverified, node; then the entries.
+	settleScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED settle') end
+if ARGV[9] ~= '' then endrow(KEYS[5], KEYS[6], KEYS[7], KEYS[8], ARGV[9], ARGV[10], ARGV[11]) end
+local e = redis.call('HMGET', KEYS[2], 's', 'c')
+if e[2] == ARGV[3] then return 'OK' end
+if e[1] and e[1] ~= 'decided' then return 'FINISHED' end
+redis.call('HSET', KEYS[2], 's', ARGV[4], 'c', ARGV[3], 'b', ARGV[5])
+if ARGV[7] == '0' then redis.call('PERSIST', KEYS[2]) else redis.call('PEXPIRE', KEYS[2], ARGV[7]) end
+redis.call('SET', KEYS[3], ARGV[6])
+if ARGV[8] ~= '0' then redis.call('PEXPIRE', KEYS[3], ARGV[8]) end
+for i = 13, #ARGV do redis.call('XADD', KEYS[4], '*', 't', micros(), 'n', ARGV[12], 'k', ARGV[3], 'e', ARGV[i]) end
+return 'OK'`)
+
+	// append adds entries that end no effect. KEYS: alog, once. ARGV: number of this
+	// call, node; then the entries.
+	appendScript = script(`
+if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', 600000) then return 'OK' end
+for i = 3, #ARGV do redis.call('XADD', KEYS[1], '*', 't', micros(), 'n', ARGV[2], 'k', ARGV[1], 'e', ARGV[i]) end
+return 'OK'`)
+
+	// publish appends numbered entries to the sealed log. KEYS: lease, sealed, head.
+	// ARGV: owner, fence, the first number, channel; then partition, id, body.
+	publishScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED publish') end
+local size = tonumber(redis.call('HGET', KEYS[3], 'size') or '0')
+if size ~= tonumber(ARGV[3]) then return redis.error_reply('OUTOFSTEP the sealed log has another size') end
+for i = 5, #ARGV, 3 do
+  size = size + 1
+  redis.call('XADD', KEYS[2], whole(size) .. '-0', 'b', ARGV[i + 2])
+  redis.call('HSET', KEYS[3], 'from:' .. ARGV[i], ARGV[i + 1])
+end
+redis.call('HSET', KEYS[3], 'size', whole(size))
+redis.call('PUBLISH', ARGV[4], 'log')
+return size`)
+
+	// led runs one write of the leader's. KEYS: lease, key. ARGV: owner, fence,
+	// command, further arguments.
+	ledScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED') end
+local args = {}
+for i = 4, #ARGV do args[#args + 1] = ARGV[i] end
+return redis.call(ARGV[3], KEYS[2], unpack(args))`)
+
+	// subscribe changes the leader's table of subscriptions and counts its version.
+	// KEYS: lease, subscriptions, head. ARGV: owner, fence, channel, field, value
+	// (none: the field goes).
+	subscribeScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED subscribe') end
+if ARGV[5] then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) else redis.call('HDEL', KEYS[2], ARGV[4]) end
+local v = redis.call('HINCRBY', KEYS[3], 'subs', 1)
+redis.call('PUBLISH', ARGV[3], 'subs')
+return v`)
+
+	// beat says that a node lives and returns what is said of all: id, age in ms,
+	// text of each. KEYS: nodes. ARGV: id, text, ms after which one is forgotten.
+	beatScript = script(`
+local now = clock()
+if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], whole(now) .. ' ' .. ARGV[2]) end
+local all, out = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #all, 2 do
+  local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
+  local age = now - at
+  if age > tonumber(ARGV[3]) then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    out[#out + 1] = all[i]
+    out[#out + 1] = whole(math.max(0, age))
+    out[#out + 1] = text
+  end
+end
+return out`)
+)

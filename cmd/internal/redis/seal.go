@@ -1,0 +1,486 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
+)
+
+const (
+	// sealEvery is how often the leader numbers what has come in.
+	sealEvery = time.Second
+	// settled is how old, by Redis' clock, an entry is when it is numbered: what
+	// was written before it in another partition is there by then.
+	settled = 20 * time.Millisecond
+	// sealBatch is how many entries of one partition are numbered at once.
+	sealBatch = 500
+	// keepSealed is how many sealed entries stay in Redis although every node has
+	// them.
+	keepSealed = 2000
+	// fillBytes bounds what is sent at once to a node that lacks older entries.
+	fillBytes = 1 << 20
+)
+
+// head is the state of the sealed log.
+type head struct {
+	size int64          // entries
+	subs int64          // version of the table of subscriptions
+	from map[int]string // the last id numbered, of each partition
+	note string         // the last checkpoint
+	view string         // what the leader shows of the subscriptions
+}
+
+func (s *Store) headKey() string   { return s.keys.of(lead, "head") }
+func (s *Store) sealedKey() string { return s.keys.of(lead, "sealed") }
+
+func (s *Store) readHead(ctx context.Context) (head, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	fields, err := s.rdb.HGetAll(ctx, s.headKey()).Result()
+	if err != nil {
+		return head{}, s.judged(err)
+	}
+	h := head{from: map[int]string{}, note: fields["note"], view: fields["view"]}
+	for k, v := range fields {
+		var err error
+		name, part, _ := strings.Cut(k, ":")
+		switch name {
+		case "size":
+			h.size, err = strconv.ParseInt(v, 10, 64)
+		case "subs":
+			h.subs, err = strconv.ParseInt(v, 10, 64)
+		case "from":
+			p := lead
+			if part != tag(lead) {
+				p, err = strconv.Atoi(strings.TrimPrefix(part, "p"))
+			}
+			h.from[p] = v
+		}
+		if err != nil {
+			return head{}, fmt.Errorf("%w: field %s of %s is not a number", ErrUnavailable, k, s.headKey())
+		}
+	}
+	return h, nil
+}
+
+// lookAtHead learns of what it did not hear: a longer log, other subscriptions, a
+// new checkpoint.
+func (s *Store) lookAtHead(ctx context.Context) error {
+	h, err := s.readHead(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	before, known := s.head, s.subsSeen
+	s.head = h
+	s.mu.Unlock()
+	if h.size > before.size {
+		s.signal(s.tailNow)
+	}
+	if h.subs > known {
+		if err := s.refreshSubscriptions(ctx); err != nil {
+			return err
+		}
+	}
+	if h.note != before.note && h.note != "" {
+		return s.model.CheckpointSink().Put(ctx, []byte(h.note))
+	}
+	return nil
+}
+
+// logLoop seals while this node leads, and copies what was sealed.
+func (s *Store) logLoop() {
+	tick := time.NewTicker(sealEvery)
+	defer tick.Stop()
+	for {
+		if err := s.logOnce(s.life); err != nil && s.life.Err() == nil && !errors.Is(err, ErrFenced) {
+			s.log.Warn("action log", zap.Error(err))
+		}
+		select {
+		case <-tick.C:
+		case <-s.tailNow:
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+func (s *Store) logOnce(ctx context.Context) error {
+	var errs []error
+	if l := s.lease(lead); l != nil {
+		errs = append(errs, s.seal(ctx, l, settled), s.trim(ctx, l), s.fill(ctx, l))
+	}
+	return errors.Join(append(errs, s.tail(ctx))...)
+}
+
+// unsealed is an entry as a partition's stream has it.
+type unsealed struct {
+	part  int
+	id    string
+	at    int64 // µs
+	node  string
+	call  int64
+	place int // in its stream
+	body  string
+}
+
+func (u unsealed) compare(o unsealed) int {
+	return cmp.Or(cmp.Compare(u.at, o.at), cmp.Compare(u.node, o.node), cmp.Compare(u.call, o.call), cmp.Compare(u.part, o.part), cmp.Compare(u.place, o.place))
+}
+
+// seal numbers what has come in, oldest first over all partitions, and publishes
+// it. What it takes of a partition is a prefix of its stream, so the id of the
+// last one says how far it came; that is written with the entries.
+func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	for {
+		h, err := s.readHead(ctx)
+		if err != nil {
+			return err
+		}
+		batch, more, err := s.unsealed(ctx, h, age)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		args := l.args(h.size, s.keys.wake())
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		for i, u := range batch {
+			var e actions.Entry
+			if err := json.Unmarshal([]byte(u.body), &e); err != nil {
+				return fmt.Errorf("numbering entries: %s of %s cannot be decoded", u.id, s.keys.alog(u.part))
+			}
+			e.SealedAt = now
+			body, err := actions.SealEntry(&e, h.size+int64(i))
+			if err != nil {
+				return err
+			}
+			args = append(args, tag(u.part), u.id, body)
+		}
+		if _, err := s.run(ctx, publishScript, []string{s.keys.lease(lead), s.sealedKey(), s.headKey()}, args...); err != nil {
+			return fmt.Errorf("publishing %d entries: %w", len(batch), err)
+		}
+		if err := s.forget(ctx, batch); err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// unsealed reads what is not numbered yet and at least so old.
+func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch []unsealed, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var parts []int
+	for p := lead; p < s.opts.Partitions; p++ {
+		parts = append(parts, p)
+	}
+	until, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, false, s.judged(err)
+	}
+	cutoff := until.Add(-age).UnixMicro()
+	cmds := make([]*goredis.XMessageSliceCmd, len(parts))
+	_, err = s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		for i, p := range parts {
+			cmds[i] = pipe.XRangeN(ctx, s.keys.alog(p), "("+cmp.Or(h.from[p], "0-0"), "+", sealBatch)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, s.judged(err)
+	}
+	for i, p := range parts {
+		list := cmds[i].Val()
+		place := 0
+		for _, m := range list {
+			u := unsealed{part: p, id: m.ID, node: text(m.Values["n"]), place: place, body: text(m.Values["e"])}
+			u.at, _ = strconv.ParseInt(text(m.Values["t"]), 10, 64)
+			_, call, _ := strings.Cut(text(m.Values["k"]), "/")
+			u.call, _ = strconv.ParseInt(call, 10, 64)
+			place++
+			batch = append(batch, u)
+		}
+		if len(list) == sealBatch { // what follows here may be older than the end of the others
+			more = true
+			cutoff = min(cutoff, batch[len(batch)-1].at)
+		}
+	}
+	// A stream never overtakes itself: not when a clock was set back, and not
+	// where two calls of one moment came in another order than they were numbered.
+	latest := map[int]unsealed{}
+	for i := range batch {
+		u := &batch[i]
+		last, ok := latest[u.part]
+		if ok && u.at <= last.at {
+			u.at, u.node, u.call = last.at, last.node, max(u.call, last.call)
+		}
+		latest[u.part] = *u
+	}
+	batch = slices.DeleteFunc(batch, func(u unsealed) bool { return u.at > cutoff })
+	slices.SortFunc(batch, unsealed.compare)
+	const most = 2000
+	if len(batch) > most {
+		batch, more = batch[:most], true
+	}
+	return batch, more && len(batch) > 0, nil
+}
+
+// forget deletes what was published.
+func (s *Store) forget(ctx context.Context, batch []unsealed) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	last := map[int]streamID{}
+	for _, u := range batch {
+		id, err := parseID(u.id)
+		if err != nil {
+			return fmt.Errorf("%w: id %q in %s", ErrUnavailable, u.id, s.keys.alog(u.part))
+		}
+		last[u.part] = id
+	}
+	_, err := s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		for p, id := range last {
+			id.seq++
+			pipe.XTrimMinID(ctx, s.keys.alog(p), id.String())
+		}
+		return nil
+	})
+	return s.judged(err)
+}
+
+// tail copies sealed entries into the read model.
+func (s *Store) tail(ctx context.Context) error {
+	s.tailing.Lock()
+	defer s.tailing.Unlock()
+	for {
+		have, err := s.model.LogSize(ctx)
+		if err != nil {
+			return err
+		}
+		next, bodies, err := s.sealedFrom(ctx, have)
+		if err != nil {
+			return err
+		}
+		if len(bodies) == 0 || next != have {
+			bodies, err = s.filled(ctx, have)
+			if err != nil || len(bodies) == 0 {
+				return err
+			}
+		}
+		if err := s.model.AppendSealed(ctx, have, bodies); err != nil {
+			return err
+		}
+	}
+}
+
+// sealedFrom reads sealed entries from number n on, as many as there are at hand,
+// and says what number the first has.
+func (s *Store) sealedFrom(ctx context.Context, n int64) (first int64, bodies [][]byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Timeout)
+	defer cancel()
+	list, err := s.rdb.XRangeN(ctx, s.sealedKey(), strconv.FormatInt(n+1, 10)+"-0", "+", sealBatch).Result()
+	if err != nil {
+		return 0, nil, s.judged(err)
+	}
+	for i, m := range list {
+		id, err := parseID(m.ID)
+		if err != nil {
+			return 0, nil, fmt.Errorf("%w: id %q in the sealed log", ErrUnavailable, m.ID)
+		}
+		if i == 0 {
+			first = int64(id.ms) - 1 //nolint:gosec // a count of entries
+		}
+		if int64(id.ms)-1 != first+int64(i) { //nolint:gosec // as above
+			return 0, nil, fmt.Errorf("entry %d of the sealed log is missing", first+int64(i))
+		}
+		bodies = append(bodies, []byte(text(m.Values["b"])))
+	}
+	return first, bodies, nil
+}
+
+// trim lets Redis forget sealed entries that enough nodes have.
+func (s *Store) trim(ctx context.Context, l *lease) error {
+	least, copies := int64(-1), 0
+	for _, n := range s.Nodes() {
+		if n.Live {
+			copies++
+			if least < 0 || n.Entries < least {
+				least = n.Entries
+			}
+		}
+	}
+	if copies < s.opts.MinCopies || least <= keepSealed {
+		return nil
+	}
+	// An id is one more than its number: entry least-keepSealed stays.
+	_, err := s.run(ctx, ledScript, []string{s.keys.lease(lead), s.sealedKey()}, l.args("XTRIM", "MINID", strconv.FormatInt(least-keepSealed+1, 10)+"-0")...)
+	return err
+}
+
+// ---- older entries, for a node that lacks them ----
+
+func (s *Store) fillKey(node string) string { return s.keys.of(lead, "fill:"+node) }
+
+// fill sends each live node that lacks entries which Redis has no more the next
+// of them, from this node's copy.
+func (s *Store) fill(ctx context.Context, l *lease) error {
+	oldest, _, err := s.oldest(ctx)
+	if err != nil || oldest == 0 {
+		return err
+	}
+	for _, n := range s.Nodes() {
+		if !n.Live || n.ID == s.id || n.Entries >= oldest {
+			continue
+		}
+		key := s.fillKey(n.ID)
+		if waiting, err := s.rdb.LLen(ctx, key).Result(); err != nil || waiting > 0 {
+			if err = s.judged(err); err != nil {
+				return err
+			}
+			continue
+		}
+		args, size := l.args("RPUSH", strconv.FormatInt(n.Entries, 10)), 0
+		err := s.model.Bodies(ctx, n.Entries, func(_ int64, body []byte) error {
+			args = append(args, body)
+			if size += len(body); size > fillBytes || len(args) > sealBatch {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		if len(args) == 4 {
+			continue
+		}
+		if _, err := s.run(ctx, ledScript, []string{s.keys.lease(lead), key}, args...); err != nil {
+			return err
+		}
+		if err := s.judged(s.rdb.Expire(ctx, key, time.Hour).Err()); err != nil {
+			return err
+		}
+		_ = s.rdb.Publish(ctx, s.keys.wake(), "log").Err() // or it looks by itself
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough")
+
+// oldest is the number of the first sealed entry that Redis has; its size if it
+// has none.
+func (s *Store) oldest(ctx context.Context) (first, size int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	h, err := s.readHead(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	list, err := s.rdb.XRangeN(ctx, s.sealedKey(), "-", "+", 1).Result()
+	if err != nil {
+		return 0, 0, s.judged(err)
+	}
+	if len(list) == 0 {
+		return h.size, h.size, nil
+	}
+	id, err := parseID(list[0].ID)
+	return int64(id.ms) - 1, h.size, err //nolint:gosec // a count of entries
+}
+
+// filled takes what the leader sent, if it follows on what this node has.
+func (s *Store) filled(ctx context.Context, have int64) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Timeout)
+	defer cancel()
+	list, err := s.rdb.LRange(ctx, s.fillKey(s.id), 0, -1).Result()
+	if err != nil || len(list) < 2 {
+		return nil, s.judged(err)
+	}
+	if err := s.judged(s.rdb.Del(ctx, s.fillKey(s.id)).Err()); err != nil {
+		return nil, err
+	}
+	if list[0] != strconv.FormatInt(have, 10) {
+		return nil, nil
+	}
+	bodies := make([][]byte, len(list)-1)
+	for i, b := range list[1:] {
+		bodies[i] = []byte(b)
+	}
+	s.signal(s.beatNow) // the leader sends the next once it knows
+	return bodies, nil
+}
+
+// ---- checkpoints ----
+
+// CaughtUp waits until this node has every sealed entry there is at the call.
+func (s *Store) CaughtUp(ctx context.Context) error {
+	h, err := s.readHead(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		have, err := s.model.LogSize(ctx)
+		if err != nil || have >= h.size {
+			return err
+		}
+		s.signal(s.tailNow)
+		timer := time.NewTimer(sealEvery / 10)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// SealedSize is the size of the sealed log as last heard of.
+func (s *Store) SealedSize() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head.size
+}
+
+// CheckpointSink keeps what the leader signs here and at the other nodes.
+func (s *Store) CheckpointSink() actions.CheckpointSink { return checkpointSink{s} }
+
+type checkpointSink struct{ s *Store }
+
+// Put implements actions.CheckpointSink.
+func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
+	if err := c.s.model.CheckpointSink().Put(ctx, signed); err != nil {
+		return err
+	}
+	l, err := c.s.current(ctx, lead)
+	if err == nil {
+		_, err = c.s.run(ctx, ledScript, []string{c.s.keys.lease(lead), c.s.headKey()}, l.args("HSET", "note", signed)...)
+	}
+	if err != nil {
+		return fmt.Errorf("sharing a checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Prune removes what nobody asks for any more from the read model. What is in
+// Redis has a time of its own.
+func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
+	return s.model.Prune(ctx, now)
+}
+
+var _ interface {
+	actions.Reader
+	actions.Tree
+	actions.VerifySource
+} = (*sqlite.Reader)(nil)

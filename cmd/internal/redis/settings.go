@@ -1,0 +1,206 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+)
+
+// server is what is known of Redis.
+type server struct {
+	product   string // Redis or Valkey
+	version   string
+	waitAOF   bool // the command exists
+	always    bool // appendfsync always
+	maxMemory int64
+	unsafe    error // why what it confirms could be lost
+}
+
+// waits reports whether a write is followed by a confirmation.
+func (k *server) waits(o Options) bool { return !k.always || o.Replicas > 0 }
+
+// confirm asks Redis, after what was written over the same connection, that it
+// is synced here and at the replicas.
+func (k *server) confirm(ctx context.Context, p goredis.Pipeliner, o Options) *goredis.Cmd {
+	patience := (o.Timeout * 9 / 10).Milliseconds()
+	if k.waitAOF {
+		return p.Do(ctx, "WAITAOF", 1, o.Replicas, patience)
+	}
+	return p.Do(ctx, "WAIT", o.Replicas, patience)
+}
+
+// confirmed judges the answer to confirm: a short count is no confirmation.
+func (k *server) confirmed(c *goredis.Cmd, o Options) error {
+	v, err := c.Result()
+	if err != nil {
+		return err
+	}
+	if k.waitAOF {
+		got, _ := c.Int64Slice()
+		if len(got) != 2 || got[0] < 1 || got[1] < int64(o.Replicas) {
+			return fmt.Errorf("the write was not confirmed as synced: WAITAOF 1 %d answered %v", o.Replicas, v)
+		}
+		return nil
+	}
+	if n, err := c.Int64(); err != nil || n < int64(o.Replicas) {
+		return fmt.Errorf("the write was not confirmed by %d replicas: WAIT answered %v", o.Replicas, v)
+	}
+	return nil
+}
+
+// inspect looks at version and settings of every server that takes writes. Its
+// error says what to change.
+func (s *Store) inspect(ctx context.Context) (*server, error) {
+	c, ok := s.rdb.(*goredis.ClusterClient)
+	if !ok {
+		return inspect(ctx, s.rdb, s.opts)
+	}
+	var all []*server
+	err := c.ForEachMaster(ctx, func(ctx context.Context, one *goredis.Client) error {
+		k, err := inspect(ctx, one, s.opts)
+		if err != nil {
+			return fmt.Errorf("node %s: %w", one.Options().Addr, err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		all = append(all, k)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, errors.New("the cluster has no node")
+	}
+	least := all[0] // settings may differ: the weakest counts
+	for _, k := range all[1:] {
+		least.always = least.always && k.always
+		least.waitAOF = least.waitAOF && k.waitAOF
+		if k.maxMemory > 0 && (least.maxMemory == 0 || k.maxMemory < least.maxMemory) {
+			least.maxMemory = k.maxMemory
+		}
+	}
+	return least, nil
+}
+
+func inspect(ctx context.Context, c goredis.Cmdable, o Options) (*server, error) {
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return nil, fmt.Errorf("asking for its version: %w", err)
+	}
+	k := &server{product: "Redis"}
+	k.version = infoField(info, "redis_version")
+	least := 7
+	if v := infoField(info, "valkey_version"); v != "" {
+		k.product, k.version = "Valkey", v
+	}
+	major, _, _ := strings.Cut(k.version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < least {
+		return nil, fmt.Errorf("it is %s %q: 7.0 or later is needed", k.product, k.version)
+	}
+	// Of forks and proxies a version says little: ask for the command.
+	if known, err := c.Command(ctx).Result(); err == nil {
+		_, k.waitAOF = known["waitaof"]
+	}
+	settings, err := c.ConfigGet(ctx, "*").Result()
+	if err != nil {
+		if !o.Durable {
+			return nil, fmt.Errorf("CONFIG GET is refused (%w), so that nobody can tell whether it keeps what it confirms: allow it for this user (ACL SETUSER … +config|get), or set assert_durable: true if appendonly is yes, appendfsync always and maxmemory-policy noeviction", err)
+		}
+		k.always = true
+		return k, nil
+	}
+	if p := settings["maxmemory-policy"]; p != "noeviction" {
+		return nil, fmt.Errorf("maxmemory-policy is %s, so that it forgets keys when memory is short: CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", p)
+	}
+	if settings["appendonly"] != "yes" {
+		return nil, errors.New("appendonly is no, so that a restart loses what it confirmed: CONFIG SET appendonly yes, and the same in redis.conf")
+	}
+	switch fsync := settings["appendfsync"]; {
+	case fsync == "always":
+		k.always = true
+	case fsync == "everysec" && k.waitAOF:
+	case fsync == "everysec":
+		return nil, fmt.Errorf("appendfsync is everysec and %s %s has no WAITAOF, so that it confirms what is not written yet: CONFIG SET appendfsync always, and the same in redis.conf", k.product, k.version)
+	default:
+		return nil, fmt.Errorf("appendfsync is %s, so that it confirms what is not written yet: CONFIG SET appendfsync always, and the same in redis.conf", fsync)
+	}
+	k.maxMemory, _ = strconv.ParseInt(settings["maxmemory"], 10, 64)
+	return k, nil
+}
+
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// checkEvery is how often settings are looked at again: they can be changed
+// while Redis runs.
+const checkEvery = 5 * time.Second
+
+func (s *Store) checkLoop() {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.check(s.life)
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+// check closes the inbox while settings are unsafe.
+func (s *Store) check(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Timeout)
+	defer cancel()
+	before := s.server.Load()
+	know, err := s.inspect(ctx)
+	var answered goredis.Error
+	switch {
+	case ctx.Err() != nil, err != nil && (errors.As(err, &answered) || unanswered(err)):
+		return // it does not answer, or is loading: the beat notices that
+	case err != nil:
+		worse := *before
+		worse.unsafe = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		s.server.Store(&worse)
+		if before.unsafe == nil {
+			s.log.Error("settings of Redis became unsafe: no new items are taken", zap.Error(err))
+		}
+	default:
+		s.server.Store(know)
+		if before.unsafe != nil {
+			s.log.Info("settings of Redis are safe again")
+		}
+	}
+}
+
+// unanswered reports whether err is of the network.
+func unanswered(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout)
+}
+
+// Describe says what Redis is, for people.
+func (s *Store) Describe() string {
+	k := s.server.Load()
+	how := "appendfsync always"
+	if !k.always {
+		how = "appendfsync everysec with WAITAOF"
+	}
+	if s.opts.Replicas > 0 {
+		how += fmt.Sprintf(", confirmed by %d replicas", s.opts.Replicas)
+	}
+	return fmt.Sprintf("%s %s (%s, %s), %d partitions", k.product, k.version, s.opts.Mode, how, s.opts.Partitions)
+}
