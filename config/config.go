@@ -52,6 +52,12 @@ const (
 	DefaultTimeout          = 30 * time.Second
 	DefaultCheckpointEvery  = time.Minute
 	DefaultCheckpointRows   = 1000
+	DefaultStore            = Embedded
+	DefaultRedisMode        = Single
+	DefaultRedisPrefix      = "tdlp"
+	DefaultPartitions       = 16
+	DefaultLease            = 6 * time.Second
+	DefaultMinCopies        = 2
 	DefaultResourceChats    = "chats"
 	DefaultResourceChannels = "channels"
 
@@ -69,6 +75,7 @@ type Config struct {
 	Private Private `yaml:"private"`
 	// DataDir holds the store and the admin socket. Default data.
 	DataDir string `yaml:"data_dir" is:"dir"`
+	Store   Store  `yaml:"store"`
 	// KeysDir holds the encryption keys, the checkpoint key and the digest key,
 	// as keys new writes them. It is never inside DataDir, so that a copy of the
 	// data is no copy of the keys. Default keys.
@@ -177,6 +184,47 @@ type Credential struct {
 	ClientID    string `yaml:"client_id"`             // managed_identity: of a user-assigned identity
 }
 
+// The kinds of store.
+const (
+	Embedded = "embedded" // one file in DataDir, for one node
+	Redis    = "redis"    // for several nodes; DataDir holds each one's copy of the action log
+)
+
+// Store is where the inbox, the effects, the subscriptions and the action log
+// are.
+type Store struct {
+	Kind  string     `yaml:"kind"` // embedded or redis; default embedded
+	Redis RedisStore `yaml:"redis"`
+}
+
+// The ways to reach Redis.
+const (
+	Single   = "single"
+	Sentinel = "sentinel"
+	Cluster  = "cluster"
+)
+
+// RedisStore is how Redis, or Valkey, is reached.
+type RedisStore struct {
+	Mode             string        `yaml:"mode"`                // single, sentinel or cluster; default single
+	Addresses        []string      `yaml:"addresses"`           // host:port: of the server, of the sentinels, or of some of the cluster's nodes; required
+	Master           string        `yaml:"master"`              // sentinel: its name
+	Database         int           `yaml:"database"`            // default 0; not for a cluster
+	Username         string        `yaml:"username"`            // default none
+	Password         Secret        `yaml:"password"`            // default none
+	SentinelPassword Secret        `yaml:"sentinel_password"`   // default none
+	TLS              bool          `yaml:"tls"`                 // default false
+	CA               string        `yaml:"ca" is:"file"`        // PEM file of the authority of Redis' certificate; default the system's
+	Prefix           string        `yaml:"prefix"`              // of every key; default tdlp
+	Partitions       int           `yaml:"partitions"`          // fixed by the first node; default 16
+	Node             string        `yaml:"node"`                // this node's name; default the host's
+	Lease            time.Duration `yaml:"lease"`               // how long a dead node holds its part; default 6s
+	Replicas         int           `yaml:"replicas"`            // that must have confirmed a write; default 0
+	AssertDurable    bool          `yaml:"assert_durable"`      // Redis keeps what it confirms, though CONFIG GET is refused; default false
+	MinCopies        int           `yaml:"min_copies"`          // nodes that must have an entry of the log before Redis forgets it; default 2
+	MaxBytes         int64         `yaml:"max_bytes" is:"size"` // of items waiting; default 60 % of Redis' maxmemory, or 8 GiB
+}
+
 // Webhook bounds what the public listener takes.
 type Webhook struct {
 	MaxBody       int64         `yaml:"max_body" is:"size"` // bytes; default 16 MiB; the file may say 16MiB
@@ -259,7 +307,10 @@ func defaults() *Config {
 		DataDir:  DefaultDataDir,
 		KeysDir:  DefaultKeysDir,
 		RulesDir: DefaultRulesDir,
-		Cloud:    Cloud{Name: DefaultCloud, PublisherAppID: DefaultPublisherAppID},
+		Store: Store{Kind: DefaultStore, Redis: RedisStore{
+			Mode: DefaultRedisMode, Prefix: DefaultRedisPrefix, Partitions: DefaultPartitions, Lease: DefaultLease, MinCopies: DefaultMinCopies,
+		}},
+		Cloud: Cloud{Name: DefaultCloud, PublisherAppID: DefaultPublisherAppID},
 		Webhook: Webhook{
 			MaxBody:       DefaultMaxBody,
 			MaxItems:      DefaultMaxItems,

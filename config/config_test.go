@@ -32,6 +32,9 @@ func environment(name string) string {
 		"NEWLINE":                "hunter2-the-client-secret\n",
 		"TEAMSDLP_CLIENT_SECRET": "hunter2-the-client-secret",
 		"TEAMSDLP_TOKEN_JO":      "hunter2-the-token-of-jo",
+
+		"TEAMSDLP_REDIS_PASSWORD":    "hunter2-of-redis",
+		"TEAMSDLP_SENTINEL_PASSWORD": "hunter2-of-the-sentinels",
 	}[name]
 }
 
@@ -388,6 +391,9 @@ func TestExampleIsComplete(t *testing.T) {
 	want.Cloud.GraphURL, want.Cloud.LoginURL = got.Cloud.GraphURL, got.Cloud.LoginURL
 	want.Tenants, want.Desk = got.Tenants, got.Desk
 	want.ActionLog.CheckpointFile = got.ActionLog.CheckpointFile
+	r, shown := &want.Store.Redis, got.Store.Redis
+	r.Addresses, r.Master, r.Username, r.Password, r.SentinelPassword = shown.Addresses, shown.Master, shown.Username, shown.Password, shown.SentinelPassword
+	r.CA, r.Node, r.MaxBytes = shown.CA, shown.Node, shown.MaxBytes
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("a default is shown wrong (-default +shown):\n%s", diff)
 	}

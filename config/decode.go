@@ -166,6 +166,8 @@ func wanted(v reflect.Value, is string) string {
 		return "a duration like 60s, 10m or 71h55m"
 	case is == "size":
 		return "a size like 16MiB or 16777216"
+	case v.Kind() == reflect.Bool:
+		return "true or false"
 	case v.Kind() == reflect.Float64:
 		return "a number like 4 or 0.5"
 	case v.CanInt():
@@ -190,6 +192,10 @@ func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value, is string) 
 		var size int64
 		if size, ok = bytesOf(n.Value); ok {
 			v.SetInt(size)
+		}
+	case v.Kind() == reflect.Bool:
+		if ok = tag == "!!bool" && (n.Value == "true" || n.Value == "false"); ok {
+			v.SetBool(n.Value == "true")
 		}
 	case v.Kind() == reflect.Float64:
 		var f float64

@@ -38,6 +38,7 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 func (d *decoder) validate(c *Config) {
 	d.public(&c.Public)
 	d.private(c)
+	d.store(&c.Store)
 	d.cloud(&c.Cloud)
 	d.tenants(c)
 	d.limits(c)
@@ -304,6 +305,95 @@ func positive[T int | int64 | float64 | time.Duration](d *decoder, path string, 
 		return false
 	}
 	return true
+}
+
+var (
+	prefixForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$`)
+	nodeForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+)
+
+func (d *decoder) store(s *Store) {
+	const redis = "store.redis"
+	switch {
+	case d.bad["store.kind"]:
+		return
+	case s.Kind == Embedded:
+		if d.given(redis) {
+			d.fault(redis, "is given, but store.kind is embedded; set it to redis, or take this away")
+		}
+		return
+	case s.Kind != Redis:
+		d.fault("store.kind", "unknown kind %s%s; it is embedded or redis", quote(s.Kind), didYouMean(s.Kind, []string{Embedded, Redis}))
+		return
+	}
+	r := &s.Redis
+	at := func(key string) string { return redis + "." + key }
+	if modes := []string{Single, Sentinel, Cluster}; !d.bad[at("mode")] && !slices.Contains(modes, r.Mode) {
+		d.fault(at("mode"), "unknown mode %s%s; it is single, sentinel or cluster", quote(r.Mode), didYouMean(r.Mode, modes))
+	}
+	if !d.missing(at("addresses")) {
+		switch {
+		case len(r.Addresses) == 0:
+			d.fault(at("addresses"), "must name at least one address")
+		case r.Mode == Single && len(r.Addresses) > 1:
+			d.fault(at("addresses"), "single is one server; set mode to sentinel or cluster for more")
+		}
+	}
+	away := false
+	for i, a := range r.Addresses {
+		path := fmt.Sprintf("%s[%d]", at("addresses"), i)
+		host, p, err := net.SplitHostPort(a)
+		switch {
+		case d.bad[path]:
+		case err != nil || host == "" || !port(p, 1):
+			d.fault(path, "must be an address with a port, like redis.example.com:6379")
+		case !Loopback(host):
+			away = true
+		}
+	}
+	switch {
+	case r.Mode == Sentinel:
+		d.missing(at("master"))
+	case d.given(at("master")):
+		d.fault(at("master"), "is for mode sentinel")
+	}
+	if r.Mode != Sentinel && d.given(at("sentinel_password")) {
+		d.fault(at("sentinel_password"), "is for mode sentinel")
+	}
+	switch {
+	case d.bad[at("database")]:
+	case r.Database < 0:
+		d.fault(at("database"), "must be 0 or more")
+	case r.Database > 0 && r.Mode == Cluster:
+		d.fault(at("database"), "a cluster has database 0 only")
+	}
+	if !r.TLS && d.given(at("ca")) {
+		d.fault(at("ca"), "is given, but tls is not true")
+	}
+	if !r.TLS && away {
+		d.warn(cmp.Or(given(d, at("tls")), at("addresses")), "Redis is reached without TLS: the secrets of subscriptions cross the network in the clear")
+	}
+	if !d.bad[at("prefix")] && !prefixForm.MatchString(r.Prefix) {
+		d.fault(at("prefix"), "must be letters, digits and : . _ -, at most 64")
+	}
+	if r.Node != "" && !d.bad[at("node")] && !nodeForm.MatchString(r.Node) {
+		d.fault(at("node"), "must be letters, digits and . _ -, at most 64")
+	}
+	if !d.bad[at("partitions")] && (r.Partitions < 1 || r.Partitions > 256) {
+		d.fault(at("partitions"), "must be from 1 to 256")
+	}
+	if !d.bad[at("lease")] && (r.Lease < time.Second || r.Lease > time.Minute) {
+		d.fault(at("lease"), "must be from 1s to 1m")
+	}
+	if !d.bad[at("replicas")] && (r.Replicas < 0 || r.Replicas > 16) {
+		d.fault(at("replicas"), "must be from 0 to 16")
+	}
+	if !d.bad[at("min_copies")] && (r.MinCopies < 1 || r.MinCopies > 16) {
+		d.fault(at("min_copies"), "must be from 1 to 16")
+	}
+	if d.given(at("max_bytes")) {
+		positive(d, at("max_bytes"), r.MaxBytes)
+	}
 }
 
 func (d *decoder) limits(c *Config) {

@@ -73,6 +73,9 @@ func (d decisions) Release(ctx context.Context, id, actor, reason string) error 
 	// Long enough for Graph to throttle once; the decision is on record either way.
 	ctx, cancel := context.WithTimeout(ctx, 45*time.Second)
 	defer cancel()
+	if d.s.shared != nil {
+		return d.s.releaseShared(ctx, c, actor, reason)
+	}
 	return refusal(d.s.pipeline.Release(ctx, c, actor, reason))
 }
 

@@ -13,6 +13,7 @@ import (
 	"teamsdlp/cmd/internal/graph"
 	"teamsdlp/cmd/internal/graph/limit"
 	"teamsdlp/cmd/internal/pipeline"
+	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/config"
 	"teamsdlp/subscriptions"
 	"teamsdlp/webhook"
@@ -21,25 +22,25 @@ import (
 // graphs is Microsoft Graph for every tenant: one client each.
 type graphs struct {
 	clients       map[string]*graph.Client
-	subscriptions subscriptions.API // over all of them
+	apps          map[string]*limit.App // Graph counts an app over all its tenants too
+	subscriptions subscriptions.API     // over all of them
 }
 
 func openGraphs(cfg *config.Config, keys *actions.Keys, observe graph.Observer, log *zap.Logger) (*graphs, error) {
 	endpoints := cfg.Cloud.Resolve()
-	g := &graphs{clients: map[string]*graph.Client{}}
-	apps := map[string]*limit.App{} // Graph counts an app over all its tenants too
+	g := &graphs{clients: map[string]*graph.Client{}, apps: map[string]*limit.App{}}
 	for _, t := range cfg.Tenants {
 		credential, err := tenantCredential(t, endpoints)
 		if err != nil {
 			return nil, fmt.Errorf("credential of tenant %s: %w", t.ID, err)
 		}
-		if apps[t.AppID] == nil {
-			apps[t.AppID] = limit.NewApp(cfg.Graph.AppRPS)
+		if g.apps[t.AppID] == nil {
+			g.apps[t.AppID] = limit.NewApp(cfg.Graph.AppRPS)
 		}
 		g.clients[t.ID], err = graph.New(graph.Options{
 			GraphURL: endpoints.Graph, Tenant: t.ID, Credential: credential,
 			Limits:  limit.Rates{Conversation: cfg.Graph.ConversationRPS, Team: cfg.Graph.TeamRPS, Tenant: cfg.Graph.TenantRPS},
-			App:     apps[t.AppID],
+			App:     g.apps[t.AppID],
 			Timeout: cfg.Graph.Timeout, HTTP: spoilTransport(), Observer: observe,
 			Fingerprint: func(message []byte) string {
 				m, err := webhook.DecodeMessage(message)
@@ -48,7 +49,8 @@ func openGraphs(cfg *config.Config, keys *actions.Keys, observe graph.Observer, 
 				}
 				return pipeline.Fingerprint(keys, m)
 			},
-			Log: log,
+			Guard: redis.Guard,
+			Log:   log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.ID, err)
@@ -72,6 +74,17 @@ func (g *graphs) paused() (longest time.Duration) {
 		longest = max(longest, c.Paused())
 	}
 	return longest
+}
+
+// share makes this process one of n that keep to the limits of every tenant
+// between them.
+func (g *graphs) share(n int) {
+	for _, a := range g.apps {
+		a.Share(n)
+	}
+	for _, c := range g.clients {
+		c.Share(n)
+	}
 }
 
 // forPipeline returns the client of a tenant, nil if it is not configured.

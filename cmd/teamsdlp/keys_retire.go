@@ -247,11 +247,7 @@ func (c *keysRetireCmd) Run(e *env) error {
 // retireKey takes a key out of the ring if nothing needs it. What comes in
 // while it does so is looked for afterwards: then the key is put back.
 func (s *service) retireKey(ctx context.Context, id, actor, reason string) error {
-	reader, ok := any(s.store).(keyReader)
-	if !ok {
-		return refuseChange("keys of this kind of store cannot be retired yet: what names a key is not known")
-	}
-	return s.retire(ctx, reader, id, actor, reason)
+	return s.retire(ctx, s.store, id, actor, reason)
 }
 
 func (s *service) retire(ctx context.Context, reader keyReader, id, actor, reason string) error {

@@ -199,6 +199,9 @@ func (s *service) gauges(graphs *graphs) {
 	s.metrics.gauge("quarantine_items", "Items that could not be opened; alarm above 0.", depth(func(d sqlite.Depth) float64 { return float64(d.Quarantined) }))
 	s.metrics.gauge("disk_free_bytes", "Free space of the data directory.", func() float64 { return float64(s.store.Stats().DiskFree) })
 	s.metrics.gauge("wal_bytes", "Size of the store's write-ahead log.", func() float64 { return float64(s.store.Stats().WALBytes) })
+	if s.shared != nil {
+		s.nodeGauges()
+	}
 	resources := func(good bool) func() float64 {
 		return func() float64 {
 			n := 0

@@ -10,12 +10,11 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"teamsdlp/actions"
-	"teamsdlp/cmd/internal/sqlite"
 )
 
 // newSealer returns the sealer of the action log: its checkpoints go into the
 // store, to the configured file and to the further sinks.
-func (s *service) newSealer(further []actions.CheckpointSink) *actions.Sealer {
+func (s *service) newSealer() *actions.Sealer {
 	sinks := []actions.CheckpointSink{s.store.CheckpointSink()}
 	if path := s.cfg.ActionLog.CheckpointFile; path != "" {
 		sinks = append(sinks, &actions.FileSink{Path: path})
@@ -24,7 +23,7 @@ func (s *service) newSealer(further []actions.CheckpointSink) *actions.Sealer {
 		Tree:   s.store,
 		Signer: s.keys.Signer(),
 		Policy: actions.SealPolicy{Interval: s.cfg.ActionLog.CheckpointEvery, Rows: s.cfg.ActionLog.CheckpointRows},
-		Sinks:  append(sinks, further...),
+		Sinks:  append(sinks, s.checkpoints...),
 		Fault:  func(err error) { s.log.Error("checkpoint", zap.Error(err)) },
 	}
 }
@@ -74,7 +73,12 @@ func (s *service) recordKeys(ctx context.Context) error {
 	if err := s.pipeline.Recorder().KeyUse(ctx, actions.ActorSelf, keysInUse+inUse, now); err != nil {
 		return err
 	}
-	if before != "" && !strings.Contains(before, now.Checkpoint) {
+	if before != "" && !strings.Contains(before, now.Checkpoint) && s.shared != nil {
+		// Only the leader signs, and only what has a number: see sealTerm.
+		if err := s.store.SetMeta(ctx, metaVouch, now.Checkpoint); err != nil {
+			return err
+		}
+	} else if before != "" && !strings.Contains(before, now.Checkpoint) {
 		old := s.keys.Predecessor()
 		if old == nil {
 			s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
@@ -83,6 +87,27 @@ func (s *service) recordKeys(ctx context.Context) error {
 		}
 	}
 	return s.store.SetMeta(ctx, meta, inUse)
+}
+
+// metaVouch names the checkpoint key that is still to be vouched for.
+const metaVouch = "vouch_for"
+
+// vouchShared does for several nodes what recordKeys does for one: on the leader,
+// once the entry about the new key is in the log.
+func (s *service) vouchShared(ctx context.Context) error {
+	want, _, err := s.store.Meta(ctx, metaVouch)
+	if err != nil || want != s.keys.PublicKey() {
+		return err
+	}
+	if err := s.shared.Flush(ctx); err != nil {
+		return err
+	}
+	if old := s.keys.Predecessor(); old == nil {
+		s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
+	} else if err := s.vouch(ctx, old); err != nil {
+		return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)
+	}
+	return s.store.SetMeta(ctx, metaVouch, "")
 }
 
 // vouch seals the log once with the checkpoint key before the one in use.
@@ -94,7 +119,7 @@ func (s *service) vouch(ctx context.Context, old note.Signer) error {
 
 // sealed is the store, telling the sealer of what was appended.
 type sealed struct {
-	*sqlite.Store
+	store
 	sealer *actions.Sealer
 }
 
@@ -106,13 +131,13 @@ func (l sealed) told(err error) error {
 }
 
 func (l sealed) Decide(ctx context.Context, e actions.Effect, st actions.Standing, entries ...actions.Entry) error {
-	return l.told(l.Store.Decide(ctx, e, st, entries...))
+	return l.told(l.store.Decide(ctx, e, st, entries...))
 }
 
 func (l sealed) Finish(ctx context.Context, e actions.Effect, st actions.Standing, receipt string, entries ...actions.Entry) error {
-	return l.told(l.Store.Finish(ctx, e, st, receipt, entries...))
+	return l.told(l.store.Finish(ctx, e, st, receipt, entries...))
 }
 
 func (l sealed) Append(ctx context.Context, entries ...actions.Entry) error {
-	return l.told(l.Store.Append(ctx, entries...))
+	return l.told(l.store.Append(ctx, entries...))
 }

@@ -18,7 +18,7 @@ import (
 	"teamsdlp/actions"
 	"teamsdlp/actions/review"
 	"teamsdlp/cmd/internal/pipeline"
-	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/config"
 	"teamsdlp/policy"
 	"teamsdlp/policy/rulefile"
@@ -32,16 +32,21 @@ type service struct {
 	log     *zap.Logger
 	metrics *metrics
 
-	store    *sqlite.Store
+	store    store
+	shared   *redis.Store // the same, if it is on Redis; nil: it is not
 	keys     *actions.Keys
 	keyring  *webhook.Keyring
 	verifier *webhook.Verifier
 	receiver *webhook.Receiver
 	rules    *rulefile.Watcher
-	manager  *subscriptions.Manager
+	manager  coverer
 	pipeline *pipeline.Pipeline
 	sealer   *actions.Sealer
 	desk     *review.Server
+	graphs   *graphs
+
+	checkpoints []actions.CheckpointSink          // further sinks
+	ended       atomic.Pointer[pipeline.Pipeline] // told of leases that end, once it is there
 
 	public, private net.Listener
 	admin           net.Listener
@@ -76,11 +81,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if err != nil {
 		return nil, err
 	}
-	s.store, err = sqlite.Open(ctx, sqlite.Options{
-		Dir: cfg.DataDir, Log: log.Named("store"),
-		MaxItems: cfg.Webhook.MaxInbox, MaxUnverified: cfg.Webhook.MaxUnverified, MinFree: spoilMark(),
-	})
-	if err != nil {
+	if err = s.openStore(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.listenAdmin(ctx); err != nil {
@@ -102,9 +103,11 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if err != nil {
 		return nil, err
 	}
-	s.sealer = s.newSealer(checkpoints)
+	s.graphs = graphs
+	s.checkpoints = checkpoints
+	s.sealer = s.newSealer()
 	s.pipeline = pipeline.New(pipeline.Config{
-		Inbox: s.store, Ledger: spoilLedger(sealed{s.store, s.sealer}, s.store), Log: sealed{s.store, s.sealer},
+		Inbox: s.store, Ledger: spoilLedger(sealed{s.store, s.sealer}, s.store), Log: sealed{s.store, s.sealer}, Held: s.held(),
 		Opener: spoilOpener(s.keyring, cfg.KeysDir, log), Verifier: spoilVerifier(s.verifier),
 		Graph:      spoilGraph(graphs.forPipeline),
 		Rules:      s.rules.Current,
@@ -118,14 +121,10 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		Program:    log.Named("pipeline"),
 		Drain:      grace,
 	})
-	s.manager, err = subscriptions.New(subscriptions.Options{
-		API: graphs.subscriptions, Store: s.store, Gaps: gapRecorder{s.pipeline.Recorder(), s.metrics}, Targets: targets(cfg),
-		URLs:        subscriptions.URLs{Notification: cfg.Public.NotificationURL(), Lifecycle: cfg.Public.LifecycleURL()},
-		Certificate: s.certificate,
-		Lifetime:    cfg.Subscriptions.Lifetime, Check: cfg.Subscriptions.Check,
-		Observer: subscriptionLog{log.Named("subscriptions")},
-	})
-	if err != nil {
+	s.ended.Store(s.pipeline)
+	if s.shared != nil {
+		s.manager = newSharedManager(s)
+	} else if s.manager, err = s.newManager(); err != nil {
 		return nil, err
 	}
 	if err = s.manager.Load(ctx); err != nil {
@@ -240,13 +239,16 @@ func (s *service) run(ctx context.Context) error {
 		return s.serveUntil(ctx, s.adminServer(), s.admin, "", "")
 	})
 	part(&receivers, receive, "public listener", func(ctx context.Context) error {
-		return s.servePublic(ctx, s.receiver.Handler())
+		return s.servePublic(ctx, s.informed(s.receiver.Handler()))
 	})
 	part(&workers, work, "pipeline", s.pipeline.Run)
 	part(&workers, work, "rules", func(ctx context.Context) error { s.rules.Run(ctx); return nil })
 	part(&workers, work, "signing keys", func(ctx context.Context) error { s.verifier.Run(ctx); return nil })
-	part(&sealers, seal, "sealer", func(ctx context.Context) error { s.sealer.Run(ctx); return nil })
+	part(&sealers, seal, "sealer", s.seal)
 	part(&workers, receive, "retention", s.retain)
+	if s.shared != nil {
+		part(&workers, work, "other nodes", s.neighbours)
+	}
 	part(&workers, receive, "subscriptions", s.manager.Run)
 	go func() {
 		select {
@@ -272,6 +274,7 @@ func (s *service) run(ctx context.Context) error {
 	workers.Wait()
 	stopShowing()
 	shows.Wait()
+	s.flush()
 	stopSealing() // last: the final checkpoint covers every entry
 	sealers.Wait()
 	s.log.Info("stopped")
@@ -410,6 +413,17 @@ func (s *service) record(generation, verdict string) {
 	}
 }
 
+// newManager makes a manager of subscriptions.
+func (s *service) newManager() (*subscriptions.Manager, error) {
+	return subscriptions.New(subscriptions.Options{
+		API: s.graphs.subscriptions, Store: s.store, Gaps: gapRecorder{s.pipeline.Recorder(), s.metrics}, Targets: targets(s.cfg),
+		URLs:        subscriptions.URLs{Notification: s.cfg.Public.NotificationURL(), Lifecycle: s.cfg.Public.LifecycleURL()},
+		Certificate: s.certificate,
+		Lifetime:    s.cfg.Subscriptions.Lifetime, Check: s.cfg.Subscriptions.Check,
+		Observer: subscriptionLog{s.log.Named("subscriptions")},
+	})
+}
+
 // mask replaces what the detectors find in people's own words.
 func (s *service) mask(text string) string { return s.rules.Current().Engine().MaskAll(text) }
 
@@ -425,7 +439,7 @@ func (s *service) certificate() subscriptions.Certificate {
 }
 
 // registry is the manager's subscriptions as the webhook needs them.
-type registry struct{ m *subscriptions.Manager }
+type registry struct{ m coverer }
 
 func (r registry) Lookup(id string) (webhook.Subscription, bool) {
 	have, ok := r.m.Lookup(id)

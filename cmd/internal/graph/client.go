@@ -53,9 +53,13 @@ type Options struct {
 	// Fingerprint computes the digest of a message's text from its JSON, for
 	// Client.Read. Nil: Snapshot.Fingerprint stays empty.
 	Fingerprint func(message []byte) string
-	Clock       func() time.Time // nil: time.Now
-	Log         *zap.Logger      // nil: nothing is logged. Calls are logged at debug level, by ids and codes only
-	Observer    Observer         // nil: nobody
+	// Guard is asked right before a request that changes something is sent, with
+	// the context of the call. Its error means that the request is not sent. Nil:
+	// everything is.
+	Guard    func(context.Context) error
+	Clock    func() time.Time // nil: time.Now
+	Log      *zap.Logger      // nil: nothing is logged. Calls are logged at debug level, by ids and codes only
+	Observer Observer         // nil: nobody
 }
 
 // Client is one app in one tenant. It is safe for concurrent use. It implements
@@ -108,7 +112,7 @@ func New(o Options) (*Client, error) {
 	c.limiter.Of(o.App)
 	c.cache = newCaches(c.clock)
 
-	lowest := &transport{base: o.HTTP, graph: root, clock: c.clock}
+	lowest := &transport{base: o.HTTP, graph: root, clock: c.clock, guard: o.Guard}
 	if o.HTTP == nil {
 		lowest.base = newTransport()
 	}
@@ -126,6 +130,10 @@ func New(o Options) (*Client, error) {
 	c.adapter.SetBaseUrl(c.base.String())
 	return c, nil
 }
+
+// Share makes this client one of n that keep to the limits of the tenant between
+// them.
+func (c *Client) Share(n int) { c.limiter.Share(n) }
 
 // path are the parameters that the SDK's builders start from.
 func (c *Client) path() map[string]string { return map[string]string{"baseurl": c.base.String()} }

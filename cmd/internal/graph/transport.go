@@ -54,6 +54,7 @@ type transport struct {
 	base  http.RoundTripper
 	graph *url.URL
 	clock func() time.Time
+	guard func(context.Context) error // nil: none
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -65,6 +66,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req, err := t.prepare(req, rec)
 	if err != nil {
 		return nil, err
+	}
+	if t.guard != nil && req.Method != http.MethodGet && t.guard(req.Context()) != nil {
+		return nil, &actions.CallError{Code: "lease_lost", NotSent: true}
 	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {

@@ -103,6 +103,21 @@ func (l *lanes) next(key string, job func()) bool {
 	return true
 }
 
+// forget forgets the items that lanes sent away.
+func (l *lanes) forget(lost func(key string) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, n := range l.open {
+		if len(n.away) == 0 || !lost(key) {
+			continue
+		}
+		n.away, n.due, n.first, n.next = map[string]int{}, map[int]time.Time{}, 0, 0
+		if !n.running {
+			delete(l.open, key)
+		}
+	}
+}
+
 func (l *lanes) lane(key string) *lane {
 	n := l.open[key]
 	if n == nil {

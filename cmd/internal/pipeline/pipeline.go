@@ -115,6 +115,10 @@ type Config struct {
 	// Notified is told of each notification's subscription and time; nil: nobody is.
 	Notified func(subscriptionID string, at time.Time)
 	Keys     *actions.Keys
+	// Held returns a context for the work on a claimed item, which ends when the
+	// item is not ours to work on any more, and what to call when the work is over.
+	// Nil: an item stays ours until it is ended or put back.
+	Held func(ctx context.Context, receipt string) (context.Context, context.CancelFunc)
 	// CanEnforce: the cloud has the API to act on messages.
 	CanEnforce bool
 
@@ -219,19 +223,34 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			wait := p.lanes.admit(laneOf(item), item.Receipt, func() {
 				defer p.slots.Release(1)
 				if ctx.Err() == nil { // else told to stop before this began
-					p.untilWritten(p.life, item)
+					held, release := p.held(p.life, item)
+					defer release()
+					p.untilWritten(held, item)
 				}
 			})
 			if wait > 0 {
 				away.Go(func() {
 					defer p.slots.Release(1)
-					p.sendAway(ctx, item, wait)
+					held, release := p.held(ctx, item)
+					defer release()
+					p.sendAway(held, item, wait)
 				})
 			}
 		}
 		away.Wait() // they share a commit
 	}
 }
+
+func (p *Pipeline) held(ctx context.Context, item webhook.Item) (context.Context, context.CancelFunc) {
+	if p.Held == nil {
+		return ctx, func() {}
+	}
+	return p.Held(ctx, item.Receipt)
+}
+
+// Forget forgets which items of some lanes were sent away: they are not ours any
+// more, and may never come back. lost reports whether a lane is one of them.
+func (p *Pipeline) Forget(lost func(lane string) bool) { p.lanes.forget(lost) }
 
 // claim returns items, each with a slot taken for it. An inbox that cannot be
 // read is tried again for a minute.
@@ -311,7 +330,7 @@ const stuck = 2 * time.Minute
 // store is the only thing that can fail here, and without it nothing goes on.
 func (p *Pipeline) untilWritten(ctx context.Context, item webhook.Item) {
 	begun := p.clock()
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+	for wait := 100 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		err := p.guarded(ctx, item)
 		if err == nil || ctx.Err() != nil {
 			return

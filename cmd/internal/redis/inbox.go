@@ -265,7 +265,8 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]webhook.Item, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil:
-			return nil, fmt.Errorf("claiming from the inbox: %w", err)
+			s.log.Warn("items not claimed, trying again", zap.Error(err))
+			next = breakFor
 		}
 		timer := time.NewTimer(next)
 		select {

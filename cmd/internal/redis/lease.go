@@ -155,6 +155,7 @@ func (s *Store) leaseLoop() {
 func (s *Store) tend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
 	defer cancel()
+	sent := s.now()
 	if err := s.beat(ctx); err != nil {
 		if s.life.Err() == nil {
 			s.log.Warn("redis does not answer", zap.Error(err))
@@ -162,10 +163,12 @@ func (s *Store) tend(ctx context.Context) {
 		return
 	}
 	s.renew(ctx)
-	s.balance(ctx)
-	if err := s.look(ctx); err != nil && s.life.Err() == nil {
+	if err := s.look(ctx); err == nil {
+		s.beaten.Store(int64(sent)) // only now this node knows what the others do
+	} else if s.life.Err() == nil {
 		s.log.Warn("reading the state of the store", zap.Error(err))
 	}
+	s.balance(ctx)
 }
 
 // watchdog gives leases up here before they end at Redis.
@@ -368,6 +371,19 @@ func (s *Store) Lead(ctx context.Context) (context.Context, context.CancelFunc, 
 // Leads reports whether this node leads now.
 func (s *Store) Leads() bool { return s.lease(lead) != nil }
 
+// Holds is how many partitions this node has.
+func (s *Store) Holds() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for p := range s.leases {
+		if p != lead {
+			n++
+		}
+	}
+	return n
+}
+
 // leave gives everything back.
 func (s *Store) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Timeout)
@@ -396,6 +412,7 @@ type Node struct {
 	Leads      bool          `json:"leads,omitempty"`
 	Entries    int64         `json:"entries"`       // of the log that it has
 	Subs       int64         `json:"subscriptions"` // version of the table that it knows
+	Keys       string        `json:"keys"`          // fingerprint of its keys
 	Age        time.Duration `json:"-"`             // since it was heard of
 	Live       bool          `json:"-"`
 }
@@ -408,7 +425,7 @@ func (s *Store) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	me := Node{ID: s.id, Name: s.opts.Node, Generation: s.opts.Generation(), Entries: size}
+	me := Node{ID: s.id, Name: s.opts.Node, Generation: s.opts.Generation(), Entries: size, Keys: s.opts.Keys}
 	s.mu.Lock()
 	me.Subs = s.subsSeen
 	for p := range s.leases {
@@ -424,7 +441,6 @@ func (s *Store) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sent := s.now()
 	v, err := s.run(ctx, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, text, forgetNodes.Milliseconds())
 	if err != nil {
 		return fmt.Errorf("saying that this node lives: %w", err)
@@ -433,7 +449,6 @@ func (s *Store) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.beaten.Store(int64(sent))
 	s.broken.Store(nil)
 	s.mu.Lock()
 	s.nodes = nodes
@@ -495,9 +510,10 @@ func (s *Store) signal(c chan struct{}) {
 func (s *Store) listen() {
 	sub := s.rdb.Subscribe(s.life, s.keys.wake())
 	defer sub.Close()
+	said := sub.Channel(goredis.WithChannelSize(1000))
 	for {
 		select {
-		case m, ok := <-sub.Channel(goredis.WithChannelSize(1000)):
+		case m, ok := <-said:
 			if !ok {
 				return
 			}
@@ -516,6 +532,8 @@ func (s *Store) heard(what string) {
 		if err := s.refreshSubscriptions(s.life); err == nil {
 			s.signal(s.beatNow)
 		}
+	case "ask":
+		s.signal(s.asked)
 	case "lease":
 		s.signal(s.beatNow)
 	default:

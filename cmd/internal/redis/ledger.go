@@ -113,11 +113,15 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 		return fail(err)
 	}
 	var effectFor, standingFor time.Duration
+	standingFor = s.opts.Retain
 	if st.Case == "" {
 		standingFor = keepClean
 	}
 	if e.State.Terminal() {
 		effectFor = keepEffect
+		if s.opts.Retain > 0 {
+			effectFor = min(effectFor, s.opts.Retain)
+		}
 		if st.Case == "" {
 			effectFor = keepClean
 		}

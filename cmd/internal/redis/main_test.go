@@ -92,21 +92,8 @@ func openTest(t testing.TB, o Options) *Store {
 func owner(t testing.TB, o Options) *Store {
 	t.Helper()
 	s := openTest(t, o)
-	waitFor(t, "one node to hold everything", func() bool { return s.holds() == o.Partitions && s.Leads() })
+	waitFor(t, "one node to hold everything", func() bool { return s.Holds() == o.Partitions && s.Leads() })
 	return s
-}
-
-// holds is how many partitions a node has.
-func (s *Store) holds() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for p := range s.leases {
-		if p != lead {
-			n++
-		}
-	}
-	return n
 }
 
 func waitFor(t testing.TB, what string, cond func() bool) {

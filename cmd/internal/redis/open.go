@@ -71,6 +71,10 @@ type Options struct {
 	// it. 0: 2.
 	MinCopies int
 
+	// Retain is how long after its last change what is known of a message with a
+	// case is kept. 0: for good.
+	Retain time.Duration
+
 	// Generation says which rules the node runs; nil: it does not.
 	Generation func() string
 	// Lost is told that a lease ended: owns reports whether a lane was in it. Nil:
@@ -190,6 +194,7 @@ type Store struct {
 	claiming chan struct{} // holds one while a claim runs
 	tailNow  chan struct{} // holds one when the sealed log may have grown
 	beatNow  chan struct{} // holds one when a beat is wanted
+	asked    chan struct{} // holds one when another node may have asked something
 
 	life      context.Context // ended by Close
 	end       context.CancelFunc
@@ -229,7 +234,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 		opts: o, keys: keyset{o.Prefix}, log: o.Log, epoch: time.Now(),
 		id:     strings.NewReplacer("/", "-", " ", "-").Replace(o.Node) + "-" + random(6),
 		leases: map[int]*lease{}, counts: make([]count, o.Partitions), subs: map[string]subscriptions.Subscription{},
-		wake: make(chan struct{}, 1), claiming: make(chan struct{}, 1), tailNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), claiming: make(chan struct{}, 1), tailNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), asked: make(chan struct{}, 1),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	defer func() {
@@ -263,13 +268,21 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.own(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.forgetHere(ctx); err != nil {
+		return nil, err
+	}
 	s.put = newBatcher(s)
 	if err := s.refreshSubscriptions(ctx); err != nil {
 		return nil, err
 	}
+	sent := s.now()
 	if err := s.beat(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.look(ctx); err != nil {
+		return nil, err
+	}
+	s.beaten.Store(int64(sent))
 	s.loops.Go(s.listen)
 	s.loops.Go(s.leaseLoop)
 	s.loops.Go(s.watchdog)
@@ -323,7 +336,7 @@ func dial(o Options) (goredis.UniversalClient, error) {
 // join reads, or as the first node writes, what all nodes must agree on.
 func (s *Store) join(ctx context.Context) error {
 	key := s.keys.of(lead, "install")
-	for _, kv := range [][2]string{{"id", random(16)}, {"partitions", strconv.Itoa(s.opts.Partitions)}, {"keys", s.opts.Keys}} {
+	for _, kv := range [][2]string{{"id", random(16)}, {"partitions", strconv.Itoa(s.opts.Partitions)}} {
 		if err := s.rdb.HSetNX(ctx, key, kv[0], kv[1]).Err(); err != nil {
 			return fmt.Errorf("joining the installation: %w", err)
 		}
@@ -335,8 +348,18 @@ func (s *Store) join(ctx context.Context) error {
 	if have["partitions"] != strconv.Itoa(s.opts.Partitions) {
 		return fmt.Errorf("the installation has %s partitions and this node is configured for %d: the number is fixed by its first node, set partitions to %s", have["partitions"], s.opts.Partitions, have["partitions"])
 	}
-	if have["keys"] != s.opts.Keys {
-		return errors.New("this node's keys are not those of the other nodes: copy keys_dir from one of them")
+	v, err := s.run(ctx, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, "", forgetNodes.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("joining the installation: %w", err)
+	}
+	nodes, err := s.nodesOf(v)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if n.Live && n.Keys != s.opts.Keys {
+			return fmt.Errorf("this node's keys are not those of node %s, so that they would not know each other's digests: copy its keys_dir (to change keys, stop all nodes first)", n.Name)
+		}
 	}
 	s.install = have["id"]
 	return nil
@@ -463,11 +486,21 @@ func (s *Store) Ready() error {
 	if know := s.server.Load(); know.unsafe != nil {
 		return know.unsafe
 	}
-	if idle := s.now() - time.Duration(s.beaten.Load()); idle > s.opts.Lease {
-		return fmt.Errorf("%w: nothing was heard from it for %s", ErrUnavailable, idle.Truncate(time.Millisecond))
+	if err := s.Fresh(); err != nil {
+		return err
 	}
 	if why := s.full(); why != "" {
 		return fmt.Errorf("%w (%s)", webhook.ErrFull, why)
+	}
+	return nil
+}
+
+// Fresh returns nil if this node knows the state of the installation as of less
+// than a lease ago. A node that does not may lack a subscription that the others
+// have, and must not judge notifications.
+func (s *Store) Fresh() error {
+	if idle := s.now() - time.Duration(s.beaten.Load()); idle > s.opts.Lease {
+		return fmt.Errorf("%w: nothing was heard from it for %s", ErrUnavailable, idle.Truncate(time.Millisecond))
 	}
 	return nil
 }

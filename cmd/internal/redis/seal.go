@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -284,7 +285,43 @@ func (s *Store) tail(ctx context.Context) error {
 		if err := s.model.AppendSealed(ctx, have, bodies); err != nil {
 			return err
 		}
+		if slices.ContainsFunc(bodies, func(b []byte) bool { return bytes.Contains(b, []byte(`"kind":"forget"`)) }) {
+			if err := s.forgetHere(ctx); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// Forget has every node delete what entries older than a time said, and the cases
+// that nothing younger belongs to; see sqlite.Store.Forget. Only the leader does
+// anything: it says so in the log, and each node deletes when it copies that entry.
+func (s *Store) Forget(ctx context.Context, olderThan time.Time) (int64, error) {
+	if !s.Leads() {
+		return 0, nil
+	}
+	first, before, err := s.model.Forgettable(ctx, olderThan)
+	if err != nil || before <= first {
+		return 0, err
+	}
+	err = s.Append(ctx, actions.Entry{
+		Kind: actions.KindForget, Actor: actions.ActorSelf, Forgot: &actions.Forgot{Before: before, Until: olderThan.UTC()},
+		Verdict: fmt.Sprintf("retention deletes entries %d to %d; their hashes stay", first, before-1),
+	})
+	if err == nil {
+		err = s.Flush(ctx)
+	}
+	return before - first, err
+}
+
+// forgetHere deletes what the log says is to be deleted. What was done is not done
+// again, so it may be called at any time.
+func (s *Store) forgetHere(ctx context.Context) error {
+	last, err := s.model.Entries(ctx, actions.Filter{Kind: actions.KindForget, Limit: 1})
+	if err != nil || len(last) == 0 || last[0].Forgot == nil {
+		return err
+	}
+	return s.model.ForgetBefore(ctx, last[0].Forgot.Before)
 }
 
 // sealedFrom reads sealed entries from number n on, as many as there are at hand,
@@ -342,8 +379,16 @@ func (s *Store) fill(ctx context.Context, l *lease) error {
 	if err != nil || oldest == 0 {
 		return err
 	}
+	begins, _, err := s.model.Forgettable(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
 	for _, n := range s.Nodes() {
 		if !n.Live || n.ID == s.id || n.Entries >= oldest {
+			continue
+		}
+		if n.Entries < begins {
+			s.log.Warn("a node lacks entries that retention has deleted: stop it, and give it a copy of another node's "+sqlite.FileName, zap.String("node", n.Name))
 			continue
 		}
 		key := s.fillKey(n.ID)
@@ -446,11 +491,49 @@ func (s *Store) CaughtUp(ctx context.Context) error {
 	}
 }
 
-// SealedSize is the size of the sealed log as last heard of.
-func (s *Store) SealedSize() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.head.size
+// LogState is how far the log is, and what it costs.
+type LogState struct {
+	Unsealed  int64 // entries that have no number yet
+	Missing   int64 // sealed entries that this node does not have
+	Memory    int64 // bytes that Redis uses; in a cluster those of one server
+	MaxMemory int64 // 0: no limit
+}
+
+// LogState returns how far the log is.
+func (s *Store) LogState(ctx context.Context) (LogState, error) {
+	fail := func(err error) (LogState, error) {
+		return LogState{}, fmt.Errorf("reading the state of the log: %w", err)
+	}
+	h, err := s.readHead(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	have, err := s.model.LogSize(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var waiting []*goredis.IntCmd
+	_, err = s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for part := lead; part < s.opts.Partitions; part++ {
+			waiting = append(waiting, p.XLen(ctx, s.keys.alog(part)))
+		}
+		return nil
+	})
+	if err != nil {
+		return fail(s.judged(err))
+	}
+	info, err := s.rdb.Info(ctx, "memory").Result()
+	if err != nil {
+		return fail(s.judged(err))
+	}
+	st := LogState{Missing: max(0, h.size-have), MaxMemory: s.server.Load().maxMemory}
+	st.Memory, _ = strconv.ParseInt(infoField(info, "used_memory"), 10, 64)
+	for _, w := range waiting {
+		st.Unsealed += w.Val()
+	}
+	return st, nil
 }
 
 // CheckpointSink keeps what the leader signs here and at the other nodes.

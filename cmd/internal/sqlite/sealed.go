@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"teamsdlp/actions"
 )
@@ -46,6 +47,41 @@ func (s *Store) AppendSealed(ctx context.Context, first int64, bodies [][]byte) 
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("appending %d sealed entries: %w", len(bodies), err)
+	}
+	return nil
+}
+
+// Forgettable returns the first entry whose body is there, and the first that must
+// stay if those older than a time go; see Forget.
+func (r *Reader) Forgettable(ctx context.Context, olderThan time.Time) (first, before int64, err error) {
+	if first, before, err = r.forgettable(ctx, olderThan); err != nil {
+		err = fmt.Errorf("looking for entries older than %s: %w", olderThan.UTC().Format(time.RFC3339), err)
+	}
+	return first, before, err
+}
+
+// ForgetBefore is Forget for a log that several nodes share, where the entry that
+// says so is in the log already.
+func (s *Store) ForgetBefore(ctx context.Context, before int64) error {
+	for _, some := range []func() (int64, error){
+		func() (n int64, err error) {
+			err = s.do(ctx, entryBytes, func(t *tx) error {
+				n, err = forgetSome(t, before)
+				return err
+			}, nil)
+			return n, err
+		},
+		func() (int64, error) {
+			n, err := s.deleteCases(ctx, before)
+			return int64(n), err
+		},
+	} {
+		for n := int64(pruneRows); n == pruneRows; {
+			var err error
+			if n, err = some(); err != nil {
+				return fmt.Errorf("deleting entries before %d: %w", before, err)
+			}
+		}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ package limit
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -70,6 +71,7 @@ type Limiter struct {
 	now   func() time.Time
 
 	mu      sync.Mutex
+	share   int // of how many limiters this is one
 	windows map[string]*window
 	closed  map[string]time.Time   // workload: until when
 	strikes map[string]int         // workload: refusals in a row that named no time
@@ -115,6 +117,8 @@ func (p *pace) free(now time.Time) time.Time {
 // in common: Graph counts its calls over all of them too. It is safe for
 // concurrent use.
 type App struct {
+	rate float64
+
 	mu sync.Mutex
 	w  *window
 }
@@ -124,7 +128,17 @@ func NewApp(rate float64) *App {
 	if rate <= 0 {
 		return nil
 	}
-	return &App{w: newWindow(rate)}
+	return &App{rate: rate, w: newWindow(rate)}
+}
+
+// Share makes this one of n that keep to the rate of the app between them.
+func (a *App) Share(n int) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.w = a.w.at(a.rate / float64(max(n, 1)))
 }
 
 // take grants a call and returns now, or the first moment at which it may.
@@ -149,7 +163,7 @@ func New(rates Rates, now func() time.Time) *Limiter {
 	if now == nil {
 		now = time.Now
 	}
-	return &Limiter{rates: rates, now: now, windows: map[string]*window{}, closed: map[string]time.Time{}, strikes: map[string]int{}, recent: map[string][]time.Time{}, paces: map[string]*pace{}}
+	return &Limiter{rates: rates, now: now, share: 1, windows: map[string]*window{}, closed: map[string]time.Time{}, strikes: map[string]int{}, recent: map[string][]time.Time{}, paces: map[string]*pace{}}
 }
 
 // Wait returns nil when c may be sent, which counts as sent, or ctx's error.
@@ -241,6 +255,30 @@ func (l *Limiter) lately(workload string, now time.Time) []time.Time {
 	})
 	l.recent[workload] = grants[first:]
 	return l.recent[workload]
+}
+
+// Share makes this limiter one of n that keep to the rates of teams and tenant
+// between them: each grants its part. A conversation is not shared.
+func (l *Limiter) Share(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n = max(n, 1); n == l.share {
+		return
+	}
+	l.share = n
+	for name, w := range l.windows {
+		var rate float64
+		switch kind, _, _ := strings.Cut(name, " "); kind {
+		case "team":
+			rate = l.rates.Team
+		case "tenant":
+			rate = l.rates.Tenant
+		default:
+			continue
+		}
+		l.windows[name] = w.at(rate / float64(n))
+	}
+	l.dispatch()
 }
 
 // Passed notes that Graph took a call of the workload.
@@ -355,8 +393,8 @@ func (l *Limiter) scopes(c Call) []scope {
 		}
 	}
 	add("conversation "+c.Conversation, l.rates.Conversation, c.Conversation != "")
-	add("team "+c.Team, l.rates.Team, c.Team != "")
-	add("tenant", l.rates.Tenant, c.Metered)
+	add("team "+c.Team, l.rates.Team/float64(l.share), c.Team != "")
+	add("tenant", l.rates.Tenant/float64(l.share), c.Metered)
 	return list
 }
 
@@ -376,6 +414,13 @@ func (l *Limiter) forget(now time.Time) {
 func newWindow(rate float64) *window {
 	most := max(1, int(rate))
 	return &window{most: most, span: time.Duration(float64(most)/rate*float64(time.Second)) + slack}
+}
+
+// at is the window for another rate: what was granted counts on.
+func (w *window) at(rate float64) *window {
+	next := newWindow(rate)
+	next.grants = append(next.grants, w.grants[max(0, len(w.grants)-next.most):]...)
+	return next
 }
 
 // free is when the window takes another.

@@ -1,0 +1,266 @@
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/redistest"
+)
+
+// balancer is what stands before several nodes: it gives each request to the
+// next node, and to the one after that if nobody answers there.
+type balancer struct {
+	addr  string
+	nodes []string
+	next  atomic.Int64
+}
+
+func newBalancer(t *testing.T) *balancer {
+	t.Helper()
+	b := &balancer{addr: freePort(t)}
+	ln, err := net.Listen("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: b, ReadHeaderTimeout: patience}
+	go func() { _ = srv.Serve(ln) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	return b
+}
+
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	first := int(b.next.Add(1))
+	for i := range b.nodes {
+		failed := false
+		proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.nodes[(first+i)%len(b.nodes)]})
+		proxy.Transport = &http.Transport{DisableKeepAlives: true}
+		proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { failed = true }
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+		if !failed {
+			return
+		}
+	}
+	w.WriteHeader(http.StatusBadGateway)
+}
+
+// cluster is several nodes behind a balancer, on one Redis.
+type cluster struct {
+	redis *redistest.Server
+	front *balancer
+	nodes []*site
+}
+
+// newCluster writes the configurations of n nodes with the same keys and rules.
+func newCluster(t *testing.T, twin *graphtwin.Twin, n int, change ...func(node)) *cluster {
+	t.Helper()
+	c := &cluster{redis: redistest.Start(t), front: newBalancer(t)}
+	for i := range n {
+		s := newSite(t, twin.URL(), change...)
+		c.front.nodes = append(c.front.nodes, s.public)
+		s.edit(func(d node) {
+			d["public"].(node)["url"] = "http://" + c.front.addr
+			d["store"] = node{"kind": "redis", "redis": node{"addresses": []any{c.redis.Addr}, "node": fmt.Sprint("node", i), "lease": "2s"}}
+			if i > 0 {
+				d["keys_dir"], d["rules_dir"] = filepath.Join(c.nodes[0].dir, "keys"), c.nodes[0].rules()
+			}
+		})
+		c.nodes = append(c.nodes, s)
+	}
+	return c
+}
+
+// up starts all nodes and waits until they are ready and share the work.
+func (c *cluster) up() *cluster {
+	for _, s := range c.nodes {
+		s.launch()
+	}
+	for _, s := range c.nodes {
+		s.ready()
+		waitFor(s.t, "the node to hold its part", func() bool {
+			return s.metric("teamsdlp_nodes_live") == float64(len(c.nodes)) && s.metric("teamsdlp_partitions_held") == float64(16/len(c.nodes))
+		})
+	}
+	return c
+}
+
+// settle waits until everything was delivered, worked off and numbered.
+func (c *cluster) settle(twin *graphtwin.Twin) {
+	for _, s := range c.nodes {
+		s.settle(twin)
+	}
+	for _, s := range c.nodes {
+		waitFor(s.t, "the log to be whole", func() bool {
+			return s.metric("teamsdlp_log_entries_unsealed") == 0 && s.metric("teamsdlp_log_entries_missing") == 0
+		})
+	}
+}
+
+// TestNodes: two processes on one Redis and one twin do what one does, each part
+// of the work is one node's, and the log is the same on both.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	a, b := c.nodes[0], c.nodes[1]
+	x := newTraffic(t, twin)
+	x.say(100)
+	c.settle(twin)
+	log := a.entries()
+	if faults := account(x.said, twin, log); len(faults) > 0 {
+		t.Errorf("%d faults, as\n%s", len(faults), strings.Join(faults[:min(10, len(faults))], "\n"))
+	}
+	if other := b.entries(); !slices.EqualFunc(log, other, func(x, y entry) bool { return x.Seq == y.Seq && x.Case == y.Case && x.Kind == y.Kind }) {
+		t.Errorf("the nodes have different logs, of %d and %d entries", len(log), len(other))
+	}
+	for _, s := range c.nodes {
+		if n := s.metric("teamsdlp_verdicts_total"); n < 10 {
+			t.Errorf("a node judged %v messages only", n)
+		}
+		if s.metric("teamsdlp_resources_covered") != 2 {
+			t.Errorf("a node shows %v resources as covered", s.metric("teamsdlp_resources_covered"))
+		}
+	}
+	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+		t.Errorf("%d subscriptions were asked for; want 2", n)
+	}
+
+	// A release asked of either node is carried out by the one that holds the
+	// conversation.
+	for i, s := range c.nodes {
+		for _, m := range x.said[:20] {
+			if m.fate != fateBlock || shown(t, twin, m.Message).PatchCount > 1 {
+				continue
+			}
+			code, out, errs := run(t, "actions", "release", "--data", s.data(), "--reason", "a mistake", a.caseIn(log, m.Message))
+			if code != 0 {
+				t.Fatalf("release on node %d: exit code %d\n%s%s", i, code, out, errs)
+			}
+			await(t, twin, m.Message, "released", released)
+		}
+	}
+
+	// Rules: every node takes a change, and says which it runs.
+	before := a.metric("teamsdlp_nodes_other_rules")
+	a.useRules()
+	for _, s := range c.nodes {
+		waitFor(t, "the new rules", func() bool { return s.metric(`teamsdlp_rule_generations_total{result="in_force"}`) >= 1 })
+	}
+	waitFor(t, "the nodes to say so", func() bool { return a.metric("teamsdlp_nodes_other_rules") == 0 })
+	if before != 0 {
+		t.Errorf("%v nodes ran other rules", before)
+	}
+	m := say(t, twin, "ana", "ana-li", "card "+card)
+	c.settle(twin)
+	if shown(t, twin, m).Blocked {
+		t.Error("a rule that was taken away still blocks")
+	}
+
+	// One node leaves: the other has all, at once.
+	a.useRules("base.yaml")
+	waitFor(t, "the rules to be back", func() bool { return b.metric(`teamsdlp_rule_generations_total{result="in_force"}`) >= 2 })
+	a.stop(t)
+	waitFor(t, "the other to take over", func() bool { return b.metric("teamsdlp_partitions_held") == 16 && b.metric("teamsdlp_leader") == 1 })
+	for _, in := range []string{"ana-li", "deal", "standup"} {
+		m := say(t, twin, "ana", "chat:"+in, "card "+card)
+		await(t, twin, m, "blocked", blocked)
+	}
+	waitFor(t, "the log to be whole", func() bool {
+		return b.metric("teamsdlp_log_entries_unsealed") == 0 && b.metric("teamsdlp_log_entries_missing") == 0
+	})
+	b.stop(t)
+	all := b.entries()
+	for i, e := range all {
+		if e.Seq != int64(i) {
+			t.Fatalf("entry %d has seq %d", i, e.Seq)
+		}
+	}
+	code, out, errs := run(t, "actions", "verify", "--data", b.data(), "--key", publicKey(t, a), "--checkpoints", away)
+	if code != 0 {
+		t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
+	}
+	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+		t.Errorf("%d subscriptions were asked for over a change of leaders; want 2", n)
+	}
+}
+
+// TestNodesKill: under traffic one of two nodes is killed again and again.
+func TestNodesKill(t *testing.T) {
+	t.Parallel()
+	rounds := 8
+	if n := os.Getenv("TEAMSDLP_TEST_ROUNDS"); n != "" {
+		_, _ = fmt.Sscan(n, &rounds)
+	}
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	rng := newRand(t)
+	for range rounds {
+		for range 3 {
+			x.say(10)
+			moment(rng, 300*time.Millisecond)
+		}
+		s := c.nodes[rng.IntN(2)]
+		x.say(40)
+		moment(rng, 60*time.Millisecond)
+		s.kill()
+		x.say(20)
+		moment(rng, time.Second)
+		s.launch()
+		moment(rng, time.Second)
+	}
+	for _, s := range c.nodes {
+		s.ready()
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+	again, found := interrupted(twin, c.nodes[0].entries())
+	if found == 0 {
+		t.Error("the kills hit nothing that was under way")
+	}
+	t.Logf("%d messages, %d kills; %d messages were delivered again; of %d actions a read found that they had worked", len(x.said), rounds, again, found)
+}
+
+// account wants that nothing was lost or done twice, that both nodes have one and
+// the same log, and that it is whole against the checkpoints.
+func (c *cluster) account(t *testing.T, x *traffic, twin *graphtwin.Twin, checkpoints string) {
+	t.Helper()
+	log := c.nodes[0].entries()
+	if faults := account(x.said, twin, log); len(faults) > 0 {
+		t.Errorf("%d faults, as\n%s", len(faults), strings.Join(faults[:min(10, len(faults))], "\n"))
+	}
+	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+		t.Errorf("%d subscriptions were asked for; want 2", n)
+	}
+	for _, s := range c.nodes {
+		for i, e := range s.entries() {
+			if e.Seq != int64(i) || e.Case != log[i].Case || e.Kind != log[i].Kind {
+				t.Fatalf("entry %d of a node differs: %+v", i, e)
+			}
+		}
+		code, out, errs := run(t, "actions", "verify", "--data", s.data(), "--key", publicKey(t, c.nodes[0]), "--checkpoints", checkpoints)
+		if code != 0 {
+			t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
+		}
+	}
+}
