@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -327,10 +328,10 @@ func (s *Store) lose(l *lease, why string) {
 	s.log.Info("lease ended", zap.String("partition", tag(l.part)), zap.Int64("fence", l.fence), zap.String("reason", why))
 	if s.opts.Lost != nil {
 		s.opts.Lost(func(lane string) bool {
-			if l.part == lead {
-				return len(lane) > 10 && lane[:10] == "lifecycle/"
+			if strings.HasPrefix(lane, "lifecycle/") { // they are the leader's
+				return l.part == lead
 			}
-			return partition(lane, s.opts.Partitions) == l.part
+			return l.part != lead && partition(lane, s.opts.Partitions) == l.part
 		})
 	}
 }

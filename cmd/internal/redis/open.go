@@ -86,6 +86,8 @@ type Options struct {
 	Observe sqlite.Observer
 	// ReadModel are the options of the read model, Dir apart; for tests.
 	ReadModel sqlite.Options
+
+	keepSealed int64 // 0: defaultKeepSealed
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -114,6 +116,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	set(&o.MaxItems, 1_000_000)
 	set(&o.MaxUnverified, 10_000)
+	set(&o.keepSealed, defaultKeepSealed)
 	if o.Lease == 0 {
 		o.Lease = 6 * time.Second
 	}

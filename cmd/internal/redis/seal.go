@@ -27,9 +27,9 @@ const (
 	settled = 20 * time.Millisecond
 	// sealBatch is how many entries of one partition are numbered at once.
 	sealBatch = 500
-	// keepSealed is how many sealed entries stay in Redis although every node has
+	// defaultKeepSealed is how many sealed entries stay in Redis although every node has
 	// them.
-	keepSealed = 2000
+	defaultKeepSealed = 2000
 	// fillBytes bounds what is sent at once to a node that lacks older entries.
 	fillBytes = 1 << 20
 )
@@ -360,11 +360,11 @@ func (s *Store) trim(ctx context.Context, l *lease) error {
 			}
 		}
 	}
-	if copies < s.opts.MinCopies || least <= keepSealed {
+	if copies < s.opts.MinCopies || least <= s.opts.keepSealed {
 		return nil
 	}
-	// An id is one more than its number: entry least-keepSealed stays.
-	_, err := s.run(ctx, ledScript, []string{s.keys.lease(lead), s.sealedKey()}, l.args("XTRIM", "MINID", strconv.FormatInt(least-keepSealed+1, 10)+"-0")...)
+	// An id is one more than its number: the last keepSealed stay.
+	_, err := s.run(ctx, ledScript, []string{s.keys.lease(lead), s.sealedKey()}, l.args("XTRIM", "MINID", strconv.FormatInt(least-s.opts.keepSealed+1, 10)+"-0")...)
 	return err
 }
 

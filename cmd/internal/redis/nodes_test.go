@@ -1,0 +1,578 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/sqlite"
+	"teamsdlp/cmd/internal/storetest"
+	"teamsdlp/subscriptions"
+	"teamsdlp/webhook"
+)
+
+// crash ends a node as kill -9 does: nothing is given back.
+func (s *Store) crash(t testing.TB) {
+	t.Helper()
+	s.closeOnce.Do(func() {
+		s.end()
+		s.loops.Wait()
+		s.put.close()
+		s.closeErr = errors.Join(s.rdb.Close(), s.model.Close())
+	})
+	must(t, s.closeErr)
+}
+
+// messages are one item in each of n conversations.
+func messages(n int) []webhook.Item {
+	list := make([]webhook.Item, n)
+	for i := range list {
+		list[i] = storetest.Item(fmt.Sprint("c", i), 1)
+	}
+	return list
+}
+
+func keyOf(i int) string { return fmt.Sprintf("tenant/chats/c%d/messages/1", i) }
+
+// claimAll claims n items of a node.
+func claimAll(t testing.TB, s *Store, n int) []webhook.Item {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var list []webhook.Item
+	for len(list) < n {
+		items, err := s.Claim(ctx, n)
+		if err != nil {
+			t.Fatalf("claimed %d of %d: %v", len(list), n, err)
+		}
+		list = append(list, items...)
+	}
+	return list
+}
+
+func TestNodesShareTheWork(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	waitFor(t, "each to hold half", func() bool { return a.Holds() == 2 && b.Holds() == 2 })
+	if a.Live() != 2 || b.Live() != 2 {
+		t.Errorf("live: %d and %d, want 2", a.Live(), b.Live())
+	}
+	if !a.Leads() || b.Leads() {
+		t.Error("leadership moved without need")
+	}
+	const n = 40
+	must(t, b.Put(t.Context(), messages(n))) // any node takes any item
+	d, err := a.Depth(t.Context())
+	must(t, err)
+	if d.Items != n {
+		t.Errorf("%d items, want %d", d.Items, n)
+	}
+	seen := map[string]bool{}
+	for _, s := range []*Store{a, b} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		for len(seen) < n {
+			items, err := s.Claim(ctx, n)
+			if err != nil {
+				break // all of its partitions were claimed
+			}
+			for _, i := range items {
+				if seen[i.Resource] {
+					t.Errorf("%s was claimed twice", i.Resource)
+				}
+				seen[i.Resource] = true
+			}
+		}
+		cancel()
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d were claimed", len(seen), n)
+	}
+	if err := b.Close(); err != nil { // gives its leases back
+		t.Error(err)
+	}
+	waitFor(t, "one node to hold everything again", func() bool { return a.Holds() == 4 })
+}
+
+// A node that dies is replaced within twice the lease, and what it had in flight
+// is claimed again.
+func TestTakeover(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	must(t, a.Put(t.Context(), messages(20)))
+	inFlight := claimAll(t, a, 20)
+	must(t, a.Drop(t.Context(), inFlight[0].Receipt, "done"))
+	must(t, a.Defer(t.Context(), inFlight[1].Receipt, time.Now(), "again"))
+	a.crash(t)
+	died := time.Now()
+	b := openTest(t, another(t, o, "b"))
+	got := claimAll(t, b, 19)
+	waitFor(t, "all partitions and the lead", func() bool { return b.Holds() == 4 && b.Leads() })
+	if took := time.Since(died); took > 2*o.Lease {
+		t.Errorf("the partitions were taken over after %s, the lease is %s", took, o.Lease)
+	}
+	attempts := 0
+	for _, g := range got {
+		if g.Resource == inFlight[0].Resource {
+			t.Error("an item that had ended came again")
+		}
+		attempts += g.Attempts
+	}
+	if attempts != 1 {
+		t.Errorf("%d attempts were kept, want 1", attempts)
+	}
+}
+
+// steal gives every lease of a node to another, as if it had run out unnoticed.
+func (s *Store) steal(t testing.TB) {
+	t.Helper()
+	for p := lead; p < s.opts.Partitions; p++ {
+		must(t, s.rdb.HSet(t.Context(), s.keys.lease(p), "owner", "thief", "until", time.Now().Add(time.Hour).UnixMilli()).Err())
+		must(t, s.rdb.HIncrBy(t.Context(), s.keys.lease(p), "fence", 1).Err())
+	}
+}
+
+// Under a lease that another node has, nothing is written, whatever the node
+// itself still believes.
+func TestFenced(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	must(t, a.Put(ctx, messages(8)))
+	items := claimAll(t, a, 8)
+	held, release := a.Held(ctx, items[0].Receipt)
+	defer release()
+	must(t, held.Err())
+	must(t, Guard(held))
+	term, end, err := a.Lead(ctx)
+	must(t, err)
+	defer end()
+	a.steal(t)
+	before := a.dump(t)
+	work := context.WithoutCancel(held)
+	e := actions.Effect{MessageKey: strings.Replace(strings.NewReplacer("('", "/", "')", "").Replace("tenant/"+items[0].Resource), "//", "/", 1), Version: "1", State: actions.StateApplied}
+	for name, err := range map[string]error{
+		"Decide":             a.Decide(work, e, actions.Standing{}, actions.Entry{Kind: actions.KindIntent}),
+		"Finish":             a.Finish(work, e, actions.Standing{}, items[0].Receipt, actions.Entry{Kind: actions.KindResult}),
+		"Drop":               a.Drop(work, items[0].Receipt, ""),
+		"Defer":              a.Defer(work, items[0].Receipt, time.Now(), ""),
+		"Quarantine":         a.Quarantine(work, items[0].Receipt, ""),
+		"SaveSubscription":   a.SaveSubscription(context.WithoutCancel(term), subscriptions.Subscription{LocalID: "x"}),
+		"DeleteSubscription": a.DeleteSubscription(context.WithoutCancel(term), "x"),
+		"Alive":              a.Alive(context.WithoutCancel(term), "x", time.Now()),
+		"Show":               a.Show(context.WithoutCancel(term), nil),
+		"checkpoint":         a.CheckpointSink().Put(context.WithoutCancel(term), []byte("o\n1\nx\n")),
+	} {
+		if !errors.Is(err, ErrFenced) {
+			t.Errorf("%s: got %v, want ErrFenced", name, err)
+		}
+	}
+	if d := cmp.Diff(before, a.dump(t)); d != "" {
+		t.Errorf("a fenced node wrote (-before +after):\n%s", d)
+	}
+	waitFor(t, "the node to notice", func() bool { return a.Holds() == 0 && !a.Leads() })
+	<-held.Done()
+	<-term.Done()
+	if err := Guard(held); !errors.Is(err, ErrFenced) {
+		t.Errorf("a request to Graph passes: %v", err)
+	}
+	// Work that begins now finds no lease at all.
+	later, stop := a.Held(ctx, items[1].Receipt)
+	defer stop()
+	if later.Err() == nil {
+		t.Error("work on an item of another node may begin")
+	}
+	if _, _, err := a.HeldKey(ctx, keyOf(1)); !errors.Is(err, ErrFenced) {
+		t.Errorf("HeldKey: %v", err)
+	}
+	if err := a.Decide(ctx, actions.Effect{MessageKey: keyOf(1), Version: "1"}, actions.Standing{}); !errors.Is(err, ErrFenced) {
+		t.Errorf("Decide without a lease: %v", err)
+	}
+}
+
+// A job that outlived its lease stays fenced when the same node gets the
+// partition back.
+func TestAnotherLeaseIsAnother(t *testing.T) {
+	ctx := t.Context()
+	a := owner(t, testOptions(t, sharedServer(t)))
+	must(t, a.Put(ctx, messages(1)))
+	item := claimAll(t, a, 1)[0]
+	held, release := a.Held(ctx, item.Receipt)
+	defer release()
+	r, err := parseReceipt(item.Receipt)
+	must(t, err)
+	a.lose(a.lease(r.part), "test")
+	must(t, a.rdb.HSet(ctx, a.keys.lease(r.part), "until", 0).Err())
+	waitFor(t, "the partition to come back", func() bool { return a.lease(r.part) != nil })
+	again := claimAll(t, a, 1)[0]
+	if again.Receipt != item.Receipt {
+		t.Errorf("the item has receipt %s, had %s", again.Receipt, item.Receipt)
+	}
+	late := context.WithoutCancel(held)
+	e := actions.Effect{MessageKey: keyOf(0), Version: "1", State: actions.StateClean}
+	if err := a.Finish(late, e, actions.Standing{}, item.Receipt); !errors.Is(err, ErrFenced) {
+		t.Errorf("Finish under the old lease: %v", err)
+	}
+	if Guard(late) == nil {
+		t.Error("a request to Graph passes under the old lease")
+	}
+	now, stop := a.Held(ctx, again.Receipt)
+	defer stop()
+	must(t, a.Finish(now, e, actions.Standing{}, again.Receipt))
+}
+
+// Lost is told which lanes a lease held before they can be claimed again.
+func TestLostNamesTheLanes(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	told := make(chan func(string) bool, 10)
+	o.Lost = func(owns func(string) bool) { told <- owns }
+	a := owner(t, o)
+	for p := lead; p < o.Partitions; p++ {
+		a.lose(a.lease(p), "test")
+		owns := <-told
+		for i := range 50 {
+			lane := laneOf(keyOf(i))
+			if got, want := owns(lane), partition(lane, o.Partitions) == p; got != want {
+				t.Errorf("partition %d, lane %s: %v", p, lane, got)
+			}
+		}
+		if owns("lifecycle/sub") != (p == lead) {
+			t.Errorf("partition %d and the lifecycle lane", p)
+		}
+	}
+}
+
+// dump is everything in the keys of a store, but for who leads and lives.
+func (s *Store) dump(t testing.TB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	keys, err := s.rdb.Keys(t.Context(), s.opts.Prefix+":*").Result()
+	must(t, err)
+	for _, k := range keys {
+		if strings.HasSuffix(k, ":nodes") || strings.HasSuffix(k, ":lease") {
+			continue
+		}
+		v, err := s.rdb.Dump(t.Context(), k).Result()
+		must(t, err)
+		out[k] = fmt.Sprintf("%x", v)
+	}
+	return out
+}
+
+// ---- the log ----
+
+func appendN(t testing.TB, s *Store, n int) {
+	t.Helper()
+	for i := range n {
+		must(t, s.Append(t.Context(), actions.Entry{Kind: actions.KindGap, Case: fmt.Sprint("c", i%7), Tenant: "t", Verdict: fmt.Sprint(i)}))
+	}
+}
+
+// sameLog wants the logs of nodes to be the same bytes, whole and numbered, with
+// one root.
+func sameLog(t testing.TB, size int64, stores ...*Store) {
+	t.Helper()
+	var first [][]byte
+	var root string
+	for i, s := range stores {
+		waitFor(t, fmt.Sprintf("node %d to have %d entries", i, size), func() bool {
+			n, err := s.LogSize(t.Context())
+			must(t, err)
+			return n >= size
+		})
+		var bodies [][]byte
+		must(t, s.Bodies(t.Context(), 0, func(seq int64, b []byte) error {
+			if seq != int64(len(bodies)) {
+				return fmt.Errorf("entry %d follows entry %d", seq, len(bodies)-1)
+			}
+			bodies = append(bodies, b)
+			return nil
+		}))
+		n, head, err := actions.TreeHead(t.Context(), s)
+		must(t, err)
+		if n != size {
+			t.Errorf("node %d has %d entries, want %d", i, n, size)
+		}
+		if i == 0 {
+			first, root = bodies, head.String()
+			continue
+		}
+		if !slices.EqualFunc(first, bodies, bytes.Equal) || root != head.String() {
+			t.Errorf("node %d has another log", i)
+		}
+	}
+}
+
+func TestLogReachesEveryNode(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	appendN(t, a, 10)
+	appendN(t, b, 10)
+	sameLog(t, 20, a, b)
+	c, entries, err := b.Case(t.Context(), "c1")
+	must(t, err)
+	if len(entries) != 4 || c.LastSeq != entries[3].Seq {
+		t.Errorf("case c1 has %d entries, the last is %d", len(entries), c.LastSeq)
+	}
+	for _, e := range entries {
+		if d := e.SealedAt.Sub(e.Time); d < -time.Second || d > 5*time.Second {
+			t.Errorf("entry %d was numbered %s after it was made", e.Seq, d)
+		}
+	}
+	// A new leader goes on from there.
+	a.crash(t)
+	appendN(t, b, 5)
+	sameLog(t, 25, b)
+}
+
+// A leader that died after it had published and before it had deleted what it
+// published from does not make anything twice.
+func TestPublishedIsNotPublishedAgain(t *testing.T) {
+	ctx := t.Context()
+	a := owner(t, testOptions(t, sharedServer(t)))
+	a.sealing.Lock() // the loop waits
+	appendN(t, a, 5)
+	e := actions.Effect{MessageKey: keyOf(1), Version: "1", State: actions.StateShadow}
+	must(t, a.Finish(ctx, e, actions.Standing{}, "", actions.Entry{Kind: actions.KindShadow, Case: "x"}))
+	saved := map[string]string{}
+	for p := lead; p < a.opts.Partitions; p++ {
+		if v, err := a.rdb.Dump(ctx, a.keys.alog(p)).Result(); err == nil {
+			saved[a.keys.alog(p)] = v
+		}
+	}
+	a.sealing.Unlock()
+	must(t, a.Flush(ctx))
+	sameLog(t, 6, a)
+	if len(saved) != 2 {
+		t.Fatalf("%d streams held entries", len(saved))
+	}
+	for k, v := range saved {
+		must(t, a.rdb.RestoreReplace(ctx, k, 0, v).Err())
+	}
+	must(t, a.Flush(ctx))
+	sameLog(t, 6, a)
+	appendN(t, a, 1)
+	must(t, a.Flush(ctx))
+	sameLog(t, 7, a)
+}
+
+// Entries of one case keep the order in which they were committed, whichever
+// partition they went to.
+func TestOrderAcrossPartitions(t *testing.T) {
+	ctx := t.Context()
+	a := owner(t, testOptions(t, sharedServer(t)))
+	const n = 30
+	for i := range n {
+		entry := actions.Entry{Kind: actions.KindGap, Case: "x", Verdict: fmt.Sprint(i)}
+		if i%3 == 0 {
+			must(t, a.Append(ctx, entry))
+			continue
+		}
+		must(t, a.Finish(ctx, actions.Effect{MessageKey: keyOf(i), Version: "1", State: actions.StateShadow}, actions.Standing{}, "", entry))
+	}
+	must(t, a.Flush(ctx))
+	waitFor(t, "the log", func() bool { size, err := a.LogSize(ctx); must(t, err); return size == n })
+	_, entries, err := a.Case(ctx, "x")
+	must(t, err)
+	for i, e := range entries {
+		if e.Verdict != fmt.Sprint(i) {
+			t.Fatalf("entry %d is %s", i, e.Verdict)
+		}
+	}
+}
+
+// Redis forgets sealed entries that every node has; a node that comes later is
+// sent them by the leader.
+func TestForgottenEntriesAreSent(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	o.keepSealed = 10
+	a := owner(t, o)
+	appendN(t, a, 50)
+	sameLog(t, 50, a)
+	if n, err := a.rdb.XLen(ctx, a.sealedKey()).Result(); err != nil || n != 50 {
+		t.Errorf("with one copy, Redis has %d of 50 entries: %v", n, err)
+	}
+	b := openTest(t, another(t, o, "b"))
+	sameLog(t, 50, a, b)
+	waitFor(t, "Redis to forget", func() bool {
+		n, err := a.rdb.XLen(ctx, a.sealedKey()).Result()
+		must(t, err)
+		return n == 10
+	})
+	c := openTest(t, another(t, o, "c"))
+	sameLog(t, 50, a, b, c)
+	appendN(t, c, 20)
+	sameLog(t, 70, a, b, c)
+}
+
+// A checkpoint of the leader reaches the other nodes.
+func TestCheckpointsReachEveryNode(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	must(t, a.CheckpointSink().Put(t.Context(), []byte("origin\n3\nroot\n")))
+	waitFor(t, "the checkpoint", func() bool {
+		c, err := b.LastCheckpoint(t.Context())
+		must(t, err)
+		return c.Size == 3
+	})
+	if err := b.CheckpointSink().Put(t.Context(), []byte("origin\n4\nroot\n")); !errors.Is(err, ErrFenced) {
+		t.Errorf("a node that does not lead shared a checkpoint: %v", err)
+	}
+}
+
+// ---- subscriptions ----
+
+// A pending subscription is known to every live node once it is saved.
+func TestPendingIsKnownEverywhere(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	waitFor(t, "the nodes to know each other", func() bool { return a.Live() == 2 && b.Live() == 2 })
+	for i := range 20 {
+		sub := subscriptions.Subscription{LocalID: fmt.Sprint(i), TenantID: "t", ClientState: fmt.Sprint("secret", i), Status: subscriptions.Pending}
+		must(t, a.SaveSubscription(ctx, sub))
+		if !slices.ContainsFunc(b.PendingOnes(), func(s subscriptions.Subscription) bool { return s.ClientState == sub.ClientState }) {
+			t.Fatalf("subscription %d is not known to the other node", i)
+		}
+		sub.ID, sub.Status = fmt.Sprint("ID", i), subscriptions.Active
+		must(t, a.SaveSubscription(ctx, sub))
+		waitFor(t, "it to be in force everywhere", func() bool { _, ok := b.Lookup(fmt.Sprint("id", i)); return ok })
+	}
+	old := subscriptions.Subscription{LocalID: "old", ID: "old", Status: subscriptions.Retired, RetiredAt: time.Now().Add(-late - time.Minute)}
+	must(t, a.SaveSubscription(ctx, old))
+	for _, id := range []string{"", "old", "nobody"} {
+		if _, ok := a.Lookup(id); ok {
+			t.Errorf("%q was found", id)
+		}
+	}
+	if err := b.SaveSubscription(ctx, old); !errors.Is(err, ErrFenced) {
+		t.Errorf("a node that does not lead saved a subscription: %v", err)
+	}
+}
+
+// A node that cannot answer is waited for no longer than it is live.
+func TestPendingDoesNotWaitForTheDead(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	o.Lease = time.Second
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	waitFor(t, "the nodes to know each other", func() bool { return a.Live() == 2 })
+	b.crash(t)
+	must(t, a.SaveSubscription(t.Context(), subscriptions.Subscription{LocalID: "x", Status: subscriptions.Pending}))
+}
+
+func TestNotifiedAndViews(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	at := time.Now().UTC()
+	must(t, b.Notified(ctx, map[string]time.Time{"id": at}))
+	got, err := a.TakeNotified(ctx)
+	must(t, err)
+	if !got["id"].Equal(at) || len(got) != 1 {
+		t.Errorf("told %v", got)
+	}
+	if got, err = a.TakeNotified(ctx); err != nil || len(got) != 0 {
+		t.Errorf("told twice: %v %v", got, err)
+	}
+	must(t, a.Show(ctx, []subscriptions.View{{TenantID: "t", ID: "id", Gap: &subscriptions.Gap{Cause: "c"}}}))
+	waitFor(t, "the view", func() bool { v := b.Views(); return len(v) == 1 && v[0].Gap != nil && v[0].Gap.Cause == "c" })
+}
+
+func TestAsk(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	waitFor(t, "each to hold half", func() bool { return a.Holds() == 2 && b.Holds() == 2 })
+	for _, s := range []*Store{a, b} {
+		go func() {
+			_ = s.Answer(t.Context(), func(_ context.Context, q []byte) []byte { return []byte(s.opts.Node + " " + string(q)) })
+		}()
+	}
+	for i := range 10 {
+		want := "a "
+		if _, stop, err := b.HeldKey(t.Context(), keyOf(i)); err == nil {
+			stop()
+			want = "b "
+		}
+		got, err := a.Ask(t.Context(), keyOf(i), []byte("q"))
+		must(t, err)
+		if string(got) != want+"q" {
+			t.Errorf("%s was answered by %s, want %s", keyOf(i), got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Ask(ctx, keyOf(0), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a question that was given up: %v", err)
+	}
+}
+
+// ---- one installation ----
+
+func TestJoining(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	o.Keys = "k1"
+	a := owner(t, o)
+	other := another(t, o, "b")
+	other.Partitions = 8
+	refuse(t, other, "set partitions to 4")
+	other = another(t, o, "b")
+	other.Keys = "k2"
+	refuse(t, other, "copy its keys_dir")
+
+	// A data directory that is of something else.
+	embedded := another(t, o, "b")
+	st, err := sqlite.Open(ctx, sqlite.Options{Dir: embedded.Dir, MinFree: -1})
+	must(t, err)
+	must(t, st.Append(ctx, actions.Entry{Kind: actions.KindGap}))
+	must(t, st.Close())
+	refuse(t, embedded, "holds an embedded store with 1 log entries")
+	full := another(t, o, "b")
+	st, err = sqlite.Open(ctx, sqlite.Options{Dir: full.Dir, MinFree: -1})
+	must(t, err)
+	must(t, st.Put(ctx, messages(1)))
+	must(t, st.Close())
+	refuse(t, full, "holds an embedded store with 1 items")
+	elsewhere := testOptions(t, sharedServer(t))
+	elsewhere.Dir = a.opts.Dir
+	must(t, a.Close())
+	refuse(t, elsewhere, "the log of another installation")
+	// Keys may change once nobody runs.
+	o.Keys = "k3"
+	must(t, owner(t, o).Close())
+	r, err := sqlite.OpenReadOnly(ctx, o.Dir)
+	must(t, err)
+	defer r.Close()
+	if whose, err := ReadModelOf(ctx, r); err != nil || whose == "" {
+		t.Errorf("the directory says that it is of %q: %v", whose, err)
+	}
+}
+
+// refuse wants opening to fail with a text.
+func refuse(t testing.TB, o Options, want string) {
+	t.Helper()
+	s, err := Open(t.Context(), o)
+	if err == nil {
+		_ = s.Close()
+		t.Errorf("opened; want an error with %q", want)
+		return
+	}
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v; want %q in it", err, want)
+	}
+}
