@@ -31,6 +31,7 @@ type Server struct {
 	Addr string
 	Dir  string
 	args []string
+	conf string // of a sentinel
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -76,6 +77,9 @@ func (s *Server) Port() string {
 func (s *Server) Up() {
 	s.t.Helper()
 	args := append([]string{"--port", s.Port(), "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--daemonize", "no"}, s.args...)
+	if s.conf != "" {
+		args = []string{s.conf, "--port", s.Port(), "--bind", "127.0.0.1", "--dir", s.Dir, "--sentinel"}
+	}
 	cmd := exec.Command("redis-server", args...)
 	log, err := os.OpenFile(filepath.Join(s.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -173,4 +177,13 @@ func (s *Server) send(sig syscall.Signal) {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// StartSentinel starts a sentinel with a configuration file, which it rewrites.
+func StartSentinel(t testing.TB, conf string) *Server {
+	t.Helper()
+	s := &Server{t: t, Dir: filepath.Dir(conf), Addr: FreeAddr(t), conf: conf}
+	s.Up()
+	t.Cleanup(s.Kill)
+	return s
 }

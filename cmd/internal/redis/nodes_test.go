@@ -59,6 +59,7 @@ func claimAll(t testing.TB, s *Store, n int) []webhook.Item {
 }
 
 func TestNodesShareTheWork(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)
 	b := openTest(t, another(t, o, "b"))
@@ -105,6 +106,7 @@ func TestNodesShareTheWork(t *testing.T) {
 // A node that dies is replaced within twice the lease, and what it had in flight
 // is claimed again.
 func TestTakeover(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)
 	must(t, a.Put(t.Context(), messages(20)))
@@ -312,6 +314,7 @@ func sameLog(t testing.TB, size int64, stores ...*Store) {
 }
 
 func TestLogReachesEveryNode(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)
 	b := openTest(t, another(t, o, "b"))
@@ -393,6 +396,7 @@ func TestOrderAcrossPartitions(t *testing.T) {
 // Redis forgets sealed entries that every node has; a node that comes later is
 // sent them by the leader.
 func TestForgottenEntriesAreSent(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	o := testOptions(t, sharedServer(t))
 	o.keepSealed = 10
@@ -464,6 +468,7 @@ func TestPendingIsKnownEverywhere(t *testing.T) {
 
 // A node that cannot answer is waited for no longer than it is live.
 func TestPendingDoesNotWaitForTheDead(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, sharedServer(t))
 	o.Lease = time.Second
 	a := owner(t, o)
@@ -493,6 +498,7 @@ func TestNotifiedAndViews(t *testing.T) {
 }
 
 func TestAsk(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)
 	b := openTest(t, another(t, o, "b"))

@@ -300,6 +300,14 @@ func random(n int) string {
 	return hex.EncodeToString(b)
 }
 
+// quiet takes what the client would print to standard error: what matters of it
+// comes back as an error.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { goredis.SetLogger(quiet{}) })
+
 // dial makes the client. It sends nothing yet.
 func dial(o Options) (goredis.UniversalClient, error) {
 	u := &goredis.UniversalOptions{
@@ -313,6 +321,7 @@ func dial(o Options) (goredis.UniversalClient, error) {
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
 		PoolSize: 32,
 	}
+	silence()
 	switch o.Mode {
 	case Single:
 		if len(o.Addrs) != 1 {

@@ -28,7 +28,7 @@ func (k *server) waits(o Options) bool { return !k.always || o.Replicas > 0 }
 // confirm asks Redis, after what was written over the same connection, that it
 // is synced here and at the replicas.
 func (k *server) confirm(ctx context.Context, p goredis.Pipeliner, o Options) *goredis.Cmd {
-	patience := (o.Timeout * 9 / 10).Milliseconds()
+	patience := (o.Timeout / 3).Milliseconds() // the answer must come in time, the second one as well where the script was not known
 	if k.waitAOF {
 		return p.Do(ctx, "WAITAOF", 1, o.Replicas, patience)
 	}
