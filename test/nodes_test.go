@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,11 +27,30 @@ type balancer struct {
 	addr  string
 	nodes []string
 	next  atomic.Int64
+
+	mu      sync.Mutex
+	answers map[int]int // by status
+	slowest time.Duration
+}
+
+// forget begins a new count of answers.
+func (b *balancer) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers, b.slowest = map[int]int{}, 0
+}
+
+// seen is how many answers of a status there were, and how long the slowest of
+// all took.
+func (b *balancer) seen(status int) (n int, slowest time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.answers[status], b.slowest
 }
 
 func newBalancer(t *testing.T) *balancer {
 	t.Helper()
-	b := &balancer{addr: freePort(t)}
+	b := &balancer{addr: freePort(t), answers: map[int]int{}}
 	ln, err := net.Listen("tcp", b.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +72,14 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		failed := false
 		proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.nodes[(first+i)%len(b.nodes)]})
 		proxy.Transport = &http.Transport{DisableKeepAlives: true}
+		begun := time.Now()
+		proxy.ModifyResponse = func(res *http.Response) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.answers[res.StatusCode]++
+			b.slowest = max(b.slowest, time.Since(begun))
+			return nil
+		}
 		proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { failed = true }
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		proxy.ServeHTTP(w, r)

@@ -22,6 +22,7 @@ import (
 
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/graph"
+	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
 	"teamsdlp/policy/rulefile"
@@ -61,6 +62,9 @@ func (c *checkCmd) Run(e *env) error {
 	k := &checker{now: time.Now, client: &http.Client{Timeout: graphHandshakeWait, CheckRedirect: noRedirect}}
 	if k.config(c.Config, cfg, err) {
 		k.offline(cfg)
+		if cfg.Store.Kind == config.Redis {
+			k.nodes(e.ctx, cfg)
+		}
 		if c.Online {
 			k.online(e.ctx, cfg)
 		}
@@ -216,7 +220,9 @@ func (k *checker) offline(cfg *config.Config) {
 	k.certificates(cfg)
 	k.tls(cfg)
 	k.data(cfg.DataDir)
-	k.store(cfg.DataDir)
+	if cfg.Store.Kind == config.Embedded {
+		k.store(cfg.DataDir)
+	}
 	k.checkpoints(cfg.ActionLog.CheckpointFile)
 	k.desk(cfg)
 	k.rules(cfg.RulesDir)
@@ -447,6 +453,40 @@ func (k *checker) store(dir string) {
 		return
 	}
 	k.ok(check, "log entries: %d; nothing in quarantine", entries)
+}
+
+// nodes looks at Redis. It joins nothing and writes nothing.
+func (k *checker) nodes(ctx context.Context, cfg *config.Config) {
+	const check = "store"
+	o, err := redisOptions(cfg)
+	if err != nil {
+		k.fault(check, "name a PEM file", "%s", oneLine(err))
+		return
+	}
+	look, err := redis.Look(ctx, o)
+	if err != nil {
+		k.fault(check, "change it there; serve does not start like this", "%s", oneLine(err))
+		return
+	}
+	k.ok(check, "%s", look.Server)
+	if look.Quarantined > 0 {
+		k.warn(check, "what is in quarantine was not judged; the program log has the reason of each", "items in quarantine: %d", look.Quarantined)
+	}
+	generations := map[string]bool{}
+	for _, n := range look.Nodes {
+		if !n.Live {
+			continue
+		}
+		generations[n.Generation] = true
+		leads := ""
+		if n.Leads {
+			leads = ", leads"
+		}
+		k.add(isOK, check, n.Name, "", "holds %s%s; rules %.12s; has %d entries of the log", plural(len(n.Partitions), "partition"), leads, n.Generation, n.Entries)
+	}
+	if len(generations) > 1 {
+		k.warn(check, "give every node the same rule files", "the nodes run %d different rule generations", len(generations))
+	}
 }
 
 // checkpoints looks at where signed checkpoints go. It writes nothing to the

@@ -204,3 +204,62 @@ func (s *Store) Describe() string {
 	}
 	return fmt.Sprintf("%s %s (%s, %s), %d partitions", k.product, k.version, s.opts.Mode, how, s.opts.Partitions)
 }
+
+// State is what can be seen without joining.
+type State struct {
+	Server      string
+	Nodes       []Node
+	Quarantined int64
+}
+
+// Look connects, judges Redis' settings as Open does, and reads who runs. It
+// writes nothing.
+func Look(ctx context.Context, o Options) (State, error) {
+	fail := func(err error) (State, error) {
+		return State{}, fmt.Errorf("the store on Redis at %s: %w", strings.Join(o.Addrs, ", "), err)
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return fail(err)
+	}
+	s := &Store{opts: o, keys: keyset{o.Prefix}, log: o.Log}
+	if s.rdb, err = dial(o); err != nil {
+		return fail(err)
+	}
+	defer s.rdb.Close()
+	know, err := s.inspect(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	s.server.Store(know)
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return fail(err)
+	}
+	said, err := s.rdb.HGetAll(ctx, s.keys.of(lead, "nodes")).Result()
+	if err != nil {
+		return fail(err)
+	}
+	var list []any // as the script of a beat answers
+	for id, line := range said {
+		at, about, _ := strings.Cut(line, " ")
+		ms, err := strconv.ParseInt(at, 10, 64)
+		if err != nil {
+			return fail(errors.New("the list of nodes cannot be read"))
+		}
+		list = append(list, id, strconv.FormatInt(max(0, now.UnixMilli()-ms), 10), about)
+	}
+	nodes, err := s.nodesOf(list)
+	if err != nil {
+		return fail(err)
+	}
+	st := State{Server: s.Describe(), Nodes: nodes}
+	for p := lead; p < o.Partitions; p++ {
+		n, err := s.rdb.XLen(ctx, s.keys.dead(p)).Result()
+		if err != nil {
+			return fail(err)
+		}
+		st.Quarantined += n
+	}
+	return st, nil
+}

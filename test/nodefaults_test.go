@@ -1,0 +1,164 @@
+package test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pause stops a process where it is; resume lets it go on.
+func (p *proc) pause(t *testing.T)  { p.send(t, syscall.SIGSTOP) }
+func (p *proc) resume(t *testing.T) { p.send(t, syscall.SIGCONT) }
+
+func (p *proc) send(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leader is the node that leads; nil: none says so.
+func (c *cluster) leader() *site {
+	for _, s := range c.nodes {
+		if s.metric("teamsdlp_leader") == 1 {
+			return s
+		}
+	}
+	return nil
+}
+
+// TestRedisKilled: Redis is killed under traffic, again and again. F6.
+func TestRedisKilled(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	rng := newRand(t)
+	for range 5 {
+		x.say(40)
+		moment(rng, 200*time.Millisecond)
+		c.redis.Kill()
+		x.say(10)
+		moment(rng, 500*time.Millisecond)
+		c.redis.Up()
+		for _, s := range c.nodes {
+			s.ready()
+		}
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+}
+
+// TestRedisFrozen: while Redis stands still every answer is a 503, in less than
+// 2.2 seconds, and nothing is lost or done twice. F8.
+func TestRedisFrozen(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	x.say(40)
+	c.front.forget()
+	c.redis.Freeze()
+	x.say(60)
+	waitFor(t, "Graph to try again and again", func() bool { n, _ := c.front.seen(http.StatusServiceUnavailable); return n >= 20 })
+	waitFor(t, "the nodes not to be ready", func() bool {
+		for _, s := range c.nodes {
+			if status, _, err := get("http://" + s.private + "/readyz"); err != nil || status == http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
+	refused, slowest := c.front.seen(http.StatusServiceUnavailable)
+	t.Logf("%d requests were refused, the slowest answer took %s", refused, slowest)
+	if slowest > 2200*time.Millisecond {
+		t.Errorf("an answer took %s", slowest)
+	}
+	for _, d := range twin.Deliveries() {
+		if d.Status == 0 {
+			t.Errorf("delivery %d of %s was not answered", d.Number, d.MessageID)
+		}
+	}
+	c.redis.Thaw()
+	for _, s := range c.nodes {
+		s.ready()
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+}
+
+// TestNodePaused: a node stands still in the middle of its work for longer than
+// its lease, and goes on: what the other did meanwhile is not done again. F10.
+// The first to stand still leads, so that two leaders meet as well. F11.
+func TestNodePaused(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	rng := newRand(t)
+	for round := range 4 {
+		s := c.leader()
+		if s == nil || round%2 == 1 {
+			s = c.nodes[rng.IntN(2)]
+		}
+		other := c.nodes[0]
+		if other == s {
+			other = c.nodes[1]
+		}
+		x.say(40)
+		moment(rng, 100*time.Millisecond)
+		s.pause(t)
+		// The balancer waits for the node that stands still, as a real one would.
+		waitFor(t, "the other to take over", func() bool {
+			return other.metric("teamsdlp_partitions_held") == 16 && other.metric("teamsdlp_leader") == 1
+		})
+		x.say(20)
+		s.resume(t)
+		for _, s := range c.nodes {
+			s.ready()
+		}
+		waitFor(t, "one leader", func() bool { return c.nodes[0].metric("teamsdlp_leader")+c.nodes[1].metric("teamsdlp_leader") == 1 })
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+}
+
+// TestUnsafeRedis: serve does not start on settings that lose what was answered,
+// and says what to change; nor on a data directory of the other kind. F7.
+func TestUnsafeRedis(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	c := newCluster(t, twin, 1)
+	s := c.nodes[0]
+	c.redis.Set("appendfsync", "everysec")
+	code, _, errs := run(t, "serve", "--config", s.config())
+	if code != 2 || !strings.Contains(errs, "CONFIG SET appendfsync always") {
+		t.Errorf("serve: exit code %d\n%s", code, errs)
+	}
+	code, out, errs := run(t, "check", "--config", s.config())
+	if code != 1 || !strings.Contains(out, "CONFIG SET appendfsync always") {
+		t.Errorf("check: exit code %d\n%s%s", code, out, errs)
+	}
+	c.redis.Set("appendfsync", "always")
+	if code, out, errs := run(t, "check", "--config", s.config()); code != 0 || !strings.Contains(out, "Redis 7.") {
+		t.Errorf("check: exit code %d\n%s%s", code, out, errs)
+	}
+	s.up()
+	x := newTraffic(t, twin)
+	x.say(10)
+	c.settle(twin)
+	if code, out, errs := run(t, "check", "--config", s.config()); code != 0 || !strings.Contains(out, "node0") {
+		t.Errorf("check beside serve: exit code %d\n%s%s", code, out, errs)
+	}
+	s.stop(t)
+	s.edit(func(d node) { d["store"] = node{"kind": "embedded"} })
+	if code, _, errs := run(t, "serve", "--config", s.config()); code != 2 || !strings.Contains(errs, "set store.kind to redis") {
+		t.Errorf("serve with the embedded store: exit code %d\n%s", code, errs)
+	}
+}
