@@ -1,7 +1,9 @@
 package test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,12 +13,18 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"teamsdlp/test/redistest"
 )
 
 // composeFile is what is looked at in docker-compose.yml.
 type composeFile struct {
 	Services map[string]struct {
-		Build struct {
+		Image    string
+		Hostname string
+		Profiles []string
+		Configs  []struct{ Source, Target string }
+		Build    struct {
 			Context string
 		}
 		Command     []string
@@ -32,9 +40,50 @@ type composeFile struct {
 		}
 	}
 	Volumes map[string]any
+	Configs map[string]struct {
+		Content string
+	}
 	Secrets map[string]struct {
 		File string
 	}
+}
+
+func readCompose(t *testing.T) composeFile {
+	t.Helper()
+	var compose composeFile
+	if err := yaml.Unmarshal([]byte(readFile(t, "../docker-compose.yml")), &compose); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range compose.Services {
+		if len(s.Profiles) != 1 {
+			t.Errorf("service %s has the profiles %v: it would start with either", name, s.Profiles)
+		}
+		for _, secret := range s.Secrets {
+			if compose.Secrets[secret].File == "" {
+				t.Errorf("secret %s of %s has no file", secret, name)
+			}
+		}
+		for _, v := range s.Volumes {
+			if from, _, _ := strings.Cut(v, ":"); !strings.HasPrefix(from, ".") {
+				if _, ok := compose.Volumes[from]; !ok {
+					t.Errorf("volume %s of %s is not declared", from, name)
+				}
+			}
+		}
+	}
+	return compose
+}
+
+// in returns the services of a profile.
+func (c composeFile) in(profile string) []string {
+	var names []string
+	for name, s := range c.Services {
+		if slices.Contains(s.Profiles, profile) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // dockerfile is a Dockerfile as a list of instructions, lines joined.
@@ -79,12 +128,9 @@ func (d dockerfile) list(t *testing.T, name string) []string {
 // directory: command, environment, files, secrets and health check.
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	var compose composeFile
-	if err := yaml.Unmarshal([]byte(readFile(t, "../docker-compose.yml")), &compose); err != nil {
-		t.Fatal(err)
-	}
-	if len(compose.Services) != 1 {
-		t.Fatalf("%d services; want one", len(compose.Services))
+	compose := readCompose(t)
+	if got := compose.in("one"); !slices.Equal(got, []string{"teamsdlp"}) {
+		t.Fatalf("the profile one has the services %v", got)
 	}
 	service, ok := compose.Services["teamsdlp"]
 	if !ok || len(service.Command) == 0 {
@@ -211,6 +257,112 @@ func TestCompose(t *testing.T) {
 	}
 	if grace, err := time.ParseDuration(service.Grace); err != nil || grace < 30*time.Second {
 		t.Errorf("stop_grace_period %q: draining may take longer", service.Grace)
+	}
+}
+
+// TestComposeNodes starts what the profile nodes of docker-compose.yml says: its
+// Redis, with its command and its users, and its two nodes, behind a stand-in for
+// the proxy, whose configuration must name them.
+func TestComposeNodes(t *testing.T) {
+	t.Parallel()
+	compose := readCompose(t)
+	if got := compose.in("nodes"); !slices.Equal(got, []string{"dlp-1", "dlp-2", "proxy", "redis"}) {
+		t.Fatalf("the profile nodes has the services %v", got)
+	}
+	head := readFile(t, "../docker-compose.yml")
+	twin := newTwin(t)
+	host := t.TempDir()
+
+	// Redis, as the file starts it, with users as the file's head says.
+	const password = "correct horse battery staple"
+	sum := sha256.Sum256([]byte(password))
+	found := regexp.MustCompile(`(?m)^#   (user teamsdlp on )#<sha256>(.*)$`).FindStringSubmatch(head)
+	if found == nil {
+		t.Fatal("the head of the file does not show secrets/redis_users")
+	}
+	users := filepath.Join(host, "redis_users")
+	writeFile(t, users, fmt.Sprintf("%s#%x%s\n", found[1], sum, found[2]))
+	args := slices.Clone(compose.Services["redis"].Command)
+	if args[0] != "redis-server" {
+		t.Fatalf("redis is started by %v", args)
+	}
+	data := t.TempDir()
+	for i, a := range args {
+		args[i] = strings.NewReplacer("/run/secrets/redis_users", users, "/data", data).Replace(a)
+	}
+	if !slices.Contains(compose.Services["redis"].Secrets, "redis_users") || !slices.ContainsFunc(compose.Services["redis"].Volumes, func(v string) bool { return strings.HasSuffix(v, ":/data") }) {
+		t.Error("redis is not given its users or its volume")
+	}
+	server := redistest.StartLocked(t, data, args[1:]...)
+
+	front := newBalancer(t)
+	c := &cluster{redis: server, front: front}
+	proxy := compose.Configs[compose.Services["proxy"].Configs[0].Source].Content
+	for i, name := range []string{"dlp-1", "dlp-2"} {
+		service := compose.Services[name]
+		if !strings.Contains(proxy, " "+name+":8443") || service.Hostname != name {
+			t.Errorf("the proxy does not know %s, whose host name is %q", name, service.Hostname)
+		}
+		for _, p := range service.Ports {
+			if !strings.HasPrefix(p, "127.0.0.1:") {
+				t.Errorf("%s publishes %s: only the proxy is for the network", name, p)
+			}
+		}
+		if !service.ReadOnly {
+			t.Errorf("the file system of %s is writable", name)
+		}
+		s := newSite(t, twin.URL())
+		withUser(s)
+		front.nodes = append(front.nodes, s.public)
+		here := strings.NewReplacer("/etc/teamsdlp/teamsdlp.yaml", s.config(), "/etc/teamsdlp", s.dir, "/var/lib/teamsdlp", s.data(),
+			"/run/secrets/redis_password", filepath.Join(host, "redis_password"), "redis:6379", server.Addr)
+		writeFile(t, filepath.Join(host, "redis_password"), password+"\n")
+		// The key of the head, read as YAML.
+		line := regexp.MustCompile(`(?m)^#   store: (.*)$`).FindStringSubmatch(head)
+		if line == nil {
+			t.Fatal("the head of the file does not show the key store")
+		}
+		store := node{}
+		if err := yaml.Unmarshal([]byte(here.Replace(line[1])), &store); err != nil {
+			t.Fatal(err)
+		}
+		store["redis"].(node)["node"] = name // on one machine both have the same host name
+		s.edit(func(d node) {
+			d["public"].(node)["url"] = "http://" + front.addr
+			d["store"] = store
+			d["data_dir"] = s.data()
+			if i > 0 {
+				d["keys_dir"], d["rules_dir"] = filepath.Join(c.nodes[0].dir, "keys"), c.nodes[0].rules()
+			}
+		})
+		var env, command []string
+		for k, v := range service.Environment {
+			env = append(env, k+"="+here.Replace(v))
+		}
+		for _, a := range service.Command {
+			command = append(command, here.Replace(a))
+		}
+		s.proc = start(t, binary, env, command...)
+		c.nodes = append(c.nodes, s)
+	}
+	for _, s := range c.nodes {
+		s.ready()
+		check := slices.Clone(compose.Services["dlp-1"].Healthcheck.Test)
+		for i, a := range check {
+			check[i] = strings.Replace(a, "127.0.0.1:8444", s.private, 1)
+		}
+		if code, out, errs := run(t, check[2:]...); code != 0 {
+			t.Errorf("the health check fails: exit code %d\n%s%s", code, out, errs)
+		}
+	}
+	x := newTraffic(t, twin)
+	x.say(20)
+	c.settle(twin)
+	if faults := account(x.said, twin, c.nodes[1].entries()); len(faults) > 0 {
+		t.Errorf("%d faults, as\n%s", len(faults), strings.Join(faults[:min(10, len(faults))], "\n"))
+	}
+	for _, s := range c.nodes {
+		s.stop(t)
 	}
 }
 

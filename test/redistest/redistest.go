@@ -33,6 +33,8 @@ type Server struct {
 	args []string
 	conf string // of a sentinel
 
+	locked bool // PING is answered by NOAUTH
+
 	mu  sync.Mutex
 	cmd *exec.Cmd
 }
@@ -51,6 +53,16 @@ func Start(t testing.TB, args ...string) *Server {
 func StartIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, Dir: dir, Addr: FreeAddr(t), args: args}
+	s.Up()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// StartLocked is StartIn for a server that knows no command from somebody who has
+// not signed in.
+func StartLocked(t testing.TB, dir string, args ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, Dir: dir, Addr: FreeAddr(t), args: args, locked: true}
 	s.Up()
 	t.Cleanup(s.Kill)
 	return s
@@ -107,7 +119,7 @@ func (s *Server) Up() {
 // Answers reports whether the server answers PING with PONG: not while it loads.
 func (s *Server) Answers() bool {
 	said, err := s.Do("PING")
-	return err == nil && said == "+PONG"
+	return err == nil && (said == "+PONG" || s.locked && strings.HasPrefix(said, "-NOAUTH"))
 }
 
 // Do sends one command and returns the first line of the answer.
