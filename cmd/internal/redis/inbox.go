@@ -436,15 +436,16 @@ func (s *Store) Drop(ctx context.Context, receipt, reason string) error {
 }
 
 // Defer puts a claimed row back until a time, and counts an attempt. Both outlive
-// the process. The time is taken as a wait from now, by Redis' clock.
-func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, _ string) error {
+// the process. The time is taken as a wait from now, by Redis' clock. reason is
+// kept for whoever looks, so it names no text.
+func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reason string) error {
 	r, l, row, err := s.flight(ctx, receipt)
 	if err == nil && row == nil {
 		err = ErrNotClaimed
 	}
 	if err == nil {
 		wait := max(0, time.Until(until).Milliseconds())
-		_, err = s.run(ctx, deferScript, s.rowKeys(r.part)[:4], l.args(r.id, wait, row.attempts+1)...)
+		_, err = s.run(ctx, deferScript, s.rowKeys(r.part)[:4], l.args(r.id, wait, strconv.Itoa(row.attempts+1)+" "+reason)...)
 	}
 	if err != nil {
 		return fmt.Errorf("deferring inbox row %q: %w", receipt, err)

@@ -34,6 +34,7 @@ func (k keyset) attempts(p int) string { return k.of(p, "attempts") } // hash of
 func (k keyset) dead(p int) string     { return k.of(p, "dlq") }      // stream of quarantined items
 func (k keyset) alog(p int) string     { return k.of(p, "alog") }     // stream of entries to be numbered
 func (k keyset) lease(p int) string    { return k.of(p, "lease") }    // hash: owner, fence, until
+func (k keyset) open(p int) string     { return k.of(p, "open") }     // hash of releases that are decided and not finished
 
 func (k keyset) effect(p int, message, version string) string {
 	return k.of(p, "e:"+digest(message, version))

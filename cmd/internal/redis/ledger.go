@@ -1,10 +1,12 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -40,11 +42,14 @@ func (s *Store) Begin(ctx context.Context, messageKey, version string) (actions.
 		st actions.Standing
 		e  actions.Effect
 	)
-	for _, part := range []struct {
+	for i, part := range []struct {
 		cmd *goredis.StringCmd
 		v   any
 	}{{standing, &st}, {effect, &e}} {
 		body, err := part.cmd.Bytes()
+		if i == 0 {
+			_, body, _ = bytes.Cut(body, []byte("\n")) // the message's key stands before it
+		}
 		if errors.Is(err, goredis.Nil) {
 			continue
 		}
@@ -126,10 +131,15 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 			effectFor = keepClean
 		}
 	}
-	args := l.args(s.number(), string(e.State), effect, standing, effectFor.Milliseconds(), standingFor.Milliseconds(), r.id, r.size, r.unverified, s.id)
+	standing = append([]byte(e.MessageKey+"\n"), standing...)
+	open := ""
+	if strings.HasPrefix(e.Version, releasePrefix) {
+		open = digest(e.MessageKey, e.Version)
+	}
+	args := l.args(s.number(), string(e.State), effect, standing, effectFor.Milliseconds(), standingFor.Milliseconds(), r.id, r.size, r.unverified, s.id, open)
 	keys := []string{
 		s.keys.lease(p), s.keys.effect(p, e.MessageKey, e.Version), s.keys.standing(p, e.MessageKey), s.keys.alog(p),
-		s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p), s.keys.counts(p),
+		s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p), s.keys.counts(p), s.keys.open(p),
 	}
 	v, err := s.run(ctx, settleScript, keys, append(args, bodies...)...)
 	if err != nil {
@@ -142,6 +152,35 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 		return fail(actions.ErrFinished)
 	}
 	return nil
+}
+
+// releasePrefix begins the version of an effect that is an analyst's release: no
+// inbox row brings it back when its node dies before its result is on record.
+const releasePrefix = "release/"
+
+// UnfinishedReleases returns the analysts' releases, in the partitions that this
+// node holds, that were decided and have no result.
+func (s *Store) UnfinishedReleases(ctx context.Context) ([]actions.Effect, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var list []actions.Effect
+	for p := range s.opts.Partitions {
+		if s.lease(p) == nil {
+			continue
+		}
+		bodies, err := s.rdb.HVals(ctx, s.keys.open(p)).Result()
+		if err != nil {
+			return nil, fmt.Errorf("reading unfinished releases: %w", s.judged(err))
+		}
+		for _, body := range bodies {
+			var e actions.Effect
+			if err := json.Unmarshal([]byte(body), &e); err != nil {
+				return nil, errors.New("reading unfinished releases: one cannot be decoded")
+			}
+			list = append(list, e)
+		}
+	}
+	return list, nil
 }
 
 // encodeEntries returns entries without number and id: those come with the tree.

@@ -582,3 +582,70 @@ func refuse(t testing.TB, o Options, want string) {
 		t.Errorf("got %v; want %q in it", err, want)
 	}
 }
+
+// A release whose node died is known to the node that takes over.
+func TestUnfinishedReleases(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	o.Lease = time.Second
+	a := owner(t, o)
+	order := &actions.OrderRecord{Target: actions.Target{Tenant: "tenant", ChatID: "c0", MessageID: "1"}}
+	for _, version := range []string{"100", "release/a", "release/b", "zzz"} {
+		must(t, a.Decide(ctx, actions.Effect{MessageKey: keyOf(0), Version: version, Order: order}, actions.Standing{Case: "c"}))
+	}
+	must(t, a.Finish(ctx, actions.Effect{MessageKey: keyOf(0), Version: "release/b", State: actions.StateApplied}, actions.Standing{Case: "c"}, ""))
+	a.crash(t)
+	b := owner(t, another(t, o, "b"))
+	got, err := b.UnfinishedReleases(ctx)
+	must(t, err)
+	if len(got) != 1 || got[0].Version != "release/a" || got[0].MessageKey != keyOf(0) || got[0].Order == nil {
+		t.Errorf("unfinished: %+v", got)
+	}
+	must(t, b.Finish(ctx, actions.Effect{MessageKey: keyOf(0), Version: "release/a", State: actions.StateApplied}, actions.Standing{Case: "c"}, ""))
+	if got, err = b.UnfinishedReleases(ctx); err != nil || len(got) != 0 {
+		t.Errorf("unfinished after its end: %+v %v", got, err)
+	}
+}
+
+// What is worked off leaves nothing behind that stays for good, but for the
+// sealed log until a second node has it, and what is known of messages with a case.
+func TestBackToTheFloor(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	floor, err := a.rdb.Keys(ctx, o.Prefix+":*").Result()
+	must(t, err)
+	const n = 60
+	must(t, a.Put(ctx, messages(n)))
+	for i, item := range claimAll(t, a, n) {
+		if i%3 == 0 { // some twice
+			must(t, a.Defer(ctx, item.Receipt, time.Now(), "again"))
+			continue
+		}
+		must(t, a.Finish(ctx, actions.Effect{MessageKey: laneOfItem(item) + "/messages/1", Version: "1", State: actions.StateClean}, actions.Standing{Version: "1"}, item.Receipt))
+	}
+	for _, item := range claimAll(t, a, n/3) {
+		must(t, a.Drop(ctx, item.Receipt, "test"))
+	}
+	d, err := a.Depth(ctx)
+	must(t, err)
+	if d.Items != 0 || d.Bytes != 0 || d.Unverified != 0 || d.Deferred != 0 || d.InFlight != 0 {
+		t.Errorf("depth %+v", d)
+	}
+	keys, err := a.rdb.Keys(ctx, o.Prefix+":*").Result()
+	must(t, err)
+	for _, k := range keys {
+		if slices.Contains(floor, k) || strings.HasSuffix(k, "}:n") {
+			continue
+		}
+		if strings.HasSuffix(k, "}:q") || strings.HasSuffix(k, "}:alog") {
+			if size, err := a.rdb.XLen(ctx, k).Result(); err != nil || size != 0 {
+				t.Errorf("%s holds %d", k, size)
+			}
+			continue
+		}
+		if ttl, err := a.rdb.PTTL(ctx, k).Result(); err != nil || ttl <= 0 || ttl > keepClean {
+			t.Errorf("%s stays for %s", k, ttl)
+		}
+	}
+}

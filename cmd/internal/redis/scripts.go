@@ -104,7 +104,7 @@ local function give(e)
   out[#out + 1] = e[1]
   out[#out + 1] = f['b']
   out[#out + 1] = f['u']
-  out[#out + 1] = redis.call('HGET', KEYS[4], e[1]) or '0'
+  out[#out + 1] = string.match(redis.call('HGET', KEYS[4], e[1]) or '0', '^%d+')
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', whole(now), 'LIMIT', 0, most)) do
   if n > 0 and bytes >= size then break end
@@ -133,7 +133,7 @@ if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED dro
 endrow(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ARGV[4], ARGV[5])
 return 1`)
 
-	// defer puts a row back. ARGV: owner, fence, id, ms to wait, attempts.
+	// defer puts a row back. ARGV: owner, fence, id, ms to wait, attempts and reason.
 	deferScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED defer') end
 if #redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3]) == 0 then return 0 end
@@ -170,9 +170,10 @@ redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1`)
 
 	// settle writes an effect with all that goes with it and ends its row. KEYS:
-	// lease, effect, standing, alog, queue, delay, attempts, counts. ARGV: owner,
-	// fence, number of this call, state, effect, standing, ms to keep the effect and
-	// the standing (0: for good), row, size, unverified, node; then the entries.
+	// lease, effect, standing, alog, queue, delay, attempts, counts, open. ARGV:
+	// owner, fence, number of this call, state, effect, standing, ms to keep the
+	// effect and the standing (0: for good), row, size, unverified, node, the field
+	// of what is open while it is decided only (empty: none); then the entries.
 	settleScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED settle') end
 if ARGV[9] ~= '' then endrow(KEYS[5], KEYS[6], KEYS[7], KEYS[8], ARGV[9], ARGV[10], ARGV[11]) end
@@ -183,7 +184,10 @@ redis.call('HSET', KEYS[2], 's', ARGV[4], 'c', ARGV[3], 'b', ARGV[5])
 if ARGV[7] == '0' then redis.call('PERSIST', KEYS[2]) else redis.call('PEXPIRE', KEYS[2], ARGV[7]) end
 redis.call('SET', KEYS[3], ARGV[6])
 if ARGV[8] ~= '0' then redis.call('PEXPIRE', KEYS[3], ARGV[8]) end
-for i = 13, #ARGV do redis.call('XADD', KEYS[4], '*', 't', micros(), 'n', ARGV[12], 'k', ARGV[3], 'e', ARGV[i]) end
+if ARGV[13] ~= '' then
+  if ARGV[4] == 'decided' then redis.call('HSET', KEYS[9], ARGV[13], ARGV[5]) else redis.call('HDEL', KEYS[9], ARGV[13]) end
+end
+for i = 14, #ARGV do redis.call('XADD', KEYS[4], '*', 't', micros(), 'n', ARGV[12], 'k', ARGV[3], 'e', ARGV[i]) end
 return 'OK'`)
 
 	// append adds entries that end no effect. KEYS: alog, once. ARGV: number of this
