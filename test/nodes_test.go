@@ -97,6 +97,9 @@ type cluster struct {
 	nodes []*site
 }
 
+// subscribed are the requests for new subscriptions.
+var subscribed = graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"}
+
 // newCluster writes the configurations of n nodes with the same keys and rules.
 func newCluster(t *testing.T, twin *graphtwin.Twin, n int, change ...func(node)) *cluster {
 	t.Helper()
@@ -168,7 +171,7 @@ func TestNodes(t *testing.T) {
 			t.Errorf("a node shows %v resources as covered", s.metric("teamsdlp_resources_covered"))
 		}
 	}
-	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+	if n := len(twin.Requests(subscribed)); n != 2 {
 		t.Errorf("%d subscriptions were asked for; want 2", n)
 	}
 
@@ -226,7 +229,7 @@ func TestNodes(t *testing.T) {
 	if code != 0 {
 		t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
 	}
-	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+	if n := len(twin.Requests(subscribed)); n != 2 {
 		t.Errorf("%d subscriptions were asked for over a change of leaders; want 2", n)
 	}
 }
@@ -277,7 +280,7 @@ func (c *cluster) account(t *testing.T, x *traffic, twin *graphtwin.Twin, checkp
 	if faults := account(x.said, twin, log); len(faults) > 0 {
 		t.Errorf("%d faults, as\n%s", len(faults), strings.Join(faults[:min(10, len(faults))], "\n"))
 	}
-	if n := len(twin.Requests(graphtwin.Filter{Method: http.MethodPost, Path: "/subscriptions$"})); n != 2 {
+	if n := len(twin.Requests(subscribed)); n != 2 {
 		t.Errorf("%d subscriptions were asked for; want 2", n)
 	}
 	for _, s := range c.nodes {

@@ -26,6 +26,7 @@ type cli struct {
 	EDM     edmCmd     `cmd:"" name:"edm" help:"Make and show tables of exact data."`
 	Actions actionsCmd `cmd:"" help:"List, show, verify and decide what is in the action log."`
 	Inbox   inboxCmd   `cmd:"" help:"List, show, retry and drop what could not be opened."`
+	Store   storeCmd   `cmd:"" help:"Move everything to another store."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"teamsdlp/actions"
 	"teamsdlp/actions/review"
+	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/subscriptions"
 	"teamsdlp/webhook"
@@ -230,4 +231,45 @@ func (s *service) gauges(graphs *graphs) {
 // One that expired counts as gone even while its loop still waits for Graph.
 func covered(c review.Coverage, now time.Time) bool {
 	return c.Status == string(subscriptions.Active) && c.OpenGap == "" && now.Before(c.Expires)
+}
+
+// nodeGauges adds the figures of several nodes.
+func (s *service) nodeGauges() {
+	nodes := func(count func(redis.Node) bool) func() float64 {
+		return func() float64 {
+			n := 0
+			for _, x := range s.shared.Nodes() {
+				if count(x) {
+					n++
+				}
+			}
+			return float64(n)
+		}
+	}
+	s.metrics.gauge("nodes_live", "Nodes that share the work, this one included.", func() float64 { return float64(s.shared.Live()) })
+	s.metrics.gauge("nodes_other_rules", "Live nodes that run another rule generation than this one; alarm if it stays above 0.", nodes(func(n redis.Node) bool {
+		return n.Live && n.Generation != s.rules.Current().Generation
+	}))
+	s.metrics.gauge("partitions_held", "Partitions of the work that this node holds.", func() float64 { return float64(s.shared.Holds()) })
+	s.metrics.gauge("leader", "1 on the node that holds the subscriptions and numbers the log.", func() float64 {
+		if s.shared.Leads() {
+			return 1
+		}
+		return 0
+	})
+	log := func(read func(redis.LogState) int64) func() float64 {
+		return func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			st, err := s.shared.LogState(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(read(st))
+		}
+	}
+	s.metrics.gauge("log_entries_unsealed", "Entries that wait for their number; alarm if it stays above 0.", log(func(st redis.LogState) int64 { return st.Unsealed }))
+	s.metrics.gauge("log_entries_missing", "Sealed entries that this node has not copied; alarm if it stays above 0.", log(func(st redis.LogState) int64 { return st.Missing }))
+	s.metrics.gauge("redis_memory_bytes", "Memory that Redis uses.", log(func(st redis.LogState) int64 { return st.Memory }))
+	s.metrics.gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", log(func(st redis.LogState) int64 { return st.MaxMemory }))
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -91,47 +90,6 @@ func (s *service) sealTerm(term context.Context) {
 	})
 	sealer.Run(term)
 	told.Wait()
-}
-
-// nodeGauges adds the figures of several nodes.
-func (s *service) nodeGauges() {
-	nodes := func(count func(redis.Node) bool) func() float64 {
-		return func() float64 {
-			n := 0
-			for _, x := range s.shared.Nodes() {
-				if count(x) {
-					n++
-				}
-			}
-			return float64(n)
-		}
-	}
-	s.metrics.gauge("nodes_live", "Nodes that share the work, this one included.", func() float64 { return float64(s.shared.Live()) })
-	s.metrics.gauge("nodes_other_rules", "Live nodes that run another rule generation than this one; alarm if it stays above 0.", nodes(func(n redis.Node) bool {
-		return n.Live && n.Generation != s.rules.Current().Generation
-	}))
-	s.metrics.gauge("partitions_held", "Partitions of the work that this node holds.", func() float64 { return float64(s.shared.Holds()) })
-	s.metrics.gauge("leader", "1 on the node that holds the subscriptions and numbers the log.", func() float64 {
-		if s.shared.Leads() {
-			return 1
-		}
-		return 0
-	})
-	log := func(read func(redis.LogState) int64) func() float64 {
-		return func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			st, err := s.shared.LogState(ctx)
-			if err != nil {
-				return math.NaN()
-			}
-			return float64(read(st))
-		}
-	}
-	s.metrics.gauge("log_entries_unsealed", "Entries that wait for their number; alarm if it stays above 0.", log(func(st redis.LogState) int64 { return st.Unsealed }))
-	s.metrics.gauge("log_entries_missing", "Sealed entries that this node has not copied; alarm if it stays above 0.", log(func(st redis.LogState) int64 { return st.Missing }))
-	s.metrics.gauge("redis_memory_bytes", "Memory that Redis uses.", log(func(st redis.LogState) int64 { return st.Memory }))
-	s.metrics.gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", log(func(st redis.LogState) int64 { return st.MaxMemory }))
 }
 
 // flush numbers what this node wrote, if it leads.

@@ -56,7 +56,7 @@ func (s *service) openStore(ctx context.Context) error {
 			return err
 		}
 		o.Log = s.log.Named("store")
-		o.Keys = s.keys.Fingerprint("the keys of a node", s.keys.PublicKey())
+		o.Keys = nodeKeys(s.keys)
 		o.Generation = func() string { return s.rules.Current().Generation }
 		o.Lost = func(owns func(string) bool) {
 			if p := s.ended.Load(); p != nil {
@@ -85,6 +85,11 @@ func (s *service) openStore(ctx context.Context) error {
 		return errors.New("data_dir holds a node's copy of the log of an installation on Redis: set store.kind to redis, or name another data_dir")
 	}
 	return nil
+}
+
+// nodeKeys is the same for nodes with the same keys, and tells nothing of them.
+func nodeKeys(keys *actions.Keys) string {
+	return keys.Fingerprint("the keys of a node", keys.PublicKey())
 }
 
 // redisOptions are the options that the configuration makes.
