@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +26,34 @@ type putCall struct {
 	args []any
 	size int
 	done chan error // holds one
+
+	of []*putCall // the calls that this one stands for; none: itself
+}
+
+// head is how many keys and arguments of the script stand before those of the
+// items.
+const (
+	headKeys = 2
+	headArgs = 6
+)
+
+// merged makes one call of those to the same partition: their script then counts
+// and publishes once. The bounds are checked for them together.
+func merged(calls []*putCall) []*putCall {
+	byQueue := map[string]*putCall{}
+	var out []*putCall
+	for _, c := range calls {
+		m := byQueue[c.keys[0]]
+		if m == nil {
+			m = &putCall{keys: slices.Clone(c.keys), args: slices.Clone(c.args), done: make(chan error, 1)}
+			byQueue[c.keys[0]] = m
+			out = append(out, m)
+		} else {
+			m.keys, m.args = append(m.keys, c.keys[headKeys:]...), append(m.args, c.args[headArgs:]...)
+		}
+		m.of = append(m.of, c)
+	}
+	return out
 }
 
 // A batcher sends what has queued up meanwhile as one pipeline: Redis syncs once
@@ -43,6 +73,21 @@ func newBatcher(s *Store) *batcher {
 }
 
 func (b *batcher) close() { b.loops.Wait() }
+
+// answer gives every call that c stands for its answer. Where they were refused
+// together, each may fit by itself: they are returned then.
+func (c *putCall) answer(err error) (again []*putCall) {
+	if len(c.of) > 1 && errors.Is(err, webhook.ErrFull) {
+		return c.of
+	}
+	for _, one := range c.of {
+		one.done <- err
+	}
+	if len(c.of) == 0 {
+		c.done <- err
+	}
+	return nil
+}
 
 // add queues a call, or answers it with webhook.ErrFull at once.
 func (b *batcher) add(c *putCall) {
@@ -92,6 +137,9 @@ func (b *batcher) run() {
 
 // flush sends a batch and answers its calls.
 func (b *batcher) flush(batch []*putCall) {
+	if len(batch) > 1 {
+		batch = merged(batch)
+	}
 	s := b.s
 	if err := s.refused(); err != nil {
 		answer(batch, err)
@@ -120,6 +168,12 @@ func (b *batcher) flush(batch []*putCall) {
 
 // send runs calls in one pipeline, followed by a confirmation if know is given.
 func (s *Store) send(ctx context.Context, client goredis.UniversalClient, calls []*putCall, know *server) {
+	var refused []*putCall
+	defer func() {
+		if len(refused) > 0 {
+			s.send(ctx, client, refused, know)
+		}
+	}()
 	for again := false; len(calls) > 0; again = true {
 		cmds := make([]*goredis.Cmd, len(calls))
 		var confirm *goredis.Cmd
@@ -148,11 +202,11 @@ func (s *Store) send(ctx context.Context, client goredis.UniversalClient, calls 
 				unknown = append(unknown, c)
 			case err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT"):
 				// In a cluster each server must be told.
-				c.done <- s.stored(enqueueScript.Eval(ctx, client, c.keys, c.args...))
+				refused = append(refused, c.answer(s.stored(enqueueScript.Eval(ctx, client, c.keys, c.args...)))...)
 			case err == nil && unconfirmed != nil:
-				c.done <- s.broke(unconfirmed)
+				_ = c.answer(s.broke(unconfirmed)) // no refusal
 			default:
-				c.done <- s.stored(cmds[i])
+				refused = append(refused, c.answer(s.stored(cmds[i]))...)
 			}
 		}
 		calls = unknown
@@ -189,6 +243,6 @@ func (s *Store) broke(err error) error {
 
 func answer(calls []*putCall, err error) {
 	for _, c := range calls {
-		c.done <- err
+		_ = c.answer(err) // no refusal
 	}
 }

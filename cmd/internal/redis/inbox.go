@@ -330,8 +330,7 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 	cursor := l.cursor
 	s.mu.Unlock()
 	p := l.part
-	keys := []string{s.keys.lease(p), s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p)}
-	v, err := s.run(ctx, claimScript, keys, l.args(cursor, limit, claimBytes)...)
+	v, err := s.run(ctx, claimScript, s.rowKeys(p), l.args(cursor, limit, claimBytes)...)
 	if err != nil {
 		s.mu.Lock()
 		l.look = true

@@ -57,38 +57,57 @@ return 1`)
 	// enqueue stores items that are new, all or none: what was found full, or
 	// nothing. KEYS: queue, counts, then a receive key an item (the queue where it
 	// has none). ARGV: items, bytes and unverified allowed, ms to remember, channel,
-	// message; then body, unverified, ms received an item.
-	enqueueScript = script(`
-local have = redis.call('HMGET', KEYS[2], 'items', 'bytes', 'unverified')
-local items, bytes, unverified = 0, 0, 0
-local fresh, seen = {}, {}
-for i = 3, #KEYS do
-  local k = KEYS[i]
-  if k == KEYS[1] or (not seen[k] and redis.call('EXISTS', k) == 0) then
+	// message; then body, unverified, ms received an item. It is on the way of every
+	// 202, so it does without the functions that are common to the others, and finds
+	// out which items are new before it stores them only where they may not fit.
+	enqueueScript = goredis.NewScript(`
+local call = redis.call
+local q, counts, ttl = KEYS[1], KEYS[2], ARGV[4]
+local have = call('HMGET', counts, 'items', 'bytes', 'unverified', 'idle')
+local room = {tonumber(ARGV[1]) - (have[1] or 0), tonumber(ARGV[2]) - (have[2] or 0), tonumber(ARGV[3]) - (have[3] or 0)}
+local function tally(new)
+  local items, bytes, unverified = 0, 0, 0
+  for i = 3, #KEYS do
+    if new(KEYS[i]) then
+      local at = i * 3 - 2
+      items = items + 1
+      bytes = bytes + #ARGV[at]
+      if ARGV[at + 1] ~= '0' then unverified = unverified + 1 end
+    end
+  end
+  if items > room[1] then return 'items' end
+  if bytes > room[2] then return 'bytes' end
+  if unverified > 0 and unverified > room[3] then return 'unverified' end
+end
+if tally(function() return true end) then
+  local seen = {}
+  local full = tally(function(k)
+    if k == q then return true end
+    if seen[k] or call('EXISTS', k) == 1 then return false end
     seen[k] = true
-    local at = 7 + (i - 3) * 3
-    fresh[#fresh + 1] = {k, at}
+    return true
+  end)
+  if full then return full end
+end
+local items, bytes, unverified = 0, 0, 0
+for i = 3, #KEYS do
+  local k, at = KEYS[i], i * 3 - 2
+  if k == q or call('SET', k, '1', 'NX', 'PX', ttl) then
+    call('XADD', q, '*', 'b', ARGV[at], 'u', ARGV[at + 1], 'r', ARGV[at + 2])
     items = items + 1
     bytes = bytes + #ARGV[at]
     if ARGV[at + 1] ~= '0' then unverified = unverified + 1 end
   end
 end
 if items == 0 then return '' end
-if (tonumber(have[1]) or 0) + items > tonumber(ARGV[1]) then return 'items' end
-if (tonumber(have[2]) or 0) + bytes > tonumber(ARGV[2]) then return 'bytes' end
-if unverified > 0 and (tonumber(have[3]) or 0) + unverified > tonumber(ARGV[3]) then return 'unverified' end
-for _, f in ipairs(fresh) do
-  redis.call('XADD', KEYS[1], '*', 'b', ARGV[f[2]], 'u', ARGV[f[2] + 1], 'r', ARGV[f[2] + 2])
-  if f[1] ~= KEYS[1] then redis.call('SET', f[1], '1', 'PX', ARGV[4]) end
-end
-redis.call('HINCRBY', KEYS[2], 'items', items)
-redis.call('HINCRBY', KEYS[2], 'bytes', bytes)
-if unverified > 0 then redis.call('HINCRBY', KEYS[2], 'unverified', unverified) end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
+call('HSET', counts, 'items', string.format('%.0f', (have[1] or 0) + items), 'bytes', string.format('%.0f', (have[2] or 0) + bytes), 'idle', '0')
+if unverified > 0 then call('HINCRBY', counts, 'unverified', unverified) end
+if have[4] ~= '0' then call('PUBLISH', ARGV[5], ARGV[6]) end -- else the holder is at it, and looks again
 return ''`)
 
-	// claim reads deferred items that are due and items after the cursor. KEYS:
-	// lease, queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes
+	// claim reads deferred items that are due and items after the cursor, and notes
+	// whether it found any: then it will be called again. KEYS: lease, queue, delay,
+	// attempts, counts. ARGV: owner, fence, cursor, items and bytes
 	// wanted. It answers the cursor, ms until the next is due (-1: none), then id,
 	// body, unverified, attempts of each.
 	claimScript = script(`
@@ -121,6 +140,7 @@ while n < most and (n == 0 or bytes < size) do
     if not redis.call('ZSCORE', KEYS[3], e[1]) then give(e) end
   end
 end
+if n == 0 and redis.call('HGET', KEYS[5], 'idle') ~= '1' then redis.call('HSET', KEYS[5], 'idle', '1') end
 out[1] = cursor
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 if first[2] then out[2] = whole(math.max(0, first[2] - now)) else out[2] = '-1' end
