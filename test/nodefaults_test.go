@@ -1,9 +1,13 @@
 package test
 
 import (
+	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -161,4 +165,90 @@ func TestUnsafeRedis(t *testing.T) {
 	if code, _, errs := run(t, "serve", "--config", s.config()); code != 2 || !strings.Contains(errs, "set store.kind to redis") {
 		t.Errorf("serve with the embedded store: exit code %d\n%s", code, errs)
 	}
+}
+
+// link is a connection to Redis that can be slow and that breaks: now and then it
+// takes a request to the server and loses the answer.
+type link struct {
+	addr, to string
+	delay    atomic.Int64 // of each answer, in nanoseconds
+	loses    atomic.Int64 // of a thousand answers, so many are lost with their connection
+	lost     atomic.Int64
+}
+
+func newLink(t *testing.T, to string) *link {
+	t.Helper()
+	l := &link{addr: freePort(t), to: to}
+	ln, err := net.Listen("tcp", l.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go l.carry(c)
+		}
+	}()
+	return l
+}
+
+func (l *link) carry(c net.Conn) {
+	defer c.Close()
+	up, err := net.Dial("tcp", l.to)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	go func() {
+		_, _ = io.Copy(up, c)
+		_ = up.Close()
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := up.Read(buf)
+		if err != nil {
+			return
+		}
+		if rand.Int64N(1000) < l.loses.Load() {
+			l.lost.Add(1)
+			return
+		}
+		<-time.After(time.Duration(l.delay.Load()))
+		if _, err := c.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestRedisLink: answers of Redis that are lost, after it has done what they
+// answer, and answers that are late, make nothing happen twice and lose nothing. F8.
+func TestRedisLink(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away))
+	l := newLink(t, c.redis.Addr)
+	for _, s := range c.nodes {
+		s.edit(func(d node) { d["store"].(node)["redis"].(node)["addresses"] = []any{l.addr} })
+	}
+	c.up()
+	x := newTraffic(t, twin)
+	l.loses.Store(15)
+	x.say(100)
+	waitFor(t, "answers to be lost", func() bool { return l.lost.Load() > 20 })
+	l.loses.Store(0)
+	l.delay.Store(int64(25 * time.Millisecond))
+	x.say(30)
+	c.settle(twin)
+	l.delay.Store(0)
+	for _, s := range c.nodes {
+		s.ready()
+	}
+	c.settle(twin)
+	t.Logf("%d answers were lost", l.lost.Load())
+	c.account(t, x, twin, away)
 }

@@ -51,7 +51,14 @@ func (s *Store) Empty(ctx context.Context) (bool, error) {
 
 // Dump implements archive.Source. See Whole.
 func (s *Store) Dump(ctx context.Context, fn func(archive.Record) error) error {
-	err := s.model.Bodies(ctx, 0, func(seq int64, body []byte) error {
+	first, _, err := s.model.Forgettable(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	if first > 0 {
+		return fmt.Errorf("retention has deleted the first %d entries of the log: a store without them cannot be moved", first)
+	}
+	err = s.model.Bodies(ctx, 0, func(seq int64, body []byte) error {
 		return fn(archive.Record{Kind: archive.Entry, Seq: seq, Body: body})
 	})
 	if err != nil {

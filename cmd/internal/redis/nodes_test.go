@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/archive"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/cmd/internal/storetest"
 	"teamsdlp/subscriptions"
@@ -646,6 +647,78 @@ func TestBackToTheFloor(t *testing.T) {
 		}
 		if ttl, err := a.rdb.PTTL(ctx, k).Result(); err != nil || ttl <= 0 || ttl > keepClean {
 			t.Errorf("%s stays for %s", k, ttl)
+		}
+	}
+}
+
+// Retention is decided by the leader and carried out by every node, whenever it
+// copies the entry that says so; the tree stays whole.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	o.keepSealed, o.Retain = 5, 24*time.Hour
+	a := owner(t, o)
+	b := openTest(t, another(t, o, "b"))
+	waitFor(t, "the nodes to know each other", func() bool { return a.Live() == 2 && b.Live() == 2 })
+	old := actions.Entry{Kind: actions.KindResult, Case: "old", Tenant: "t", Time: time.Now().Add(-48 * time.Hour)}
+	for range 20 {
+		must(t, a.Append(ctx, old))
+	}
+	appendN(t, a, 10)
+	sameLog(t, 30, a, b)
+	cut := time.Now().Add(-24 * time.Hour)
+	if n, err := a.Forget(ctx, cut); err != nil || n != 0 {
+		t.Errorf("without a checkpoint %d entries went: %v", n, err)
+	}
+	must(t, a.CheckpointSink().Put(ctx, []byte("o\n30\nroot\n")))
+	if n, err := b.Forget(ctx, cut); err != nil || n != 0 {
+		t.Errorf("a node that does not lead deleted %d entries: %v", n, err)
+	}
+	n, err := a.Forget(ctx, cut)
+	must(t, err)
+	if n != 20 {
+		t.Errorf("%d entries went, want 20", n)
+	}
+	for i, s := range []*Store{a, b} {
+		waitFor(t, "the entries to go", func() bool {
+			first, _, err := s.model.Forgettable(ctx, time.Time{})
+			must(t, err)
+			return first == 20
+		})
+		if _, _, err := s.Case(ctx, "old"); !errors.Is(err, actions.ErrNotFound) {
+			t.Errorf("node %d: a case without entries: %v", i, err)
+		}
+		size, root, err := actions.TreeHead(ctx, s)
+		must(t, err)
+		if _, want, err := actions.TreeHead(ctx, a); err != nil || size != 31 || root != want {
+			t.Errorf("node %d: %d entries, another root: %v", i, size, err)
+		}
+	}
+	if n, err = a.Forget(ctx, cut); err != nil || n != 0 {
+		t.Errorf("again %d entries went: %v", n, err)
+	}
+	// A node that was away does the same when it comes back.
+	must(t, b.Close())
+	b = openTest(t, b.opts)
+	sub, _, err := b.model.Forgettable(ctx, time.Time{})
+	must(t, err)
+	if sub != 20 {
+		t.Errorf("after a restart the log begins at %d", sub)
+	}
+	if err := a.Dump(ctx, func(archive.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "retention") {
+		t.Errorf("a log without its start was dumped: %v", err)
+	}
+	// What is known of a message with a case goes as well.
+	e := actions.Effect{MessageKey: keyOf(0), Version: "1", State: actions.StateApplied}
+	s := a
+	if a.lease(partition(laneOf(e.MessageKey), o.Partitions)) == nil {
+		s = b
+	}
+	waitFor(t, "it to be written", func() bool { return s.Finish(ctx, e, actions.Standing{Case: "c"}, "") == nil })
+	for _, key := range []string{a.keys.standing(partition(laneOf(e.MessageKey), 4), e.MessageKey), a.keys.effect(partition(laneOf(e.MessageKey), 4), e.MessageKey, "1")} {
+		if ttl, err := a.rdb.PTTL(ctx, key).Result(); err != nil || ttl <= 0 || ttl > 24*time.Hour {
+			t.Errorf("%s stays for %s: %v", key, ttl, err)
 		}
 	}
 }

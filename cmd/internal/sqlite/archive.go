@@ -15,9 +15,17 @@ const archivePage = 500
 // notMoved are the meta keys that are of this file.
 var notMoved = map[string]bool{keySchema: true, "redis_install": true}
 
-// Dump implements archive.Source.
+// Dump implements archive.Source. It fails if retention has deleted the start of
+// the log: without it the tree cannot be built anew.
 func (r *Reader) Dump(ctx context.Context, fn func(archive.Record) error) error {
-	err := r.Bodies(ctx, 0, func(seq int64, body []byte) error {
+	first, _, err := r.Forgettable(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	if first > 0 {
+		return fmt.Errorf("retention has deleted the first %d entries of the log: a store without them cannot be moved", first)
+	}
+	err = r.Bodies(ctx, 0, func(seq int64, body []byte) error {
 		return fn(archive.Record{Kind: archive.Entry, Seq: seq, Body: body})
 	})
 	if err != nil {
