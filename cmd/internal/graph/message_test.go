@@ -117,6 +117,36 @@ func TestPatchSuccess(t *testing.T) {
 
 // Every refusal keeps its status, whatever its body is; nothing of the body is
 // printed; nothing is sent twice.
+// A request that changes something is not sent when its guard says so, and says
+// that it was not; one that reads is.
+func TestGuard(t *testing.T) {
+	s := newServer(t, say(200, "application/json", `{"id":"1761985000001"}`))
+	type key struct{}
+	c := newClient(t, s.URL, func(o *Options) {
+		o.Guard = func(ctx context.Context) error {
+			if ctx.Value(key{}) != nil {
+				return errors.New("lost")
+			}
+			return nil
+		}
+	})
+	lost := context.WithValue(t.Context(), key{}, true)
+	_, err := c.Patch(lost, order(t, inChat))
+	var call *actions.CallError
+	if !errors.As(err, &call) || call.Code != "lease_lost" || !call.NotSent || call.Ambiguous {
+		t.Errorf("guarded: %v", err)
+	}
+	if n := len(s.got()); n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+	if _, err := c.Message(lost, inChat); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	if _, err := c.Patch(t.Context(), order(t, inChat)); err != nil {
+		t.Errorf("not guarded: %v", err)
+	}
+}
+
 func TestPatchRefusals(t *testing.T) {
 	const planted = "4111 1111 1111 1111"
 	page := "<html><body>" + planted + "</body></html>"

@@ -1008,3 +1008,65 @@ func TestLanesKeepOrder(t *testing.T) {
 		t.Errorf("%d jobs ran, %d lanes left", total, len(l.open))
 	}
 }
+
+// Work on an item that is another node's is not begun, and what was begun ends.
+func TestHeld(t *testing.T) {
+	lost := func(c *Config) {
+		c.Held = func(ctx context.Context, _ string) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}
+	}
+	bubble(t, "lost before it began", func(r *rig) {
+		row := r.notify("created", said{id: "1", body: bad})
+		r.run(time.Minute)
+		r.want("")
+		if got := r.inbox.how(row); got != "" {
+			r.Errorf("row %q", got)
+		}
+	}, lost)
+	released := 0
+	bubble(t, "held", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	}, func(c *Config) {
+		c.Held = func(ctx context.Context, _ string) (context.Context, context.CancelFunc) {
+			return ctx, func() { released++ }
+		}
+	})
+	if released != 1 {
+		t.Errorf("released %d times", released)
+	}
+}
+
+// A lane that was lost does not wait for the items that it sent away: they went to
+// another node.
+func TestLanesForget(t *testing.T) {
+	l := newLanes(1, time.Now)
+	block := make(chan struct{})
+	l.admit("a", "1", func() { <-block })
+	if l.admit("a", "2", func() {}) == 0 && l.admit("a", "3", func() {}) == 0 {
+		t.Fatal("nothing was sent away")
+	}
+	if l.admit("b", "9", func() {}) != 0 {
+		t.Error("another lane waits")
+	}
+	l.forget(func(key string) bool { return key == "b" })
+	if l.admit("a", "4", func() {}) == 0 {
+		t.Error("an item overtook those that were sent away")
+	}
+	l.forget(func(key string) bool { return key == "a" })
+	close(block)
+	ran := make(chan struct{})
+	for l.admit("a", "5", func() { close(ran) }) != 0 {
+		l.forget(func(string) bool { return true }) // the first may still stand in the lane
+		runtime.Gosched()
+	}
+	<-ran
+	l.close()
+	if len(l.open) != 0 {
+		t.Errorf("%d lanes are left", len(l.open))
+	}
+}

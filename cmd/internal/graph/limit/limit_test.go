@@ -485,3 +485,47 @@ func TestConcurrent(t *testing.T) {
 		}
 	})
 }
+
+// Limiters that share grant no more between them than one alone, also when their
+// number changes; a conversation is not shared.
+func TestShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newQueue(t, published), newQueue(t, published)
+		for _, q := range []*queue{a, b} {
+			q.l.Share(2)
+			for i := range 60 {
+				q.add(fmt.Sprint(i), Call{Metered: true})
+			}
+		}
+		if n := len(a.after(0)) + len(b.after(0)); n != 30 {
+			t.Errorf("%d calls at once, want 30", n)
+		}
+		if n := len(a.after(2*time.Second)) + len(b.after(0)); n > 90 || n < 60 {
+			t.Errorf("%d calls in two seconds", n)
+		}
+		// Alone again: what was granted counts on.
+		c := newQueue(t, published)
+		c.l.Share(3)
+		for i := range 40 {
+			c.add(fmt.Sprint(i), Call{Metered: true})
+		}
+		if n := len(c.after(0)); n != 10 {
+			t.Errorf("a third is %d calls", n)
+		}
+		c.l.Share(1)
+		if n := len(c.after(0)); n != 30 {
+			t.Errorf("alone it made %d calls in one second, want 30", n)
+		}
+		d := newQueue(t, published)
+		d.l.Share(4)
+		for i := range 4 {
+			d.add(fmt.Sprint(i), Call{Conversation: "c", Team: "t"})
+		}
+		if n := len(d.after(0)); n != 1 {
+			t.Errorf("%d calls at once in a conversation", n)
+		}
+		if n := len(d.after(2500 * time.Millisecond)); n != 3 {
+			t.Errorf("%d calls of a conversation in 2.5 s, want 3", n)
+		}
+	})
+}
