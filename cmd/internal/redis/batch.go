@@ -154,7 +154,7 @@ func (b *batcher) flush(batch []*putCall) {
 	}
 	byServer := map[goredis.UniversalClient][]*putCall{}
 	for _, c := range batch {
-		client, err := s.nodeOf(ctx, c.keys[0])
+		client, err := nodeOf(ctx, s.rdb, c.keys[0])
 		if err != nil {
 			answer([]*putCall{c}, s.broke(err))
 			continue

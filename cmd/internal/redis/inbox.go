@@ -219,7 +219,7 @@ func (s *Store) countAll(ctx context.Context) ([]count, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	cmds := make([]*goredis.SliceCmd, s.opts.Partitions)
-	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := s.ctl.Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i := range cmds {
 			cmds[i] = p.HMGet(ctx, s.keys.counts(i), "items", "bytes", "unverified")
 		}

@@ -206,7 +206,7 @@ func (s *Store) renew(ctx context.Context) {
 	s.mu.Unlock()
 	s.each(len(list), func(i int) {
 		l, sent := list[i], time.Now()
-		v, err := s.run(ctx, renewScript, []string{s.keys.lease(l.part)}, l.args(s.opts.Lease.Milliseconds())...)
+		v, err := s.runBy(ctx, s.ctl, renewScript, []string{s.keys.lease(l.part)}, l.args(s.opts.Lease.Milliseconds())...)
 		switch {
 		case err != nil: // tried again at the next tick; the watchdog knows when it is too late
 		case v == int64(1):
@@ -271,7 +271,7 @@ func (s *Store) balance(ctx context.Context) {
 	s.mu.Unlock()
 	for _, l := range away {
 		s.lose(l, "given to another node")
-		_, _ = s.run(ctx, releaseScript, []string{s.keys.lease(l.part)}, l.args(s.keys.wake())...) // or it runs out
+		_, _ = s.runBy(ctx, s.ctl, releaseScript, []string{s.keys.lease(l.part)}, l.args(s.keys.wake())...) // or it runs out
 	}
 	if !leads {
 		s.take(ctx, lead)
@@ -290,7 +290,7 @@ func (s *Store) balance(ctx context.Context) {
 // take acquires a partition and reports whether that worked.
 func (s *Store) take(ctx context.Context, part int) bool {
 	sent := time.Now()
-	v, err := s.run(ctx, acquireScript, []string{s.keys.lease(part)}, s.id, s.opts.Lease.Milliseconds())
+	v, err := s.runBy(ctx, s.ctl, acquireScript, []string{s.keys.lease(part)}, s.id, s.opts.Lease.Milliseconds())
 	fence, _ := v.(int64)
 	if err != nil || fence == 0 {
 		return false
@@ -397,9 +397,9 @@ func (s *Store) leave() {
 	s.mu.Unlock()
 	s.each(len(list), func(i int) {
 		s.lose(list[i], "this node stops")
-		_, _ = s.run(ctx, releaseScript, []string{s.keys.lease(list[i].part)}, list[i].args(s.keys.wake())...) // or it runs out
+		_, _ = s.runBy(ctx, s.ctl, releaseScript, []string{s.keys.lease(list[i].part)}, list[i].args(s.keys.wake())...) // or it runs out
 	})
-	_, _ = s.run(ctx, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, "", forgetNodes.Milliseconds())
+	_, _ = s.runBy(ctx, s.ctl, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, "", forgetNodes.Milliseconds())
 }
 
 // ---- the nodes ----
@@ -442,7 +442,7 @@ func (s *Store) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.run(ctx, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, text, forgetNodes.Milliseconds())
+	v, err := s.runBy(ctx, s.ctl, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, text, forgetNodes.Milliseconds())
 	if err != nil {
 		return fmt.Errorf("saying that this node lives: %w", err)
 	}

@@ -27,7 +27,7 @@ func (s *Store) crash(t testing.TB) {
 		s.end()
 		s.loops.Wait()
 		s.put.close()
-		s.closeErr = errors.Join(s.rdb.Close(), s.model.Close())
+		s.closeErr = errors.Join(s.rdb.Close(), s.ctl.Close(), s.model.Close())
 	})
 	must(t, s.closeErr)
 }

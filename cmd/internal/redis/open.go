@@ -171,6 +171,7 @@ type Store struct {
 	keys           keyset
 	log            *zap.Logger
 	rdb            goredis.UniversalClient
+	ctl            goredis.UniversalClient // for leases: they must not wait behind the work
 	model          *sqlite.Store
 	id             string // of this process: a restarted node is another
 	install        string // of the installation, as its first node named it
@@ -246,7 +247,10 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 			_ = s.shut() // the first error says why
 		}
 	}()
-	if s.rdb, err = dial(o); err != nil {
+	if s.rdb, err = dial(o, 32); err != nil {
+		return nil, err
+	}
+	if s.ctl, err = dial(o, 8); err != nil {
 		return nil, err
 	}
 	know, err := s.inspect(ctx)
@@ -309,8 +313,8 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 var silence = sync.OnceFunc(func() { goredis.SetLogger(quiet{}) })
 
-// dial makes the client. It sends nothing yet.
-func dial(o Options) (goredis.UniversalClient, error) {
+// dial makes a client with so many connections. It sends nothing yet.
+func dial(o Options, conns int) (goredis.UniversalClient, error) {
 	u := &goredis.UniversalOptions{
 		Addrs: o.Addrs, DB: o.DB, Username: o.Username, Password: o.Password, SentinelPassword: o.SentinelPassword, TLSConfig: o.TLS,
 		ClientName: "teamsdlp",
@@ -320,7 +324,7 @@ func dial(o Options) (goredis.UniversalClient, error) {
 		ContextTimeoutEnabled: true,
 		DialTimeout:           time.Second, DialerRetries: 1,
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
-		PoolSize: 32,
+		PoolSize: conns,
 	}
 	silence()
 	switch o.Mode {
@@ -361,7 +365,7 @@ func (s *Store) join(ctx context.Context) error {
 	if have["partitions"] != strconv.Itoa(s.opts.Partitions) {
 		return fmt.Errorf("the installation has %s partitions and this node is configured for %d: the number is fixed by its first node, set partitions to %s", have["partitions"], s.opts.Partitions, have["partitions"])
 	}
-	v, err := s.run(ctx, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, "", forgetNodes.Milliseconds())
+	v, err := s.runBy(ctx, s.ctl, beatScript, []string{s.keys.of(lead, "nodes")}, s.id, "", forgetNodes.Milliseconds())
 	if err != nil {
 		return fmt.Errorf("joining the installation: %w", err)
 	}
@@ -424,14 +428,19 @@ func (s *Store) now() time.Duration { return time.Since(s.epoch) }
 
 // run runs a script on the node that has its keys, confirmed as Options demand.
 func (s *Store) run(ctx context.Context, sc *goredis.Script, keys []string, args ...any) (any, error) {
+	return s.runBy(ctx, s.rdb, sc, keys, args...)
+}
+
+// runBy is run over a given client.
+func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *goredis.Script, keys []string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	know := s.server.Load()
 	if !know.waits(s.opts) {
-		v, err := sc.Run(ctx, s.rdb, keys, args...).Result()
+		v, err := sc.Run(ctx, client, keys, args...).Result()
 		return v, s.judged(err)
 	}
-	c, err := s.nodeOf(ctx, keys[0])
+	c, err := nodeOf(ctx, client, keys[0])
 	if err != nil {
 		return nil, s.judged(err)
 	}
@@ -462,11 +471,11 @@ func (s *Store) run(ctx context.Context, sc *goredis.Script, keys []string, args
 
 // nodeOf returns the client of the server that holds a key. A confirmation names
 // no key, so it must go to that server, over the same connection.
-func (s *Store) nodeOf(ctx context.Context, key string) (goredis.UniversalClient, error) {
-	if c, ok := s.rdb.(*goredis.ClusterClient); ok {
+func nodeOf(ctx context.Context, client goredis.UniversalClient, key string) (goredis.UniversalClient, error) {
+	if c, ok := client.(*goredis.ClusterClient); ok {
 		return c.MasterForKey(ctx, key)
 	}
-	return s.rdb, nil
+	return client, nil
 }
 
 // judged gives errors their kind.
@@ -481,8 +490,10 @@ func (s *Store) judged(err error) error {
 	case errors.Is(err, goredis.ErrClosed):
 		return ErrClosed
 	case goredis.HasErrorPrefix(err, "MOVED"), goredis.HasErrorPrefix(err, "ASK"):
-		if c, ok := s.rdb.(*goredis.ClusterClient); ok {
-			c.ReloadState(context.Background())
+		for _, client := range []goredis.UniversalClient{s.rdb, s.ctl} {
+			if c, ok := client.(*goredis.ClusterClient); ok {
+				c.ReloadState(context.Background())
+			}
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -543,6 +554,9 @@ func (s *Store) shut() error {
 			s.leave()
 		}
 		errs = append(errs, s.rdb.Close())
+	}
+	if s.ctl != nil {
+		errs = append(errs, s.ctl.Close())
 	}
 	if s.model != nil {
 		errs = append(errs, s.model.Close())

@@ -49,7 +49,7 @@ func (s *Store) sealedKey() string { return s.keys.of(lead, "sealed") }
 func (s *Store) readHead(ctx context.Context) (head, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	fields, err := s.rdb.HGetAll(ctx, s.headKey()).Result()
+	fields, err := s.ctl.HGetAll(ctx, s.headKey()).Result()
 	if err != nil {
 		return head{}, s.judged(err)
 	}

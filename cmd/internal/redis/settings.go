@@ -223,7 +223,7 @@ func Look(ctx context.Context, o Options) (State, error) {
 		return fail(err)
 	}
 	s := &Store{opts: o, keys: keyset{o.Prefix}, log: o.Log}
-	if s.rdb, err = dial(o); err != nil {
+	if s.rdb, err = dial(o, 4); err != nil {
 		return fail(err)
 	}
 	defer s.rdb.Close()

@@ -40,11 +40,11 @@ func (s *Store) table() map[string]subscriptions.Subscription {
 func (s *Store) refreshSubscriptions(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	version, err := s.rdb.HGet(ctx, s.headKey(), "subs").Int64()
+	version, err := s.ctl.HGet(ctx, s.headKey(), "subs").Int64()
 	if err != nil && !errors.Is(err, goredis.Nil) {
 		return s.judged(err)
 	}
-	fields, err := s.rdb.HGetAll(ctx, s.subsKey()).Result()
+	fields, err := s.ctl.HGetAll(ctx, s.subsKey()).Result()
 	if err != nil {
 		return s.judged(err)
 	}
