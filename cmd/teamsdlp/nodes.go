@@ -63,6 +63,22 @@ func (s *service) seal(ctx context.Context) error {
 	return nil
 }
 
+// inOrder hands a checkpoint from sink to sink as long as each takes it. The first
+// is the shared store, which refuses it from a node that does not lead any more:
+// what such a node signs late, and covers less than what others signed since, must
+// not reach the others, where it would look like a log that was rolled back.
+type inOrder []actions.CheckpointSink
+
+// Put implements actions.CheckpointSink.
+func (o inOrder) Put(ctx context.Context, signed []byte) error {
+	for _, sink := range o {
+		if err := sink.Put(ctx, signed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sealTerm signs while term lasts, from when this node has the whole log.
 func (s *service) sealTerm(term context.Context) {
 	for term.Err() == nil {

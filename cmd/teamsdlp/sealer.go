@@ -19,11 +19,15 @@ func (s *service) newSealer() *actions.Sealer {
 	if path := s.cfg.ActionLog.CheckpointFile; path != "" {
 		sinks = append(sinks, &actions.FileSink{Path: path})
 	}
+	sinks = append(sinks, s.checkpoints...)
+	if s.shared != nil {
+		sinks = []actions.CheckpointSink{inOrder(sinks)}
+	}
 	return &actions.Sealer{
 		Tree:   s.store,
 		Signer: s.keys.Signer(),
 		Policy: actions.SealPolicy{Interval: s.cfg.ActionLog.CheckpointEvery, Rows: s.cfg.ActionLog.CheckpointRows},
-		Sinks:  append(sinks, s.checkpoints...),
+		Sinks:  sinks,
 		Fault:  func(err error) { s.log.Error("checkpoint", zap.Error(err)) },
 	}
 }

@@ -79,13 +79,11 @@ func TestNodesShareTheWork(t *testing.T) {
 		t.Errorf("%d items, want %d", d.Items, n)
 	}
 	seen := map[string]bool{}
-	for _, s := range []*Store{a, b} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		for len(seen) < n {
-			items, err := s.Claim(ctx, n)
-			if err != nil {
-				break // all of its partitions were claimed
-			}
+	waitFor(t, "all to be claimed", func() bool {
+		for _, s := range []*Store{a, b} {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			items, _ := s.Claim(ctx, n) // nothing, where all of its partitions were claimed
+			cancel()
 			for _, i := range items {
 				if seen[i.Resource] {
 					t.Errorf("%s was claimed twice", i.Resource)
@@ -93,8 +91,8 @@ func TestNodesShareTheWork(t *testing.T) {
 				seen[i.Resource] = true
 			}
 		}
-		cancel()
-	}
+		return len(seen) >= n
+	})
 	if len(seen) != n {
 		t.Errorf("%d of %d were claimed", len(seen), n)
 	}

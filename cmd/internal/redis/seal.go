@@ -543,9 +543,6 @@ type checkpointSink struct{ s *Store }
 
 // Put implements actions.CheckpointSink.
 func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
-	if err := c.s.model.CheckpointSink().Put(ctx, signed); err != nil {
-		return err
-	}
 	l, err := c.s.current(ctx, lead)
 	if err == nil {
 		_, err = c.s.run(ctx, ledScript, []string{c.s.keys.lease(lead), c.s.headKey()}, l.args("HSET", "note", signed)...)
@@ -553,7 +550,7 @@ func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
 	if err != nil {
 		return fmt.Errorf("sharing a checkpoint: %w", err)
 	}
-	return nil
+	return c.s.model.CheckpointSink().Put(ctx, signed)
 }
 
 // Prune removes what nobody asks for any more from the read model. What is in

@@ -544,13 +544,11 @@ func TestCluster(t *testing.T) {
 		t.Errorf("%d items, want 100", d.Items)
 	}
 	done := 0
-	for _, s := range []*Store{a, b} {
-		short, cancel := context.WithTimeout(ctx, 3*time.Second)
-		for {
-			items, err := s.Claim(short, 50)
-			if err != nil {
-				break
-			}
+	waitFor(t, "all to be finished", func() bool {
+		for _, s := range []*Store{a, b} {
+			short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			items, _ := s.Claim(short, 50) // nothing, where the time is over
+			cancel()
 			for _, i := range items {
 				key := laneOfItem(i) + "/messages/1"
 				entry := actions.Entry{Kind: actions.KindShadow, Case: key, Tenant: "t"}
@@ -559,15 +557,9 @@ func TestCluster(t *testing.T) {
 				stop()
 				done++
 			}
-			if done == 100 {
-				break
-			}
 		}
-		cancel()
-	}
-	if done != 100 {
-		t.Errorf("%d of 100 were finished", done)
-	}
+		return done >= 100
+	})
 	appendN(t, b, 5)
 	sameLog(t, 105, a, b)
 	spread := 0
