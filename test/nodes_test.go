@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -294,5 +295,64 @@ func (c *cluster) account(t *testing.T, x *traffic, twin *graphtwin.Twin, checkp
 		if code != 0 {
 			t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
 		}
+	}
+}
+
+// TestNodesInbox: what could not be opened is listed, shown, tried again and
+// dropped on any node, and a key that something needs is not retired.
+func TestNodesInbox(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	c := newCluster(t, twin, 2).up()
+	spoiled := func() {
+		t.Helper()
+		if err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{{Kind: graphtwin.FaultFlipData, Count: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		before := c.nodes[0].metric("teamsdlp_quarantine_items")
+		say(t, twin, "ana", "ana-li", "card "+card)
+		waitFor(t, "it to be set aside", func() bool { return c.nodes[0].metric("teamsdlp_quarantine_items") == before+1 })
+	}
+	spoiled()
+	spoiled()
+	var ids []string
+	for _, s := range c.nodes {
+		code, out, errs := run(t, "inbox", "list", "--config", s.config())
+		if code != 1 || strings.Count(out, "\n") != 2 {
+			t.Fatalf("inbox list: exit code %d\n%s%s", code, out, errs)
+		}
+		ids = nil
+		for line := range strings.Lines(out) {
+			ids = append(ids, strings.Fields(line)[0])
+		}
+		if code, out, errs := run(t, "inbox", "list", "--data", s.data()); code != 2 || !strings.Contains(errs, "--config") {
+			t.Errorf("inbox list of the copy of the log: exit code %d\n%s%s", code, out, errs)
+		}
+		if code, out, errs := run(t, "inbox", "show", "--config", s.config(), ids[0]); code != 0 || !strings.Contains(out, ids[0]) {
+			t.Errorf("inbox show: exit code %d\n%s%s", code, out, errs)
+		}
+		if code, out, errs := run(t, "keys", "list", "--config", s.config(), "--json"); code != 0 || !strings.Contains(out, `"quarantine":2`) {
+			t.Errorf("keys list: exit code %d\n%s%s", code, out, errs)
+		}
+	}
+	// The ciphertext was changed on its way, so it cannot be opened now either: it
+	// comes back with another number.
+	if code, out, errs := run(t, "inbox", "retry", "--config", c.nodes[0].config(), ids[0]); code != 0 {
+		t.Errorf("inbox retry: exit code %d\n%s%s", code, out, errs)
+	}
+	waitFor(t, "it to be back", func() bool {
+		_, out, _ := run(t, "inbox", "list", "--config", c.nodes[1].config())
+		return strings.Count(out, "\n") == 2 && !strings.Contains(out, ids[0])
+	})
+	if code, out, errs := run(t, "inbox", "drop", "--config", c.nodes[1].config(), "--reason", "spoiled", ids[1]); code != 0 {
+		t.Errorf("inbox drop: exit code %d\n%s%s", code, out, errs)
+	}
+	if c.nodes[0].metric("teamsdlp_quarantine_items") != 1 {
+		t.Error("it is there still")
+	}
+	key := regexp.MustCompile(`"id":"([^"]+)"`)
+	_, out, _ := run(t, "keys", "list", "--config", c.nodes[0].config(), "--json")
+	if code, _, errs := run(t, "keys", "retire", "--config", c.nodes[0].config(), "--reason", "test", key.FindStringSubmatch(out)[1]); code != 1 || !strings.Contains(errs, "needed") {
+		t.Errorf("keys retire: exit code %d\n%s", code, errs)
 	}
 }

@@ -49,7 +49,7 @@ Example: teamsdlp inbox list
 }
 
 func (c *inboxListCmd) Run(e *env) error {
-	r, err := c.open(e)
+	r, err := c.openStore(e)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ Example: teamsdlp inbox show 3
 }
 
 func (c *inboxShowCmd) Run(e *env) error {
-	r, err := c.open(e)
+	r, err := c.openStore(e)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (c *inboxRetryCmd) Run(e *env) error {
 		return err
 	}
 	if len(c.IDs) == 0 {
-		if c.IDs, err = c.choose(e.ctx, data); err != nil {
+		if c.IDs, err = c.choose(e); err != nil {
 			return err
 		}
 		if len(c.IDs) == 0 {
@@ -274,8 +274,9 @@ func (c *inboxRetryCmd) Run(e *env) error {
 }
 
 // choose lists what is in quarantine and fits, oldest first.
-func (c *inboxRetryCmd) choose(ctx context.Context, data string) (ids []int64, err error) {
-	r, err := sqlite.OpenReadOnly(ctx, data)
+func (c *inboxRetryCmd) choose(e *env) (ids []int64, err error) {
+	ctx := e.ctx
+	r, err := c.openStore(e)
 	if err != nil {
 		return nil, err
 	}
@@ -340,6 +341,11 @@ type quarantine interface {
 func (s *service) retryItem(ctx context.Context, what, actor, reason string) error {
 	if err := s.reloadKeys(ctx); err != nil {
 		return err
+	}
+	if s.shared != nil { // any node may get it
+		if err := s.shared.TellReload(ctx); err != nil {
+			return err
+		}
 	}
 	return s.changeItem(ctx, what, actor, reason, "tried again", quarantine.RetryQuarantine)
 }

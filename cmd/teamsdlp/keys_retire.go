@@ -65,7 +65,7 @@ type listedKey struct {
 }
 
 func (c *keysListCmd) Run(e *env) error {
-	data, keys, err := c.dirs(e)
+	_, keys, err := c.dirs(e)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *keysListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	r, err := c.openStore(e)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,14 @@ func (s *service) held() func(context.Context, string) (context.Context, context
 	return s.shared.Held
 }
 
+// heldKey is the pipeline's HeldKey.
+func (s *service) heldKey() func(context.Context, string) (context.Context, context.CancelFunc, error) {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.HeldKey
+}
+
 // informed answers 503 while this node does not know the state of the others: it
 // could take a notification for one of a subscription that nobody has.
 func (s *service) informed(next http.Handler) http.Handler {

@@ -63,6 +63,20 @@ func (s *service) openStore(ctx context.Context) error {
 				p.Forget(owns)
 			}
 		}
+		o.Reload = func() {
+			if err := s.keyring.Reload(); err != nil {
+				s.log.Error("keys not read again", zap.Error(err))
+			}
+		}
+		o.Taken = func() {
+			ctx, cancel := context.WithTimeout(context.Background(), grace)
+			defer cancel()
+			if p := s.ended.Load(); p != nil {
+				if err := p.Resume(ctx); err != nil {
+					s.log.Warn("releases of another node not taken up yet", zap.Error(err))
+				}
+			}
+		}
 		if s.shared, err = redis.Open(ctx, o); err != nil {
 			return err
 		}
@@ -119,3 +133,56 @@ func redisOptions(cfg *config.Config) (redis.Options, error) {
 	}
 	return o, nil
 }
+
+// storeReader is what commands read of either store.
+type storeReader interface {
+	keyReader
+	ListWaiting(ctx context.Context, after int64, limit int) ([]sqlite.Waiting, error)
+	ListQuarantine(ctx context.Context, before int64, limit int) ([]sqlite.Quarantined, error)
+	GetQuarantine(ctx context.Context, id int64) (sqlite.Quarantined, error)
+	Close() error
+}
+
+// openStore opens the store for reading, beside whatever runs: not only this
+// node's copy of the log, as open does where the store is on Redis.
+func (w where) openStore(e *env) (storeReader, error) {
+	r, err := w.open(e)
+	if err != nil {
+		return nil, err
+	}
+	whose, err := redis.ReadModelOf(e.ctx, r)
+	if err == nil && whose == "" {
+		return r, nil
+	}
+	if err == nil && w.Data != "" {
+		err = errors.New("--data names a node's copy of the action log, and the rest is on Redis: name the configuration with --config instead")
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	cfg, err := config.Load(w.Config, e.getenv)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	o, err := redisOptions(cfg)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	v, err := redis.OpenView(o)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return nodeReader{v, r}, nil
+}
+
+// nodeReader reads the log from the node's copy, and all else from Redis.
+type nodeReader struct {
+	*redis.View
+	log *sqlite.Reader
+}
+
+func (r nodeReader) Entries(ctx context.Context, f actions.Filter) ([]actions.Entry, error) {
+	return r.log.Entries(ctx, f)
+}
+
+func (r nodeReader) Close() error { return errors.Join(r.View.Close(), r.log.Close()) }

@@ -219,12 +219,28 @@ func (p *Pipeline) resumeReleases(ctx context.Context) error {
 		}
 		target := e.Order.Target
 		p.lanes.next(target.Tenant+"/"+laneOfTarget(target), func() {
-			if err := p.resumeRelease(p.life, e, target); err != nil {
+			held, release, err := p.heldKey(p.life, e.MessageKey)
+			if err != nil {
+				return // another server's, which takes it up
+			}
+			defer release()
+			if err := p.resumeRelease(held, e, target); err != nil {
 				p.log.Error("release not taken up: it is tried again at the next start", zap.String("case", p.keys.CaseID(e.MessageKey)), zap.Error(err))
 			}
 		})
 	}
 	return nil
+}
+
+// Resume takes up what Unfinished returns now: after a server took over the work of
+// another. Run does so once by itself.
+func (p *Pipeline) Resume(ctx context.Context) error { return p.resumeReleases(ctx) }
+
+func (p *Pipeline) heldKey(ctx context.Context, messageKey string) (context.Context, context.CancelFunc, error) {
+	if p.HeldKey == nil {
+		return ctx, func() {}, nil
+	}
+	return p.HeldKey(ctx, messageKey)
 }
 
 func (p *Pipeline) resumeRelease(ctx context.Context, e actions.Effect, target actions.Target) (err error) {

@@ -119,6 +119,9 @@ type Config struct {
 	// item is not ours to work on any more, and what to call when the work is over.
 	// Nil: an item stays ours until it is ended or put back.
 	Held func(ctx context.Context, receipt string) (context.Context, context.CancelFunc)
+	// HeldKey is Held for work about a message that no item led to. Its error means
+	// that the message is not ours to work on.
+	HeldKey func(ctx context.Context, messageKey string) (context.Context, context.CancelFunc, error)
 	// CanEnforce: the cloud has the API to act on messages.
 	CanEnforce bool
 

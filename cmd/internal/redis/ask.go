@@ -115,3 +115,12 @@ func (s *Store) Flush(ctx context.Context) error {
 	}
 	return s.tail(ctx)
 }
+
+// TellReload has every node read its keys again, before it sees what is put into
+// the inbox after this.
+func (s *Store) TellReload(ctx context.Context) error {
+	if err := s.rdb.Publish(ctx, s.keys.wake(), "keys").Err(); err != nil {
+		return fmt.Errorf("telling the other nodes to read their keys: %w", s.judged(err))
+	}
+	return nil
+}

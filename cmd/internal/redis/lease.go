@@ -277,12 +277,19 @@ func (s *Store) balance(ctx context.Context) {
 		s.take(ctx, lead)
 	}
 	want := share - len(mine)
+	taken := false
+	defer func() {
+		if taken && s.opts.Taken != nil {
+			s.loops.Go(s.opts.Taken)
+		}
+	}()
 	for _, p := range rand.Perm(s.opts.Partitions) {
 		if want <= 0 || ctx.Err() != nil {
 			return
 		}
 		if s.lease(p) == nil && s.take(ctx, p) {
 			want--
+			taken = true
 		}
 	}
 }
@@ -532,6 +539,10 @@ func (s *Store) heard(what string) {
 	case "subs":
 		if err := s.refreshSubscriptions(s.life); err == nil {
 			s.signal(s.beatNow)
+		}
+	case "keys":
+		if s.opts.Reload != nil {
+			s.opts.Reload()
 		}
 	case "ask":
 		s.signal(s.asked)

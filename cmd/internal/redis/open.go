@@ -80,6 +80,10 @@ type Options struct {
 	// Lost is told that a lease ended: owns reports whether a lane was in it. Nil:
 	// nobody is. It is called before the partition can be claimed again here.
 	Lost func(owns func(lane string) bool)
+	// Taken is told, in a goroutine of its own, that leases were taken. Nil: nobody is.
+	Taken func()
+	// Reload is told that another node reads its keys again. Nil: nobody is.
+	Reload func()
 	// Log receives what an operator should know. Nil: nothing is logged.
 	Log *zap.Logger
 	// Observe is told of refusals. Nil: nobody is.
