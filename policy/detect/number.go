@@ -487,6 +487,10 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		s.reject(k.ID, x.start, x.end, "part of a word")
 		return
 	}
+	if k.weak && s.goesOn(x.end) {
+		s.reject(k.ID, x.start, x.end, "part of a longer code")
+		return
+	}
 	veto, soft := s.veto(x.start, x.end)
 	if veto != "" && !soft {
 		s.reject(k.ID, x.start, x.end, veto)
@@ -511,6 +515,14 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(),
 		why: s.reason(x, ev, w, detail),
 	})
+}
+
+// goesOn reports whether a letter follows i, at most a dash between: "44134840-W".
+func (s *scanner) goesOn(i int) bool {
+	if i < len(s.buf) && s.buf[i] == '-' {
+		i++
+	}
+	return i < len(s.buf) && isLetter(s.buf[i])
 }
 
 // A weight is what a number is worth and what decided it.

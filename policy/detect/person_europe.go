@@ -7,7 +7,7 @@ var european = finders{
 	"de-personalausweis": {code: &codeForm{patterns: []string{"XXXXXXXXXX", "A99999999_9"}, check: personalausweis, gate: "check digit", known: set("L01X00T471", "T220001293")}},
 	"de-kvnr":            {code: &codeForm{patterns: []string{"A999999999", "A_999999999"}, check: kvnr, gate: "check digit", known: set("A123456780")}},
 	"at-svnr": {number: &form{
-		min: 10, max: 10, layouts: []string{"\x04\x06"}, gate: "date and modulo 11", known: set("1237010180"),
+		min: 10, max: 10, layouts: []string{"\x04\x06"}, seps: " ", gate: "date and modulo 11", known: set("1237010180"),
 		check: only(svnr),
 	}},
 	"ch-ahv": {number: &form{
