@@ -160,17 +160,17 @@ func (s *scanner) international(i, j int) {
 	if groups == 0 {
 		return
 	}
-	code, least, most := dialCode(d)
+	code, first := dialCode(d)
 	if code == 0 {
 		s.reject(k.ID, i, j, "country code")
 		return
 	}
 	for g := groups - 1; g >= 0; g-- {
 		n, end := counts[g]-code, ends[g]
-		if n < least || n > most || end < len(buf) && wordAt(buf, end) && !s.extension(end) {
+		if n < 4 || n > 15 || first[n]>>(d[code]-'0')&1 == 0 || end < len(buf) && wordAt(buf, end) && !s.extension(end) {
 			continue
 		}
-		if code == 1 && !nanp(d[1:11]) {
+		if d[0] == '1' && !nanp(d[1:11]) {
 			break
 		}
 		c := candidate{kind: k, start: i, end: end, level: k.Alone, value: "+" + string(d[:counts[g]]), why: "country code +" + string(d[:code]) + " and length"}
@@ -195,7 +195,7 @@ func (s *scanner) international(i, j int) {
 			c.level = c.level.lower()
 			c.why += "; it reaches over a paragraph's end"
 		}
-		if code == 1 && fictional(d[:counts[g]]) {
+		if d[0] == '1' && fictional(d[:counts[g]]) {
 			c.level, c.known = min(c.level, Internal), true
 		}
 		s.add(c)

@@ -129,13 +129,37 @@ func separator(buf []byte, i, from int) (next int, sep byte) {
 			lines++
 		case (c == '-' || c == '.' || c == '/' || c == '_') && sep == 0 && lines == 0:
 			sep = c
-		case c == ')' && sep == 0 && lines == 0 && from > 0 && buf[from-1] == '(':
+		case c == '(' && (sep == 0 || sep == ' ') && lines == 0 && enclosed(buf, i):
+			sep = parenSep
+		case c == ')' && sep == 0 && lines == 0 && opened(buf, from):
 			sep = parenSep
 		default:
 			return 0, 0
 		}
 	}
 	return 0, 0
+}
+
+// opened reports whether a parenthesis opens at most six characters before the
+// group at from, digits and a blank or dash between: "(06 1) 234".
+func opened(buf []byte, from int) bool {
+	for i := from - 1; i >= 0 && from-i <= 6; i-- {
+		if c := buf[i]; c == '(' {
+			return true
+		} else if !isDigit(c) && c != ' ' && c != '-' {
+			return false
+		}
+	}
+	return false
+}
+
+// enclosed reports whether up to five digits and a parenthesis follow the one at i.
+func enclosed(buf []byte, i int) bool {
+	j := i + 1
+	for j < len(buf) && j-i <= 5 && isDigit(buf[j]) {
+		j++
+	}
+	return j > i+1 && j < len(buf) && buf[j] == ')'
 }
 
 // from tries every stretch that starts with group a.
@@ -175,6 +199,7 @@ type stretch struct {
 	layout     layout
 	mixed      bool // separators of several kinds
 	lines      int  // 1: over a line's end, 2: over a block's
+	paired     bool // its groups are two and three digits: see pairs
 	sized      bool // its groups are as long as in print
 	far        bool // its letters stand apart
 	glued      bool // letters touch it
@@ -261,14 +286,9 @@ func (x *stretch) group(g []group, home bool) bool {
 			return true
 		}
 	}
-	if f.paren && home && len(g) <= 6 {
-		// Outside North America phone numbers are grouped as anyone likes.
-		for _, y := range g {
-			if y.n == 1 && y.off != g[0].off {
-				return true
-			}
-		}
-		x.layout = printed
+	if f.paren && x.phoneGroups(g, false, home) {
+		x.paired = pairs(g, x.digits)
+		x.layout = printed // outside North America phone numbers are grouped as anyone likes
 	}
 	return true
 }
@@ -290,6 +310,9 @@ func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
 	f := x.k.number
 	if f.letters == nil {
 		detail, ok = f.check(x.digits, s.home)
+		if f.paren && detail == byGroup && x.layout == printed && x.paired {
+			detail = byPairs
+		}
 		if !ok {
 			if x.layout == printed || x.layout == bare {
 				s.reject(x.k.ID, x.start, x.end, f.gate)
@@ -504,7 +527,10 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		s.reject(k.ID, x.start, x.end, veto)
 		return
 	}
-	w := s.weigh(x, ev)
+	w := s.weigh(x, ev, detail)
+	if f.paren && x.start > 0 && s.buf[x.start-1] == '(' && bytes.IndexByte(s.buf[x.start:x.end], ')') >= 0 {
+		x.start--
+	}
 	if f.paren && fictional(x.digits) {
 		w.level, known = min(w.level, Internal), true
 	}
@@ -536,8 +562,18 @@ type weight struct {
 }
 
 // weigh applies the evidence model to a number.
-func (s *scanner) weigh(x *stretch, ev evidence) weight {
+func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 	k, f := x.k, x.k.number
+	if f.paren {
+		w := s.weighPhone(x, ev, detail)
+		if x.lines > 1 {
+			w.level = w.level.lower()
+		}
+		if !w.word && s.t.Zone(x.start) == extract.Code {
+			w.level, w.inCode = w.level.lower(), true
+		}
+		return w
+	}
 	base, with := k.Alone, k.BareContext
 	switch x.layout {
 	case printed:
@@ -552,8 +588,6 @@ func (s *scanner) weigh(x *stretch, ev evidence) weight {
 	switch {
 	case ev.label:
 		w.level, w.label = min(base.lower(), Internal), true
-	case f.paren && x.layout == bare && ev.dist > beside:
-		// "call" and "number" are in every second message.
 	case ev.found() && ev.full:
 		w.level, w.word = max(base, with), true
 	case f.expiry && s.expiry(x.start, x.end):

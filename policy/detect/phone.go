@@ -1,0 +1,212 @@
+package detect
+
+import (
+	_ "embed"
+	"strings"
+	"sync"
+)
+
+// phones.txt has a line for each region, and for each country code without one:
+// the country code, the trunk prefix that is dialled inside the country ('-':
+// none), and the lengths of national numbers, each with the digits that they may
+// start with. It is drawn from ITU-T's national numbering plans as libphonenumber
+// has them.
+//
+//go:embed phones.txt
+var phonePlans string
+
+// A plan is how numbers look inside a region.
+type plan struct {
+	code, trunk string
+	first       [18]uint16 // by length: the digits that a number may start with, as bits
+}
+
+// numbering is every plan, by region and by country code.
+type numbering struct {
+	regions map[string]*plan
+	codes   map[string]*[18]uint16
+}
+
+// plans are read when the first phone number is met.
+var plans = sync.OnceValue(func() numbering {
+	n := numbering{map[string]*plan{}, map[string]*[18]uint16{}}
+	for line := range strings.Lines(phonePlans) {
+		f := strings.Fields(line)
+		p := &plan{code: f[1]}
+		if f[2] != "-" {
+			p.trunk = f[2]
+		}
+		all := n.codes[p.code]
+		if all == nil {
+			all = new([18]uint16)
+			n.codes[p.code] = all
+		}
+		for _, l := range f[3:] {
+			length, first, _ := strings.Cut(l, ":")
+			at := number([]byte(length))
+			for _, c := range first {
+				p.first[at] |= 1 << (c - '0')
+			}
+			all[at] |= p.first[at]
+		}
+		n.regions[f[0]] = p
+	}
+	return n
+})
+
+// has reports whether d, without the trunk prefix, has a length and a first digit
+// of the plan.
+func (p *plan) has(d []byte) bool {
+	return len(d) >= 5 && len(d) < len(p.first) && p.first[len(d)]>>(d[0]-'0')&1 == 1
+}
+
+// What a national number is told by.
+const (
+	byNANP  = "North American plan"
+	byTrunk = "trunk prefix"
+	byPairs = "pairs like those of a phone number"
+	byGroup = "groups like those of a phone number"
+)
+
+// national reports whether d may be a phone number as it is dialled inside a
+// country: in North America, in the home region, or somewhere.
+func national(d []byte, home string) (string, bool) {
+	if same(d) {
+		return "", false
+	}
+	american := (len(d) == 10 || len(d) == 11 && d[0] == '1') && nanp(d[len(d)-10:])
+	if p := plans().regions[home]; p != nil && (p.code != "1" || american) {
+		if p.trunk != "" && len(d) > len(p.trunk) && string(d[:len(p.trunk)]) == p.trunk && p.has(d[len(p.trunk):]) {
+			return "trunk prefix and numbering plan of " + home, true
+		}
+		if p.has(d) {
+			return "numbering plan of " + home, true
+		}
+	}
+	switch n := len(d); {
+	case american:
+		return byNANP, true
+	case d[0] == '0' && d[1] != '0' && n >= 8 && n <= 11:
+		return byTrunk, true
+	case d[0] != '0' && n >= 7 && n <= 11:
+		return byGroup, true
+	}
+	return "", false
+}
+
+// dialCode returns the length of the country code that d starts with, and what
+// numbers may follow; 0 if no such code is given out.
+func dialCode(d []byte) (code int, first *[18]uint16) {
+	for n := 1; n <= 3 && n <= len(d); n++ {
+		if f := plans().codes[string(d[:n])]; f != nil {
+			return n, f
+		}
+	}
+	return 0, nil
+}
+
+// vague are words that are beside many a number that is no phone's.
+var vague = set("number", "contact", "ring", "reach", "reach me", "cell", "portable", "mobil*")
+
+// weighPhone applies the evidence model to a phone number, of which detail says
+// what it is told by.
+func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
+	k := x.k
+	if detail == byNANP && x.layout == printed && !x.sized {
+		detail = byGroup
+	}
+	home := detail != byNANP && detail != byTrunk && detail != byGroup && detail != byPairs
+	alone, with := Internal, k.WithContext
+	switch {
+	case x.layout != printed:
+		if home && strings.HasPrefix(detail, byTrunk) {
+			alone = k.Printed
+		}
+	case detail == byGroup:
+		with = Low
+	default:
+		alone = k.Printed
+	}
+	if x.mixed && detail == byNANP {
+		alone, with = alone.lower(), with.lower()
+	}
+	w := weight{level: alone}
+	word := ev.found() && (x.layout == printed && ev.full || ev.dist <= beside || ev.header)
+	if x.loose && !home && detail != byNANP {
+		word, ev.term = false, -1 // a part of a longer number
+	}
+	if detail == byGroup && word && !ev.header && (vague[s.term(ev)] || x.layout != printed || ev.dist > beside) {
+		word = false
+	}
+	switch {
+	case ev.label:
+		w.level, w.label = min(alone.lower(), Internal), true
+	case word:
+		w.level, w.word = max(alone, with), true
+	case ev.found() && x.layout == printed && detail != byGroup:
+		w.level, w.word = max(alone, with.lower()), true
+	case x.glued:
+		w.lacks = "letters touch it"
+	case x.lines > 0:
+		w.lacks = "it reaches over a line's end"
+	case x.loose:
+		w.lacks = "it is part of a row of numbers"
+	case x.layout != printed && stamp(x.digits):
+		w.lacks = "it looks like a time stamp"
+	case s.money(x.start, x.end):
+		w.lacks = "it is an amount"
+	}
+	if w.lacks != "" {
+		w.level = min(w.level, Internal)
+	}
+	return w
+}
+
+// pairs reports whether the groups are those of phone numbers that are read out two
+// digits at a time: 32 45 67 12, 912 34 56 78. Numbers that go up or down by steps
+// are a list.
+func pairs(g []group, d []byte) bool {
+	if len(g) < 3 || len(g) > 5 || len(d) < 7 {
+		return false
+	}
+	threes, rising, falling, at, last := 0, true, true, 0, -1
+	for i, y := range g {
+		if y.n == 3 && i < 2 {
+			threes++
+		} else if y.n != 2 {
+			return false
+		}
+		if i > 0 && y.sep != ' ' && y.sep != '-' && y.sep != parenSep {
+			return false
+		}
+		n := number(d[at : at+y.n])
+		if last >= 0 {
+			rising, falling = rising && n >= last, falling && n <= last
+		}
+		at, last = at+y.n, n
+	}
+	return threes <= 1 && !rising && !falling && (threes == 1 || len(g) == 4 && d[0] > '1')
+}
+
+// term is the word that ev is of.
+func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
+
+// phoneGroups says whether the groups are those of a phone number; sized: of a
+// North American one.
+func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
+	if len(g) > 6 || !sized && dated(x.digits, g) && (len(g) <= 3 || g[0].n == 4 || g[1].sep != ' ') {
+		return false
+	}
+	dots := 0
+	for i, y := range g {
+		switch {
+		case y.sep == '_', y.n < 2 && i > 0 && (!home || i == len(g)-1):
+			return false
+		case y.sep == '.':
+			dots++
+		case y.sep == '/' && i > 1:
+			return false
+		}
+	}
+	return sized || dots == 0 || dots >= 2 && len(x.digits) >= 9 && g[0].n >= 2
+}
