@@ -36,7 +36,7 @@ var bareAlarms = map[string]int{
 	"credit-card": 600, "de-steuer-id": 50, "br-cpf": 120, "br-cnpj": 130, "fr-nir": 40, "tr-tckn": 130, "be-nn": 40, "pl-pesel": 110, "no-fnr": 20, "ro-cnp": 30,
 	"cn-ric": 10, "se-pnr": 80, "at-svnr": 90, "es-nuss": 80, "gr-amka": 60, "ee-ik": 50, "lu-id": 10, "si-emso": 30, "kr-rrn": 50, "za-id": 50,
 	"ch-ahv": 10, "es-ccc": 150, "fr-rib": 130, "iccid": 20,
-	"ar-cbu": 120, "eg-nid": 40, "fr-spi": 10, "is-kt": 15, "kr-frn": 40, "kz-iin": 25, "rs-jmbg": 15,
+	"ar-cbu": 120, "eg-nid": 40, "fr-spi": 10, "hu-adoazonosito": 120, "pe-ruc": 60, "is-kt": 15, "kr-frn": 40, "kz-iin": 25, "rs-jmbg": 15,
 }
 
 // Random numbers are reported by no detector but those, and by no more than that.

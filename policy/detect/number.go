@@ -131,6 +131,7 @@ func separator(buf []byte, i, from int) (next int, sep byte) {
 			sep = c
 		case c == '(' && (sep == 0 || sep == ' ') && lines == 0 && enclosed(buf, i):
 			sep = parenSep
+		case c == '-' && sep == parenSep: // (310)-736-5000
 		case c == ')' && sep == 0 && lines == 0 && opened(buf, from):
 			sep = parenSep
 		default:
@@ -237,6 +238,9 @@ func (s *scanner) try(k *kind, a, b, n int) {
 	if why := s.cut(&x, a, b); why != "" {
 		s.reject(k.ID, x.start, x.end, why)
 		return
+	}
+	if f.paren && (a > 0 && s.groups[a].sep == parenSep || b+1 < len(s.groups) && s.groups[b+1].sep == parenSep) {
+		x.loose = true
 	}
 	if !s.lacking(k) {
 		s.judge(&x, value, detail)

@@ -194,7 +194,7 @@ func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
 // phoneGroups says whether the groups are those of a phone number; sized: of a
 // North American one.
 func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
-	if len(g) > 6 || !sized && dated(x.digits, g) && (len(g) <= 3 || g[0].n == 4 || g[1].sep != ' ') {
+	if len(g) > 6 || !sized && dated(x.digits, g) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}
 	dots := 0

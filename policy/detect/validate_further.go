@@ -584,3 +584,12 @@ func koreanLicence(d []byte) bool {
 	p := number(d[:2])
 	return p >= 11 && p <= 28
 }
+
+// uenAlone is the most that a Singaporean number is worth by itself: digits and a
+// letter are also those of a Spanish identity card.
+func uenAlone(s []byte) Level {
+	if isLetter(s[0]) {
+		return Low
+	}
+	return Internal
+}
