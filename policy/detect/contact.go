@@ -20,5 +20,5 @@ func nanp(d []byte) bool {
 // fictional reports whether a North American number is one of those kept for
 // fiction, 555-0100 to 555-0199.
 func fictional(d []byte) bool {
-	return len(d) >= 10 && string(d[len(d)-7:len(d)-2]) == "55501"
+	return len(d) >= 7 && string(d[len(d)-7:len(d)-2]) == "55501"
 }

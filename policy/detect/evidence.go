@@ -18,7 +18,9 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "id der besprechung", "id riunione", "id della riunione", "id de la reunion", "id de reunion", "id da reuniao", "id reuniao", "vergader-id", "vergaderings-id", "mote-id", "motes-id", "mode-id",
 	"id spotkania", "identyfikator spotkania", "toplanti kimligi", "kokouksen tunnus", "会議 id", "会议 id", "会議id", "会议id", "회의 id", "phone conference id", "telefonkonferenz-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
 	"numero de commande", "numero de facture", "numero de pedido", "numero de factura", "ordrenummer", "ordernummer", "fakturanummer", "kundenauftrag", "lieferschein", "artikelnummer", "seriennummer", "teilenummer",
-	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호", "example id", "id", "uid", "user id", "thread id", "message id"}
+	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호",
+	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
+	"personnummer", "fodselsnummer", "henkilotunnus", "cnp", "oib", "egn", "hetu", "siret", "siren", "vin", "example id", "id", "uid", "user id", "thread id", "message id"}
 
 // near is the distance in characters up to which evidence counts in full.
 const near = 100
@@ -31,6 +33,7 @@ type evidence struct {
 	before bool // it stands before the value
 	full   bool // near, on the same line or the column's heading
 	header bool
+	named  bool // as label, whatever words there are for it
 	label  bool // a word against stands right before the value, and nothing between
 	in     *scanner
 }
@@ -119,11 +122,12 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		ev.full = ev.header || ev.dist <= near || s.sameLine(ev.at, start, end)
 		// "order 4539…, card to follow": the number is labelled by what stands
 		// right before it, unless its own word is as near.
+		ev.named = labelled
 		// "card id: 4539…": its own word is part of the label.
 		ev.label = labelled && !(ev.before && ev.at.End+2 >= labelStart) && !ev.header
 		return ev
 	}
-	ev.label = labelled
+	ev.label, ev.named = labelled, labelled
 	if s.outer != nil {
 		return s.outer.evidence(set, within, s.inFrom, s.inTo)
 	}

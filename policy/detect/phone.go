@@ -139,7 +139,7 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		word = false
 	}
 	switch {
-	case ev.label:
+	case ev.label, ev.named && !(ev.found() && !vague[s.term(ev)]):
 		w.level, w.label = min(alone.lower(), Internal), true
 	case word:
 		w.level, w.word = max(alone, with), true
