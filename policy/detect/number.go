@@ -200,6 +200,7 @@ type stretch struct {
 	layout     layout
 	mixed      bool // separators of several kinds
 	lines      int  // 1: over a line's end, 2: over a block's
+	roomy      bool // its groups are as long as those of a phone number
 	paired     bool // its groups are two and three digits: see pairs
 	sized      bool // its groups are as long as in print
 	far        bool // its letters stand apart

@@ -124,8 +124,8 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		}
 	case detail == byGroup:
 		with = Low
-	default:
-		alone = k.Printed
+	case detail != byTrunk || x.roomy:
+		alone = k.Printed // "02110-1301" is a postal code
 	}
 	if x.mixed && detail == byNANP {
 		alone, with = alone.lower(), with.lower()
@@ -197,6 +197,7 @@ func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
 	if len(g) > 6 || !sized && dated(x.digits, g) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}
+	x.roomy = len(g) >= 3 || g[0].n >= 3 && g[0].n <= 5 && (g[1].n >= 5 || g[0].n <= 4 && g[1].n == 4 && g[1].sep != '-')
 	dots := 0
 	for i, y := range g {
 		switch {
@@ -204,6 +205,8 @@ func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
 			return false
 		case y.sep == '.':
 			dots++
+		case i > 1 && y.sep != g[i-1].sep && g[i-1].sep != parenSep:
+			x.roomy = false // "06 2012 -0500"
 		case y.sep == '/' && i > 1:
 			return false
 		}
