@@ -229,7 +229,7 @@ var noises = []Row{
 		}
 		return g.silent("x="+n(2)+" y="+n(3)+" sum(1..n)="+n(t.width())+" err=-1", "numbers of a program")
 	}},
-	{Name: "template-secrets", Kind: Noise, About: "AKIAIOSFODNN7EXAMPLE, your-api-key-here, xxxxx, ${VAR}, <token>, {{ }}", types: []string{"secret"}, build: templates},
+	{Name: "template-secrets", Kind: Noise, About: "your-api-key-here, xxxxx, ${VAR}, <token>, {{ }}", types: []string{"secret"}, build: templates},
 	{Name: "known-test-values", Kind: Noise, About: "4242 4242 4242 4242, 078-05-1120, QQ123456C: reported, if at all, as test values", types: []string{"credit-card", "us-ssn", "uk-nino"}, build: func(g *gen, t *baseType, i int) Case {
 		s := ""
 		switch t.id {
