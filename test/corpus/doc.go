@@ -8,7 +8,9 @@
 //
 // Every case belongs to a row: one way in which chat bends a value (evasion) or
 // something that only looks like one (noise). A row is made for every base type it
-// can be made for. The rows catalogue/… hold every other type in plain print.
+// can be made for. Further rows hold every other type in plain print, the secrets
+// of services, passwords as people hand them on, and telephone numbers as their
+// countries write them.
 //
 // # Independence
 //
