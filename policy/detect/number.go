@@ -240,10 +240,9 @@ func (s *scanner) try(k *kind, a, b, n int) {
 		s.reject(k.ID, x.start, x.end, why)
 		return
 	}
-	if f.paren && (a > 0 && s.groups[a].sep == parenSep || b+1 < len(s.groups) && s.groups[b+1].sep == parenSep) {
-		x.loose = true
-	}
-	if !s.lacking(k) {
+	// A word that the value is glued to is none of the text's whole words.
+	glued := x.start > 0 && wordBefore(s.buf, x.start) || x.end < len(s.buf) && wordAt(s.buf, x.end)
+	if glued || !s.lacking(k) {
 		s.judge(&x, value, detail)
 	}
 }

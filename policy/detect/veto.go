@@ -347,6 +347,13 @@ func (s *scanner) gluedWord(k *kind, start, end int) evidence {
 		to++
 	}
 	s.work += to - from
+	// Letters with digits on both sides are a code's.
+	if from > 0 && isDigit(buf[from-1]) {
+		from = start
+	}
+	if to < len(buf) && isDigit(buf[to]) {
+		to = end
+	}
 	for _, side := range [2][2]int{{from, start}, {end, to}} {
 		for _, w := range k.Words {
 			n, at := gluedTo(buf[side[0]:side[1]], w, side[1] == start)

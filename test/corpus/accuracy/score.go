@@ -70,7 +70,7 @@ func score(engine *detect.Engine, cases []corpus.Case) *results {
 	var text extract.Text
 	for _, c := range cases {
 		text.Load(extract.Source{Body: c.Body, HTML: c.HTML})
-		r.judge(&c, &text, engine.Scan(&text, detect.Options{Min: detect.Internal, RegionHint: c.Hint}))
+		r.judge(&c, &text, engine.Scan(&text, detect.Options{RegionHint: c.Hint}))
 	}
 	return r
 }
