@@ -88,6 +88,11 @@ bench: ## Measure the product against its limits (cmd/internal/bench/README.md),
 	if [[ -z $$packages ]]; then echo 'no benchmarks'; exit 1; fi; \
 	go test -run '^$$' -bench . -benchmem $$packages
 
+.PHONY: accuracy
+accuracy: ## Measure the detectors on the labelled corpus; fail if they got worse (UPDATE=1 takes it).
+	@go run ./test/corpus/accuracy $(if $(UPDATE),-update)
+	@$(if $(UPDATE),go test ./policy/detect -run TestPage -update)
+
 .PHONY: release
 release: ## Build static binaries of every platform into dist/, with their checksums.
 	@rm -rf dist; mkdir -p dist
