@@ -593,3 +593,16 @@ func uenAlone(s []byte) Level {
 	}
 	return Internal
 }
+
+// notSame is for forms that have no arithmetic: their digits are not all one.
+func notSame(s []byte) bool {
+	first := byte(0)
+	for _, c := range s {
+		if isDigit(c) && first == 0 {
+			first = c
+		} else if isDigit(c) && c != first {
+			return true
+		}
+	}
+	return false
+}
