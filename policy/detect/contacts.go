@@ -20,11 +20,11 @@ func isDomain(c byte) bool { return isAlnum(c) || c >= utf8.RuneSelf || c == '-'
 // email reads an address around the '@' at i.
 func (s *scanner) email(i int) {
 	from := i
-	for from > 0 && i-from < maxLocal && isLocal(s.buf[from-1]) {
+	for from > 0 && i-from < maxLocal && isLocal(s.buf[from-1]) && (s.buf[from-1] < utf8.RuneSelf || wordBefore(s.buf, from)) {
 		from--
 	}
 	to := i + 1
-	for to < len(s.buf) && to-i < maxDomain && isDomain(s.buf[to]) {
+	for to < len(s.buf) && to-i < maxDomain && isDomain(s.buf[to]) && (s.buf[to] < utf8.RuneSelf || wordAt(s.buf, to)) {
 		to++
 	}
 	s.work += to - from
@@ -129,7 +129,7 @@ var fileTypes = set("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "bmp", "c
 // or the 00 that many countries dial.
 func (s *scanner) international(i, j int) {
 	buf, k := s.buf, kinds["phone-e164"]
-	if i > 0 && (strings.IndexByte(".-/_", buf[i-1]) >= 0 && buf[i] == '0' || wordBefore(buf, i) || buf[i-1] == '+' || buf[i-1] == '=' && i > 1 && wordBefore(buf, i-1)) {
+	if i > 0 && (strings.IndexByte(".-/_", buf[i-1]) >= 0 && buf[i] == '0' || wordBefore(buf, i) || buf[i-1] == '+') {
 		return
 	}
 	d := s.spare[:0]

@@ -36,7 +36,11 @@ type evidence struct {
 	named  bool // as label, whatever words there are for it
 	label  bool // a word against stands right before the value, and nothing between
 	in     *scanner
+	other  bool // a word right before the value names another kind
 }
+
+// fewSets is how many kinds a word may be evidence for and still name one.
+const fewSets = 3
 
 func (ev evidence) found() bool { return ev.term >= 0 }
 
@@ -89,6 +93,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	lo, hi := s.window(start, end, within)
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
 	labelStart, labelEnd, labelled := 0, -1, false
+	otherStart, otherEnd := 0, -1 // of a word that names another kind of value
 	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
 		h := s.hits[i]
 		s.work++
@@ -100,6 +105,9 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 			labelStart, labelEnd, labelled = h.Start, h.End, true
 		}
 		if !has(sets, set) {
+			if sets[0] != 0 && len(sets) <= fewSets && h.End <= start && (h.End > otherEnd || h.End == otherEnd && h.Start < otherStart) && s.right(h.End, start) {
+				otherStart, otherEnd = h.Start, h.End
+			}
 			continue
 		}
 		d, before := h.Start-end, false
@@ -109,6 +117,9 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		if d < ev.dist || d == ev.dist && h.End-h.Start > ev.at.End-ev.at.Start {
 			ev.term, ev.at, ev.dist, ev.before = h.Term, h, d, before
 		}
+	}
+	if otherEnd >= 0 && (!ev.found() || ev.before && ev.at.Start >= otherStart && ev.at.End <= otherEnd) {
+		ev.other = true
 	}
 	if from, to, ok := s.t.Header(start); ok && !ev.touches() {
 		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })

@@ -589,7 +589,12 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		base, with = base.lower(), with.lower()
 	}
 	w := weight{level: base}
+	if ev.other && !f.expiry && k.Alone < Medium {
+		ev.term = -1
+		w.lacks = "it is named as something else"
+	}
 	switch {
+	case w.lacks != "":
 	case ev.label:
 		w.level, w.label = min(base.lower(), Internal), true
 	case ev.found() && ev.full:
@@ -620,8 +625,10 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		w.lacks = "it looks like a phone number"
 	case x.layout != bare && dottedQuad(s.buf[x.start:x.end]):
 		w.lacks = "it looks like an address"
-	case x.layout == bare && !f.expiry && s.listed(x.start, x.end):
+	case x.layout == bare && (!f.expiry || len(x.digits) != 16) && s.listed(x.start, x.end):
 		w.lacks = "it is part of a row of numbers"
+	case s.computed(x.start, x.end):
+		w.lacks = "it is part of a sum"
 	case s.counted(x.end):
 		w.lacks = "it is a quantity"
 	case !f.expiry && s.money(x.start, x.end):

@@ -276,6 +276,25 @@ func (s *scanner) dialled(start, end int) bool {
 	return nanp(d[:])
 }
 
+// computed reports whether the value is the result or a part of a sum: 3 * 4 = 12.
+func (s *scanner) computed(start, end int) bool {
+	buf := s.buf
+	i := start
+	for i > 0 && buf[i-1] == ' ' && start-i < 3 {
+		i--
+	}
+	if i > 1 && buf[i-1] == '=' {
+		for i--; i > 0 && buf[i-1] == ' ' && start-i < 8; {
+			i--
+		}
+		if i > 0 && (isDigit(buf[i-1]) || buf[i-1] == ')') {
+			return true
+		}
+	}
+	// " of 24136710322 bytes" is counted; here it is " × 8832".
+	return end+3 < len(buf) && buf[end] == ' ' && (buf[end+1] == '*' || buf[end+1] == '+' || buf[end+1] == '=') && buf[end+2] == ' ' && isDigit(buf[end+3])
+}
+
 // listed reports whether the value is a field in a row of numbers.
 func (s *scanner) listed(start, end int) bool {
 	buf := s.buf
