@@ -352,6 +352,17 @@ func (s *scanner) letterDigits(from, to int) {
 	if lo, hi = s.wholeWords(lo, hi); hi-lo < fewestAlike {
 		return
 	}
+	// A lone letter before it may be its first digit: l 60 04 …, or "I".
+	if lo > 1 && spelledSep(buf[lo-1]) && alike[buf[lo-2]] == '1' && (lo == 2 || !wordBefore(buf, lo-2)) && s.asDigits(lo-2, hi) {
+		return
+	}
+	s.asDigits(lo, hi)
+}
+
+// asDigits scans buf[lo:hi] with digits for the letters that look like them, and
+// reports whether anything was found.
+func (s *scanner) asDigits(lo, hi int) bool {
+	buf, before := s.buf, len(s.found)
 	c, letters := s.child(), 0
 	for j := lo; j < hi; j++ {
 		b := buf[j]
@@ -366,6 +377,7 @@ func (s *scanner) letterDigits(from, to int) {
 	if letters > 0 && len(c.raw) >= fewestAlike {
 		s.within(c, lo, hi, reading{why: "letters stand for digits", most: Low, needs: true, beside: true, hidden: true, digits: true})
 	}
+	return len(s.found) > before
 }
 
 // wholeWords moves lo and hi to where words start and end, and drops those at the

@@ -284,10 +284,11 @@ func (s *scanner) computed(start, end int) bool {
 		i--
 	}
 	if i > 1 && buf[i-1] == '=' {
+		equals := i - 1
 		for i--; i > 0 && buf[i-1] == ' ' && start-i < 8; {
 			i--
 		}
-		if i > 0 && (isDigit(buf[i-1]) || buf[i-1] == ')') {
+		if i > 0 && (isDigit(buf[i-1]) && i < equals || buf[i-1] == ')') {
 			return true
 		}
 	}
