@@ -215,6 +215,7 @@ type spelling struct {
 func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
 	buf := s.buf
 	v = s.spare[:0]
+	opened := false
 	for n := range len(p) {
 		var c byte
 		if i < len(buf) {
@@ -226,8 +227,8 @@ func (s *scanner) read(p string, i int) (v []byte, w spelling, ok bool) {
 				i = w.gap(buf, i)
 			}
 			continue
-		case f == '<' && c == '(', f == '>' && c == ')':
-			w.printed = true
+		case f == '<' && c == '(', f == '>' && c == ')' && opened:
+			w.printed, opened = true, true
 		case f == '<' || f == '>':
 			continue
 		case f == '9' && isDigit(c), f == '0' && c == '0', f == 'X' && isDigit(c):
