@@ -12,6 +12,9 @@ func Regexps() []*regexp.Regexp {
 	all := append([]*regexp.Regexp{}, patterns...)
 	const sep = `[ ./_-]?`
 	for _, k := range builtin {
+		for _, form := range k.Tokens {
+			all = append(all, tokenRegexp(k, form))
+		}
 		switch {
 		case k.number != nil:
 			f := k.number
@@ -61,6 +64,31 @@ func Regexps() []*regexp.Regexp {
 		}
 	}
 	return all
+}
+
+// tokenRegexp writes the form of a secret as an expression: after its prefix, or given
+// to the name of its service.
+func tokenRegexp(k *kind, form string) *regexp.Regexp {
+	var b strings.Builder
+	if form, anyCase := strings.CutPrefix(form, "(?i)"); anyCase {
+		b.WriteString("(?i)" + regexp.QuoteMeta(form[:strings.IndexByte(form, '{')]))
+	} else if !k.byName {
+		b.WriteString(regexp.QuoteMeta(form[:strings.IndexByte(form, '{')]))
+	} else {
+		b.WriteString(`(?i)\b(?:` + strings.Join(k.Words, "|") + `)[\w .-]{0,20}["']?\s{0,3}(?:=|:|=>|:=)\s{0,3}["']?`)
+	}
+	parts, err := parseParts(form[strings.IndexByte(form, '{'):])
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range parts {
+		if p.text != "" {
+			b.WriteString(regexp.QuoteMeta(p.text))
+			continue
+		}
+		fmt.Fprintf(&b, "[A-Za-z0-9+/_=.-]{%d,%d}", min(p.min, 300), min(p.max, 300))
+	}
+	return regexp.MustCompile(b.String())
 }
 
 // Chat is a clean message of 2 KB as Teams writes them. Talk is one too, of hardly
