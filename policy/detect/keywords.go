@@ -43,12 +43,21 @@ type Hit struct {
 // sign is never found. terms is not kept.
 func NewKeywords(terms []string) *Keywords { return newKeywords(terms, false) }
 
+// fewTerms is up to how many terms the automaton is the quicker search: what most
+// texts hold starts none of them.
+const fewTerms = 1000
+
 func newKeywords(terms []string, loose bool) *Keywords {
 	k := &Keywords{loose: loose}
-	if loose {
+	if loose || len(terms) <= fewTerms {
 		k.automate(terms)
 		return k
 	}
+	return k.index(terms)
+}
+
+// index puts the terms into a dictionary, as far as they fit one.
+func (k *Keywords) index(terms []string) *Keywords {
 	rest := make([]string, len(terms))
 	var left []int
 	k.dict, left = newDictionary(terms, k.fold)
@@ -228,7 +237,11 @@ func (k *Keywords) whole(buf []byte, start, end int, m *term) bool {
 		}
 	}
 	if m.tail && end < len(buf) {
-		r, _ := utf8.DecodeRune(buf[end:])
+		r, n := utf8.DecodeRune(buf[end:])
+		for r >= utf8.RuneSelf && unicode.Is(unicode.Mn, r) && end+n < len(buf) { // an accent of its own
+			end += n
+			r, n = utf8.DecodeRune(buf[end:])
+		}
 		camel := k.loose && isLower(buf[end-1]) && r < utf8.RuneSelf && isUpper(byte(r))
 		if k.wordly(r) && !camel {
 			return false
