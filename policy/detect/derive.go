@@ -30,9 +30,10 @@ type reading struct {
 // A child scans what a stretch of another text says.
 type child struct {
 	scanner
-	own extract.Text
-	raw []byte  // what the stretch says
-	at  []int32 // where each byte of raw stands in the outer text, and its end
+	own  extract.Text
+	raw  []byte  // what the stretch says
+	used bool    // raw is not cleared
+	at   []int32 // where each byte of raw stands in the outer text, and its end
 }
 
 // within scans c.raw, which buf[from:to] says, and takes over what is found.
@@ -75,6 +76,7 @@ func (s *scanner) child() *child {
 	if s.inner == nil {
 		s.inner = new(child)
 	}
+	s.inner.used = true
 	s.inner.raw, s.inner.at = s.inner.raw[:0], s.inner.at[:0]
 	return s.inner
 }

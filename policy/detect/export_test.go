@@ -99,7 +99,7 @@ var (
 		`<ul><li>scope: fine, <span style="font-size:inherit">minor edits</span></li><li>budget: see <code>sheet 2</code></li></ul>`+
 		`<blockquote itemtype="http://schema.skype.com/Reply"><p>We moved the review to 14:00, room 4.</p></blockquote><p>Thanks &amp; see you <emoji id="smile" alt="🙂" title="Smile"></emoji></p></div>`, 4)[:2048]
 	Talk  = (talk + talk)[:2048]
-	Short = shortTalk[:120]
+	Short = (`<p>Morning Ana, could you have a look at <b>the plan</b> until Friday? I have added what Li said on page&nbsp;12. Thanks!</p>` + "<p></p>")[:120]
 )
 
 // RaceEnabled says that the race detector runs.
