@@ -404,11 +404,13 @@ func gluedTo(b []byte, w string, ends bool) (n, at int) {
 			n++
 		}
 	}
-	if n < 2 || n > len(b) {
-		return 0, 0
-	}
+	least := 4 // letters that make a word, where others touch them
 	if ends {
-		at = len(b) - n
+		least = 3
+		at = max(0, len(b)-n)
+	}
+	if n < 2 || n > len(b) || n < len(b) && n < least {
+		return 0, 0
 	}
 	if !matches(b[at:at+n], string(word[:n]), true) {
 		return 0, 0
