@@ -69,16 +69,18 @@ lint: ## Run the linters of .golangci.yml. They are compiled first, once.
 	go run $(GOLANGCI_LINT) run $$packages
 
 # Fuzzing compiles all that a package depends on once more, for the SDK in minutes:
-# the targets that need it run only with FUZZALL=1, as in "make chaos".
+# the targets that need it run only with FUZZALL=1, as in "make chaos". One target
+# a core runs at a time.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for 10 seconds (FUZZTIME=1m for longer, FUZZALL=1 for those over the Graph SDK too).
 	@if [[ -n '$(FUZZALL)' ]]; then packages=$$(go list -f '{{.Dir}}' ./...); else packages=$$(go list -f '{{.Dir}}' $$($(SDK_FREE))); fi; \
 	targets=$$(for p in $$packages; do grep -Ho '^func Fuzz[A-Za-z0-9_]*' "$$p"/*_test.go 2>/dev/null | sed 's/:func / /' || true; done); \
 	if [[ -z $$targets ]]; then echo 'no fuzz targets'; exit 1; fi; \
-	while read -r file target; do \
-		echo "== $$(dirname "$${file#$(CURDIR)/}") $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$(dirname "$$file")" </dev/null; \
-	done <<<"$$targets"; \
+	export FUZZTIME='$(FUZZTIME)'; \
+	xargs -P "$$(getconf _NPROCESSORS_ONLN)" -L 1 bash -c 'dir=$$(dirname "$$1"); \
+		if out=$$(go test -run "^$$" -fuzz "^$$2\$$" -fuzztime "$$FUZZTIME" -fuzzminimizetime 100x -parallel 1 "$$dir" 2>&1 </dev/null); \
+		then echo "== $${dir#$(CURDIR)/} $$2: $$(grep -o "execs: [0-9]*" <<<"$$out" | tail -1)"; \
+		else echo "== $${dir#$(CURDIR)/} $$2: FAILED"; echo "$$out"; exit 255; fi' fuzz <<<"$$targets"; \
 	echo "== $$(wc -l <<<"$$targets") fuzz targets passed"
 
 .PHONY: bench

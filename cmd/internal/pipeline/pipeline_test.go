@@ -644,6 +644,47 @@ func TestStopWhileGraphIsOut(t *testing.T) {
 	})
 }
 
+// F12, the hour: nothing answers, then everything does. Each is acted on once, and
+// after a read, since one of the calls may have arrived.
+func TestGraphGoneForAnHour(t *testing.T) {
+	bubble(t, "an hour", func(r *rig) {
+		begin := time.Now()
+		out := func() bool { return time.Since(begin) < time.Hour }
+		applied := 0
+		r.teams.answer = func(int) error {
+			if out() {
+				return &actions.CallError{Status: 503, Ambiguous: true}
+			}
+			applied++
+			return nil
+		}
+		r.teams.down = true
+		time.AfterFunc(time.Hour, func() {
+			r.teams.mu.Lock()
+			defer r.teams.mu.Unlock()
+			r.teams.down, r.teams.shows = false, &actions.Snapshot{}
+		})
+		const n = 200
+		for i := range n {
+			r.notify("created", said{id: strconv.Itoa(1000 + i), body: bad, chat: "19:" + strconv.Itoa(i) + "@thread.v2"}, func(item *webhook.Item) {
+				item.Resource = fmt.Sprintf("chats('19:%d@thread.v2')/messages('%d')", i, 1000+i)
+			})
+		}
+		r.run(65 * time.Minute)
+		if applied != n {
+			r.Errorf("%d of %d were acted on", applied, n)
+		}
+		if r.teams.looks < n {
+			r.Errorf("only %d reads before PATCHes that may be second ones", r.teams.looks)
+		}
+		for row := range n {
+			if got := r.inbox.how(row + 1); got != "finished" {
+				r.Fatalf("row %d: %q", row+1, got)
+			}
+		}
+	})
+}
+
 func TestReleaseWaitsForItsLane(t *testing.T) {
 	bubble(t, "release", func(r *rig) {
 		r.notify("created", said{id: "1", body: bad})
