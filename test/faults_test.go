@@ -387,7 +387,7 @@ func TestStormyGraph(t *testing.T) {
 		storm(t, twin, "1.5")
 		x := newTraffic(t, twin)
 		x.say(chaos(25, 250))
-		s.settleWithin(twin, time.Duration(chaos(1, 5))*2*patience)
+		s.settleWithin(twin, 2*patience)
 		n, refused := early(twin, 1500*time.Millisecond)
 		if n > 0 || refused == 0 {
 			t.Errorf("%d PATCHes before the time that a 429 asked for, of %d refusals", n, refused)
@@ -724,7 +724,7 @@ func TestKeyRotatedUnderABacklog(t *testing.T) {
 	})
 	old := len(x.said)
 	x.say(20)
-	s.settleWithin(twin, time.Duration(chaos(1, 10))*2*patience)
+	s.settleWithin(twin, 2*patience)
 	wantAccount(t, x, s)
 	wantSound(t, s, "")
 	tried(t, "F20: retiring the old key refused; %d items under the old key and %d under the new: all opened, nothing lost", old, len(x.said)-old)

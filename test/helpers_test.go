@@ -27,8 +27,9 @@ import (
 	"teamsdlp/test/graphtwin"
 )
 
-// patience is how long anything is waited for that should come at once.
-const patience = 30 * time.Second
+// patience is how long anything is waited for that should come at once; under make
+// chaos there is more of everything.
+var patience = time.Duration(chaos(30, 600)) * time.Second
 
 // ---- the binaries ----
 
