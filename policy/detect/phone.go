@@ -124,7 +124,7 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		}
 	case detail == byGroup:
 		with = Low
-	case detail != byTrunk || x.roomy:
+	case detail != byTrunk || x.roomy || x.sized:
 		alone = k.Printed // "02110-1301" is a postal code
 	}
 	if x.mixed && detail == byNANP {
