@@ -3,6 +3,7 @@ package detect
 import (
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -37,6 +38,7 @@ type evidence struct {
 	label  bool // a word against stands right before the value, and nothing between
 	in     *scanner
 	other  bool // a word right before the value names another kind
+	phrase bool // and the phrase that it holds is evidence as well
 }
 
 // fewSets is how many kinds a word may be evidence for and still name one.
@@ -118,8 +120,9 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 			ev.term, ev.at, ev.dist, ev.before = h.Term, h, d, before
 		}
 	}
+	// "NHS number" names no phone, though "number" alone would.
 	if otherEnd >= 0 && (!ev.found() || ev.before && ev.at.Start >= otherStart && ev.at.End <= otherEnd) {
-		ev.other = true
+		ev.other, ev.phrase = true, ev.found() && strings.IndexByte(s.e.labels[ev.term], ' ') >= 0
 	}
 	if from, to, ok := s.t.Header(start); ok && !ev.touches() {
 		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })

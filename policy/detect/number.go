@@ -589,7 +589,7 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		base, with = base.lower(), with.lower()
 	}
 	w := weight{level: base}
-	if ev.other && !f.expiry && k.Alone < Medium {
+	if ev.other && !f.expiry && k.Alone < Medium && !(ev.phrase && k.Alone >= Low) {
 		ev.term = -1
 		w.lacks = "it is named as something else"
 	}
