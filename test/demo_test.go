@@ -73,7 +73,7 @@ func TestDemoNotices(t *testing.T) {
 	t.Run("a block that is only claimed", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, faulty(t), []string{"TEAMSDLP_FAULT=no-patch"}, "demo", "--once", "--speed", "8")
-		wantBad(t, p, `(?m)^BAD  Li sends a card number in a chat +blocked +readable, not touched`)
+		wantBad(t, p, `(?m)^BAD  .+  blocked +readable, not touched`) // which of them has the first order, the machine's load decides
 	})
 	t.Run("a rule that does not enforce", func(t *testing.T) {
 		t.Parallel()

@@ -115,6 +115,19 @@ type keyOptions struct {
 	Now     time.Time
 }
 
+// freeID is id or, where a key of that name is there already, as of the same
+// second, id with a number behind it.
+func freeID(dir, id string) string {
+	free := id
+	for n := 2; n < 100; n++ {
+		if _, err := os.Lstat(filepath.Join(dir, "encryption-"+free+".key.pem")); err != nil {
+			break
+		}
+		free = fmt.Sprintf("%s-%d", id, n)
+	}
+	return free
+}
+
 // keyFile is one file that writeKeys made, or found and kept.
 type keyFile struct {
 	Path, What string
@@ -127,7 +140,7 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 // in any case. What it made is returned even with an error.
 func writeKeys(o keyOptions) (made []keyFile, err error) {
 	o.Bits = cmp.Or(o.Bits, 3072)
-	o.ID = cmp.Or(o.ID, "enc-"+o.Now.UTC().Format("20060102-150405"))
+	o.ID = cmp.Or(o.ID, freeID(o.Dir, "enc-"+o.Now.UTC().Format("20060102-150405")))
 	o.Origin = cmp.Or(o.Origin, "teamsdlp")
 	switch {
 	case o.Bits != 2048 && o.Bits != 3072 && o.Bits != 4096:

@@ -262,3 +262,21 @@ func ExamplekeysNewCmd() {
 	// encryption-enc-1.key.pem
 	// encryption-enc-1.cert.pem
 }
+
+// Two keys of the same second have names of their own, and the later one is in use.
+func TestKeysNewInOneSecond(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
+	for range 3 {
+		if _, err := writeKeys(keyOptions{Dir: dir, Bits: 2048, Now: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ring, err := webhook.LoadKeyring(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := ring.Current().ID; id != "enc-20261125-080000-3" {
+		t.Errorf("%s is in use; want the third", id)
+	}
+}
