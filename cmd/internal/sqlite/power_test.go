@@ -172,7 +172,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const perRun = 10
-	for range (rounds + perRun - 1) / perRun {
+	for range (rounds/slowly + perRun - 1) / perRun {
 		d := newDisk()
 		s := d.store(t, set...)
 		s.w.lookAfter.commits, s.w.copyAfter = 4, 40 // so that copying the log is hit too
@@ -338,7 +338,7 @@ func TestSyncsPerCommit(t *testing.T) {
 				t.Fatalf("an item is %d bytes", n)
 			}
 			syncs, written := d.counts()
-			const commits = 1000
+			const commits = 1000 / slowly
 			items := make([]webhook.Item, c.perCommit)
 			for i := range items {
 				items[i] = item
