@@ -5,6 +5,7 @@ package redistest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -71,7 +72,7 @@ func StartLocked(t testing.TB, dir string, args ...string) *Server {
 // FreeAddr is an address of loopback that nobody listens on.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func (s *Server) Up() {
 	if s.conf != "" {
 		args = []string{s.conf, "--port", s.Port(), "--bind", "127.0.0.1", "--dir", s.Dir, "--sentinel"}
 	}
-	cmd := exec.Command("redis-server", args...)
+	cmd := exec.CommandContext(context.Background(), "redis-server", args...)
 	log, err := os.OpenFile(filepath.Join(s.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
@@ -105,7 +106,7 @@ func (s *Server) Up() {
 	s.mu.Lock()
 	s.cmd = cmd
 	s.mu.Unlock()
-	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	for begun := time.Now(); ; <-time.After(5 * time.Millisecond) {
 		if s.Answers() {
 			return
 		}
@@ -124,7 +125,7 @@ func (s *Server) Answers() bool {
 
 // Do sends one command and returns the first line of the answer.
 func (s *Server) Do(args ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr)
 	if err != nil {
 		return "", err
 	}

@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"time"
@@ -190,8 +189,8 @@ func Check(r io.Reader) (Summary, error) { return read(r, func(Record) error { r
 func read(r io.Reader, fn func(Record) error) (Summary, error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	var (
-		sum  hash.Hash = sha256.New()
-		seen           = summing{counts: map[string]int64{}}
+		sum  = sha256.New()
+		seen = summing{counts: map[string]int64{}}
 		n    int
 	)
 	bad := func(format string, args ...any) (Summary, error) {

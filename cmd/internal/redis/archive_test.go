@@ -45,7 +45,7 @@ func TestMove(t *testing.T) {
 	if d := cmp.Diff(wrote, moved); d != "" {
 		t.Errorf("on Redis (-embedded +redis):\n%s", d)
 	}
-	goesOn(t, mid, func() storetest.Store { must(t, mid.Close()); return owner(t, o) })
+	goesOn(t, func() storetest.Store { must(t, mid.Close()); return owner(t, o) })
 
 	other := testOptions(t, sharedServer(t))
 	other.Partitions = 7
@@ -66,7 +66,7 @@ func TestMove(t *testing.T) {
 	if d := cmp.Diff(wrote, moved); d != "" {
 		t.Errorf("back again (-embedded +back):\n%s", d)
 	}
-	goesOn(t, back, func() storetest.Store {
+	goesOn(t, func() storetest.Store {
 		must(t, back.Close())
 		s, err := sqlite.Open(ctx, bo)
 		must(t, err)
@@ -119,9 +119,9 @@ func fill(t *testing.T, s *sqlite.Store) {
 }
 
 // goesOn wants a store that was moved to do its work.
-func goesOn(t *testing.T, s storetest.Store, reopen func() storetest.Store) {
+func goesOn(t *testing.T, reopen func() storetest.Store) {
 	t.Helper()
-	s = reopen()
+	s := reopen()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	d, err := s.Depth(ctx)

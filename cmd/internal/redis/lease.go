@@ -283,7 +283,7 @@ func (s *Store) balance(ctx context.Context) {
 			s.loops.Go(s.opts.Taken)
 		}
 	}()
-	for _, p := range rand.Perm(s.opts.Partitions) {
+	for _, p := range rand.Perm(s.opts.Partitions) { //nolint:gosec // it guards nothing
 		if want <= 0 || ctx.Err() != nil {
 			return
 		}

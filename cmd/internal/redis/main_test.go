@@ -48,7 +48,7 @@ func sharedServer(t testing.TB) *redistest.Server {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.Server == nil {
-		dir, err := os.MkdirTemp("", "teamsdlp-redis-")
+		dir, err := os.MkdirTemp("", "teamsdlp-redis-") //nolint:usetesting // it outlives the test
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func owner(t testing.TB, o Options) *Store {
 
 func waitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for begun := time.Now(); !cond(); time.Sleep(5 * time.Millisecond) {
+	for begun := time.Now(); !cond(); <-time.After(5 * time.Millisecond) {
 		if time.Since(begun) > 30*time.Second {
 			t.Fatalf("%s: not within 30s", what)
 		}

@@ -251,7 +251,7 @@ type scripted struct {
 	seen map[string]int
 }
 
-func newScripted(t *testing.T, real string) *scripted {
+func newScripted(t *testing.T, server string) *scripted {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -263,7 +263,7 @@ func newScripted(t *testing.T, real string) *scripted {
 			if err != nil {
 				return
 			}
-			go s.serve(c, real)
+			go s.serve(c, server)
 		}
 	}()
 	return s
@@ -281,9 +281,9 @@ func (s *scripted) times(command string) int {
 	return s.seen[command]
 }
 
-func (s *scripted) serve(c net.Conn, real string) {
+func (s *scripted) serve(c net.Conn, server string) {
 	defer c.Close()
-	up, err := net.Dial("tcp", real)
+	up, err := net.Dial("tcp", server)
 	if err != nil {
 		return
 	}
@@ -441,7 +441,7 @@ func TestWaitAOF(t *testing.T) {
 	}
 	for i, short := range []string{"*2\r\n:0\r\n:0\r\n", "*2\r\n:0\r\n:1\r\n", "*0\r\n", ":1\r\n", "+OK\r\n", "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n"} {
 		set(short)
-		time.Sleep(breakFor) // the breaker of the one before
+		<-time.After(breakFor) // the breaker of the one before
 		if err := s.Put(ctx, []webhook.Item{storetest.Item("s", i)}); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("Put after the answer %q: %v", short, err)
 		}
