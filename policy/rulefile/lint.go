@@ -24,8 +24,11 @@ type linter struct {
 }
 
 // lint remarks on a set that compiles.
-func (s *set) lint(dir string, now time.Time) []Finding {
-	l := &linter{set: s, now: now, cost: costNow}
+func (s *set) lint(dir string, now time.Time, cost func(*detect.Pattern) time.Duration) []Finding {
+	if cost == nil {
+		cost = costNow
+	}
+	l := &linter{set: s, now: now, cost: cost}
 	if len(s.rules) == 0 {
 		l.add("empty-set", place{file: dir}, "no rules: no message is ever acted on. Add a rule, or check that this is the right directory")
 	}
