@@ -77,10 +77,7 @@ fuzz: ## Run each fuzz target for 10 seconds (FUZZTIME=1m for longer, FUZZALL=1 
 	targets=$$(for p in $$packages; do grep -Ho '^func Fuzz[A-Za-z0-9_]*' "$$p"/*_test.go 2>/dev/null | sed 's/:func / /' || true; done); \
 	if [[ -z $$targets ]]; then echo 'no fuzz targets'; exit 1; fi; \
 	export FUZZTIME='$(FUZZTIME)'; \
-	xargs -P "$$(getconf _NPROCESSORS_ONLN)" -L 1 bash -c 'dir=$$(dirname "$$1"); \
-		if out=$$(go test -run "^$$" -fuzz "^$$2\$$" -fuzztime "$$FUZZTIME" -fuzzminimizetime 100x -parallel 1 "$$dir" 2>&1 </dev/null); \
-		then echo "== $${dir#$(CURDIR)/} $$2: $$(grep -o "execs: [0-9]*" <<<"$$out" | tail -1)"; \
-		else echo "== $${dir#$(CURDIR)/} $$2: FAILED"; echo "$$out"; exit 255; fi' fuzz <<<"$$targets"; \
+	xargs -P "$$(getconf _NPROCESSORS_ONLN)" -L 1 bash -c './test/fuzz.sh "$$(dirname "$$1")" "$$2"' fuzz <<<"$$targets"; \
 	echo "== $$(wc -l <<<"$$targets") fuzz targets passed"
 
 .PHONY: bench
