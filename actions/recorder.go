@@ -312,7 +312,7 @@ func (r *Recorder) ResumeRelease(ctx context.Context, unfinished Effect) (*Decis
 		return nil, nil
 	}
 	d := &Decision{Order: Order{r: *e.Order, committed: true}, Resumed: true, effect: e, standing: s, intent: *e.Intent, prior: s.Order, desk: true}
-	reason := ""
+	var reason string
 	switch {
 	case s.Closed:
 		reason = "the message was deleted before it was released"

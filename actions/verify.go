@@ -320,10 +320,11 @@ func (v *verification) head() {
 		v.note(fmt.Sprintf("entries 0 to %d were deleted by retention, as the log records; their hashes hold", v.report.Forgotten-1))
 	}
 	var list []Fault
-	switch from := v.report.Forgotten; {
-	case v.headless == from:
+	from := v.report.Forgotten
+	switch v.headless {
+	case from:
 		return
-	case v.headless == from+1:
+	case from + 1:
 		list = []Fault{{FaultMissing, from, from, fmt.Sprintf("entry %d is missing", from)}}
 	default:
 		list = []Fault{{FaultMissing, from, v.headless - 1, fmt.Sprintf("entries %d to %d are missing, and no entry says that retention deleted them", from, v.headless-1)}}

@@ -1,9 +1,5 @@
 package detect
 
-var phoneWords = []string{"phone", "phones", "telephone", "tel", "mobile", "cell", "cellphone", "call", "call me", "fax", "whatsapp", "sms", "text me", "ring", "dial", "hotline", "contact",
-	"number", "reach me", "reach", "telefon*", "handy", "mobil*", "rufnummer", "durchwahl", "anrufen", "telephone portable", "portable", "numero de telephone", "appeler", "telefono", "movil", "celular",
-	"llamar", "telefone", "telemovel", "cellulare", "telefoonnummer", "mobiel", "telefoon", "komorka", "puhelin", "телефон", "電話", "携帯", "电话", "手机", "전화"}
-
 var contact = finders{
 	"email":      {scanned: true},
 	"phone-e164": {scanned: true},

@@ -100,7 +100,7 @@ func (s *scanner) judgeAddress(from, to int, value string, spelled bool) {
 	}
 	if spelled {
 		local := value[:strings.LastIndexByte(value, '@')]
-		if !c.evidence && strings.IndexByte(string(buf[from:to]), ' ') >= 0 && strings.IndexAny(string(buf[from:to]), "[({<") < 0 && strings.IndexAny(local, "._0123456789") < 0 {
+		if !c.evidence && strings.IndexByte(string(buf[from:to]), ' ') >= 0 && !strings.ContainsAny(string(buf[from:to]), "[({<") && !strings.ContainsAny(local, "._0123456789") {
 			s.reject(k.ID, from, to, "words of a sentence")
 			return
 		}

@@ -95,7 +95,8 @@ func bech32(s []byte, prefix string) bool {
 func (s *scanner) crypto(start, end int) {
 	v := s.buf[start:end]
 	var room [38]byte
-	id, ok := "", false
+	var id string
+	var ok bool
 	switch {
 	case (v[0] == '1' || v[0] == '3') && len(v) <= 35:
 		id, ok = "crypto-btc", base58check(room[:25], v) && (room[0] == 0 || room[0] == 5)

@@ -439,7 +439,7 @@ func (s *scanner) disguised(from, to int) {
 		s.letterDigits(from, to)
 	}
 	if first.n == to-from && to+3 < len(buf) && (oddSep(buf[to]) || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSep(buf[to+1])) && s.repeatsOdd(to) {
-		s.oddly(from, to)
+		s.oddly(from)
 	}
 }
 
@@ -481,9 +481,9 @@ func oddSep(c byte) bool {
 	return false
 }
 
-// oddly reads a number whose first group is buf[from:to] and whose groups are
+// oddly reads a number whose first group starts at from and whose groups are
 // parted by an odd separator, the same everywhere.
-func (s *scanner) oddly(from, to int) {
+func (s *scanner) oddly(from int) {
 	buf := s.buf
 	if from < s.oddTo || from > 0 && (wordBefore(buf, from) || oddSep(buf[from-1])) {
 		return

@@ -196,16 +196,16 @@ type candidate struct {
 	dropped    bool // something better overlaps
 }
 
-// better reports whether a is the one to report where a and b overlap.
-func (a *candidate) better(b *candidate) bool {
-	if a.kind.weak != b.kind.weak && min(a.level, b.level) >= Low {
+// better reports whether c is the one to report where c and b overlap.
+func (c *candidate) better(b *candidate) bool {
+	if c.kind.weak != b.kind.weak && min(c.level, b.level) >= Low {
 		return b.kind.weak
 	}
 	return cmp.Or(
-		cmp.Compare(a.level, b.level),
-		cmp.Compare(a.end-a.start, b.end-b.start),
-		cmp.Compare(b.near(), a.near()),
-		cmp.Compare(b.kind.rank, a.kind.rank),
+		cmp.Compare(c.level, b.level),
+		cmp.Compare(c.end-c.start, b.end-b.start),
+		cmp.Compare(b.near(), c.near()),
+		cmp.Compare(b.kind.rank, c.kind.rank),
 	) > 0
 }
 

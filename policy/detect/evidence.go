@@ -219,10 +219,8 @@ func (s *scanner) tell(ev evidence) string {
 	if ev.header {
 		return w + "heads the column"
 	}
-	from, to, where := ev.at.End, 0, " characters before"
-	if ev.before {
-		to = from + ev.dist
-	} else {
+	from, to, where := ev.at.End, ev.at.End+ev.dist, " characters before"
+	if !ev.before {
 		from, to, where = ev.at.Start-ev.dist, ev.at.Start, " characters after"
 	}
 	return w + strconv.Itoa(utf8.RuneCount(s.buf[from:to])) + where

@@ -176,7 +176,7 @@ func BenchmarkStart(b *testing.B) {
 	var before, after runtime.MemStats
 	var set *policy.Set
 	for b.Loop() {
-		set = nil
+		set = nil //nolint:ineffassign,wastedassign // or it would be kept until the next stands beside it
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		set, _ = company(b)

@@ -78,11 +78,11 @@ func TestPhonePlans(t *testing.T) {
 		t.Errorf("%d regions, %d codes", len(p.regions), len(p.codes))
 	}
 	for region, plan := range p.regions {
-		any := uint16(0)
+		all := uint16(0)
 		for _, f := range plan.first {
-			any |= f
+			all |= f
 		}
-		if plan.code == "" || !allDigits([]byte(plan.code+plan.trunk)) || any == 0 {
+		if plan.code == "" || !allDigits([]byte(plan.code+plan.trunk)) || all == 0 {
 			t.Errorf("%s: %+v", region, plan)
 		}
 	}

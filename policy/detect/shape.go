@@ -218,14 +218,14 @@ func (c *byteClass) single() bool {
 
 // digits reports whether c is nothing but digits.
 func (c *byteClass) digits() bool {
-	any := false
+	some := false
 	for i, in := range c {
 		if in && (i < '0' || i > '9') {
 			return false
 		}
-		any = any || in
+		some = some || in
 	}
-	return any
+	return some
 }
 
 // find calls yield with where s stands in h, in order, for as long as yield wants

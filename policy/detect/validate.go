@@ -299,7 +299,7 @@ func dni(s []byte) bool {
 	if len(s) != 9 {
 		return false
 	}
-	n := 0
+	var n int
 	switch c := s[0]; {
 	case c >= 'X' && c <= 'Z':
 		n = int(c - 'X')

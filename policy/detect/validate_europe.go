@@ -311,11 +311,6 @@ func hetu(s []byte) bool {
 	return ddmmyy(d) && serial >= 2 && rest[3] == "0123456789ABCDEFHJKLMNPRSTUVWXY"[number(d)%31]
 }
 
-// hetuSign is hetu, of a code whose sign is one of the letters.
-func hetuSign(s []byte) bool {
-	return len(s) == 11 && (s[6] >= 'A' && s[6] <= 'F' || s[6] >= 'U' && s[6] <= 'Y') && hetu(s)
-}
-
 // personnummer checks a Swedish personal number of 10 or 12 digits; of
 // coordination numbers the day is 60 more.
 func personnummer(d []byte) bool {

@@ -18,9 +18,8 @@ func rut(s []byte) bool {
 	return s[n] == "0K987654321"[sum%11]
 }
 
-// rutDigits is rut of digits alone, rutK of those that end in K.
+// rutDigits is rut of digits alone.
 func rutDigits(d []byte) bool { return !same(d) && rut(d) }
-func rutK(s []byte) bool      { return s[len(s)-1] == 'K' && rut(s) }
 
 // nit checks a Colombian tax number: primes from the right, modulo 11.
 func nit(d []byte) bool {

@@ -325,9 +325,10 @@ func visible(markup string) (lines, attrs string) {
 				b.WriteString("\n")
 			case "pre", "codeblock":
 				b.WriteString("\n")
-				if tt == html.StartTagToken {
+				switch tt {
+				case html.StartTagToken:
 					verbatim++
-				} else if tt == html.EndTagToken {
+				case html.EndTagToken:
 					verbatim = max(0, verbatim-1)
 				}
 			default:

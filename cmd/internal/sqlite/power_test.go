@@ -82,7 +82,7 @@ func (a *answered) copy() (puts, ends []string) {
 }
 
 // load stores items and finishes effects until stop, and notes what was answered.
-func load(s *Store, a *answered, stop context.Context) {
+func load(stop context.Context, s *Store, a *answered) {
 	var wg sync.WaitGroup
 	for g := range 6 {
 		wg.Go(func() {
@@ -179,7 +179,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 		a := &answered{more: make(chan struct{}, 1)}
 		stop, cancel := context.WithCancel(context.Background())
 		var loads sync.WaitGroup
-		loads.Go(func() { load(s, a, stop) })
+		loads.Go(func() { load(stop, s, a) })
 		for range perRun {
 			for range rng.IntN(40) + 1 {
 				if _, open := <-a.more; !open {

@@ -45,7 +45,7 @@ func TestDecode(t *testing.T) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for _, tc := range []struct{ old, new, want string }{
-		{"    name: X\n", "    nmae: X\n", "line 3: field nmae not found"},
+		{"    name: X\n", "    nam: X\n", "line 3: field nam not found"},
 		{"within:", "whithin:", "line 7: field whithin not found"},
 		{"printed:", "prnted:", "field prnted not found"},
 		{"no_match:", "nomatch:", "field nomatch not found"},
