@@ -71,3 +71,24 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("%d entries about keys; want 2", n)
 	}
 }
+
+// TestKeyRotatedTwice: a key that never signed anything vouches for no other. Whoever
+// runs the service is told, and the log still verifies with every public key.
+func TestKeyRotatedTwice(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	checkpoints := filepath.Join(t.TempDir(), "checkpoints")
+	s := newSite(t, twin.URL(), oftenSealed(checkpoints))
+	s.up().stop(t)
+	for range 2 {
+		if code, out, errs := run(t, "keys", "rotate", "checkpoint", "--keys-dir", s.file("keys")); code != 0 {
+			t.Fatalf("keys rotate: exit code %d\n%s%s", code, out, errs)
+		}
+	}
+	s.up()
+	s.says(t, "is not there to vouch for it")
+	s.stop(t)
+	if code, out, errs := run(t, "actions", "verify", "--config", s.config(), "--checkpoints", checkpoints); code != 0 {
+		t.Errorf("verify: exit code %d\n%s%s", code, out, errs)
+	}
+}

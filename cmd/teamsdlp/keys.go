@@ -43,7 +43,8 @@ type keysRotateCmd struct {
 func (keysRotateCmd) Help() string {
 	return `checkpoint: at its next start serve records the new key in the log and has the old
 one sign that record; from then on the new one signs. checkpoint.pub keeps every
-public key, for old checkpoints: give it to whoever verifies the log.
+public key, for old checkpoints: give it to whoever verifies the log. Restart serve
+before you rotate again: only the last key is kept to sign for the next.
 
 digest: begins an epoch. The keys of all epochs stay, so that "actions find" still
 finds what was recorded under them.

@@ -84,7 +84,7 @@ func (s *service) recordKeys(ctx context.Context) error {
 		}
 	} else if before != "" && !strings.Contains(before, now.Checkpoint) {
 		old := s.keys.Predecessor()
-		if old == nil {
+		if old == nil || !strings.Contains(before, fmt.Sprintf("%s+%08x+", old.Name(), old.KeyHash())) { // rotated twice since
 			s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
 		} else if err := s.vouch(ctx, old); err != nil {
 			return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)

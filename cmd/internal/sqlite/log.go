@@ -371,8 +371,7 @@ func (r *Reader) Entries(ctx context.Context, f actions.Filter) ([]actions.Entry
 		w.add("EXISTS (SELECT 1 FROM entry_detector d WHERE d.detector = ? AND d.seq = entries.seq)", f.Detector)
 	}
 	if len(f.Digests) > 0 {
-		// No index: values are looked for now and then, and what was found by another
-		// detector is left out by one.
+		// No index: values are looked for now and then.
 		terms := make([]string, len(f.Digests))
 		var args []any
 		for i, d := range f.Digests {
