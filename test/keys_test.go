@@ -1,9 +1,13 @@
 package test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // TestKeyRotation: a new checkpoint key is vouched for by the one before it, so
@@ -76,19 +80,78 @@ func TestKeyRotation(t *testing.T) {
 // runs the service is told, and the log still verifies with every public key.
 func TestKeyRotatedTwice(t *testing.T) {
 	t.Parallel()
-	twin := newTwin(t)
-	checkpoints := filepath.Join(t.TempDir(), "checkpoints")
-	s := newSite(t, twin.URL(), oftenSealed(checkpoints))
-	s.up().stop(t)
-	for range 2 {
-		if code, out, errs := run(t, "keys", "rotate", "checkpoint", "--keys-dir", s.file("keys")); code != 0 {
-			t.Fatalf("keys rotate: exit code %d\n%s%s", code, out, errs)
+	for _, nodes := range []int{1, 2} {
+		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			checkpoints := filepath.Join(t.TempDir(), "checkpoints")
+			var sites []*site
+			if nodes == 1 {
+				sites = []*site{newSite(t, twin.URL(), oftenSealed(checkpoints))}
+			} else {
+				sites = newCluster(t, twin, nodes, oftenSealed(checkpoints)).nodes
+			}
+			up := func() (said string) {
+				t.Helper()
+				for _, s := range sites {
+					s.up()
+				}
+				waitFor(t, "a checkpoint by the key in use", func() bool { return signs(t, checkpoints, newestKey(t, sites[0])) })
+				for _, s := range sites {
+					s.stop(t)
+					said += s.stderr.String()
+				}
+				return said
+			}
+			const warning = "is not there to vouch for it"
+			up()
+			var keys []string
+			for range 2 {
+				if code, out, errs := run(t, "keys", "rotate", "checkpoint", "--keys-dir", sites[0].file("keys")); code != 0 {
+					t.Fatalf("keys rotate: exit code %d\n%s%s", code, out, errs)
+				}
+				keys = append(keys, newestKey(t, sites[0]))
+			}
+			if said := up(); !strings.Contains(said, warning) {
+				t.Errorf("nobody was told that there is nobody to vouch for the new key\n%s", said)
+			}
+			if signs(t, checkpoints, keys[0]) {
+				t.Error("a key that was rotated away before it came into use signed something")
+			}
+			if said := up(); strings.Contains(said, warning) {
+				t.Error("that was said again at the next start")
+			}
+			for _, s := range sites {
+				if code, out, errs := run(t, "actions", "verify", "--config", s.config(), "--checkpoints", checkpoints); code != 0 {
+					t.Errorf("verify: exit code %d\n%s%s", code, out, errs)
+				}
+			}
+		})
+	}
+}
+
+// newestKey is the public checkpoint key in use.
+func newestKey(t *testing.T, s *site) string {
+	t.Helper()
+	lines := strings.Fields(readFile(t, publicKey(t, s)))
+	return lines[len(lines)-1]
+}
+
+// signs reports whether a key signed anything in a file of checkpoints.
+func signs(t *testing.T, checkpoints, key string) bool {
+	t.Helper()
+	verifier, err := note.NewVerifier(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(checkpoints)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for piece := range strings.SplitSeq(string(data), "\n\n\n") {
+		if _, err := note.Open([]byte(strings.Trim(piece, "\n")+"\n"), note.VerifierList(verifier)); err == nil {
+			return true
 		}
 	}
-	s.up()
-	s.says(t, "is not there to vouch for it")
-	s.stop(t)
-	if code, out, errs := run(t, "actions", "verify", "--config", s.config(), "--checkpoints", checkpoints); code != 0 {
-		t.Errorf("verify: exit code %d\n%s%s", code, out, errs)
-	}
+	return false
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/mod/sumdb/note"
 
 	"teamsdlp/actions"
 )
@@ -78,47 +77,65 @@ func (s *service) recordKeys(ctx context.Context) error {
 		return err
 	}
 	if before != "" && !strings.Contains(before, now.Checkpoint) && s.shared != nil {
-		// Only the leader signs, and only what has a number: see sealTerm.
-		if err := s.store.SetMeta(ctx, metaVouch, now.Checkpoint); err != nil {
-			return err
-		}
+		err = s.askVouch(ctx, now.Checkpoint, before)
 	} else if before != "" && !strings.Contains(before, now.Checkpoint) {
-		old := s.keys.Predecessor()
-		if old == nil || !strings.Contains(before, fmt.Sprintf("%s+%08x+", old.Name(), old.KeyHash())) { // rotated twice since
-			s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
-		} else if err := s.vouch(ctx, old); err != nil {
-			return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)
-		}
+		err = s.vouch(ctx, before)
+	}
+	if err != nil {
+		return err
 	}
 	return s.store.SetMeta(ctx, meta, inUse)
 }
 
-// metaVouch names the checkpoint key that is still to be vouched for.
+// metaVouch holds the checkpoint key that is still to be vouched for, and in a
+// second line what was in use when one last signed.
 const metaVouch = "vouch_for"
+
+// askVouch leaves the vouching for a key to the leader: only it signs, and only
+// what has a number; see sealTerm. While an earlier one is still to be done the key
+// that it was for has signed nothing, so what was in use before it counts.
+func (s *service) askVouch(ctx context.Context, key, before string) error {
+	open, _, err := s.store.Meta(ctx, metaVouch)
+	if err != nil {
+		return err
+	}
+	if _, earlier, ok := strings.Cut(open, "\n"); ok {
+		before = earlier
+	}
+	return s.store.SetMeta(ctx, metaVouch, key+"\n"+before)
+}
 
 // vouchShared does for several nodes what recordKeys does for one: on the leader,
 // once the entry about the new key is in the log.
 func (s *service) vouchShared(ctx context.Context) error {
-	want, _, err := s.store.Meta(ctx, metaVouch)
-	if err != nil || want != s.keys.PublicKey() {
+	open, _, err := s.store.Meta(ctx, metaVouch)
+	key, before, _ := strings.Cut(open, "\n")
+	if err != nil || key != s.keys.PublicKey() {
 		return err
 	}
 	if err := s.shared.Flush(ctx); err != nil {
 		return err
 	}
-	if old := s.keys.Predecessor(); old == nil {
-		s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
-	} else if err := s.vouch(ctx, old); err != nil {
-		return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)
+	if err := s.vouch(ctx, before); err != nil {
+		return err
 	}
 	return s.store.SetMeta(ctx, metaVouch, "")
 }
 
-// vouch seals the log once with the checkpoint key before the one in use.
-func (s *service) vouch(ctx context.Context, old note.Signer) error {
+// vouch seals the log once with the checkpoint key before the one in use, if that
+// is the one that signed last: before says what was in use then. A key that was
+// rotated away before it signed anything is known to nobody.
+func (s *service) vouch(ctx context.Context, before string) error {
+	old := s.keys.Predecessor()
+	if old == nil || !strings.Contains(before, fmt.Sprintf("%s+%08x+", old.Name(), old.KeyHash())) {
+		s.log.Warn("another checkpoint key is in use, and the one before it is not there to vouch for it: whoever verifies the log must be given the new public key")
+		return nil
+	}
 	last := &actions.Sealer{Tree: s.sealer.Tree, Signer: old, Sinks: s.sealer.Sinks}
-	_, err := last.Seal(ctx)
-	return err
+	if _, err := last.Seal(ctx); err != nil {
+		return fmt.Errorf("signing the new checkpoint key with the one before it: %w", err)
+	}
+	return nil
 }
 
 // sealed is the store, telling the sealer of what was appended.
