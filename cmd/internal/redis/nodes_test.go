@@ -425,7 +425,7 @@ func TestCheckpointsReachEveryNode(t *testing.T) {
 	b := openTest(t, another(t, o, "b"))
 	must(t, a.CheckpointSink().Put(t.Context(), []byte("origin\n3\nroot\n")))
 	waitFor(t, "the checkpoint", func() bool {
-		c, err := b.LastCheckpoint(t.Context())
+		c, err := b.model.LastCheckpoint(t.Context())
 		must(t, err)
 		return c.Size == 3
 	})

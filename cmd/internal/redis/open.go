@@ -167,21 +167,21 @@ var (
 
 // Store is one node's side of the shared store. It is safe for concurrent use.
 // It implements webhook.Inbox, actions.Ledger, actions.Log, subscriptions.Store
-// and what the pipeline claims from; its Reader is the node's own copy of the
-// log.
+// and what the pipeline claims from. What is read of the log it answers from the
+// node's own copy.
 type Store struct {
-	*sqlite.Reader // of the read model; what Redis holds is overridden
-	opts           Options
-	keys           keyset
-	log            *zap.Logger
-	rdb            goredis.UniversalClient
-	ctl            goredis.UniversalClient // for leases: they must not wait behind the work
-	model          *sqlite.Store
-	id             string // of this process: a restarted node is another
-	install        string // of the installation, as its first node named it
-	put            *batcher
-	call           atomic.Int64 // numbers scripts of this process
-	epoch          time.Time    // monotonic origin
+	copied  // of the read model
+	opts    Options
+	keys    keyset
+	log     *zap.Logger
+	rdb     goredis.UniversalClient
+	ctl     goredis.UniversalClient // for leases: they must not wait behind the work
+	model   *sqlite.Store
+	id      string // of this process: a restarted node is another
+	install string // of the installation, as its first node named it
+	put     *batcher
+	call    atomic.Int64 // numbers scripts of this process
+	epoch   time.Time    // monotonic origin
 
 	server atomic.Pointer[server] // what is known of Redis
 	broken atomic.Pointer[outage] // nil: it answers
@@ -210,6 +210,14 @@ type Store struct {
 	loops     sync.WaitGroup
 	closeOnce sync.Once
 	closeErr  error
+}
+
+// copied is all that a node answers from its read model. The read model's other
+// methods would answer from tables that are empty on a node, so that it is not
+// embedded: what is missing here and in Store does not compile.
+type copied interface {
+	actions.Reader
+	actions.VerifySource
 }
 
 var (
@@ -276,7 +284,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.model, err = sqlite.Open(ctx, ro); err != nil {
 		return nil, err
 	}
-	s.Reader = s.model.Reader
+	s.copied = s.model.Reader
 	if err := s.own(ctx); err != nil {
 		return nil, err
 	}

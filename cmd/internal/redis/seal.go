@@ -558,9 +558,3 @@ func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
 func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	return s.model.Prune(ctx, now)
 }
-
-var _ interface {
-	actions.Reader
-	actions.Tree
-	actions.VerifySource
-} = (*sqlite.Reader)(nil)

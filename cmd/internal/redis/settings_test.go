@@ -485,7 +485,7 @@ func TestWaitWithoutReplica(t *testing.T) {
 		said, err := replica.Do("GET", "x")
 		return err == nil && said == "$-1" && srv.Int("WAIT", "1", "100") == 1
 	})
-	o.Timeout = 1500 * time.Millisecond
+	o.Timeout = 10 * time.Second // of which a third is for the replica: it syncs as well
 	s := owner(t, o)
 	must(t, s.Put(t.Context(), messages(3)))
 }
