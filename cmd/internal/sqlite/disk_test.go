@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ import (
 type disk struct {
 	mu    sync.Mutex
 	files map[string]*diskFile
+	index string // file for the index of the write-ahead log, which no power cut keeps
 
 	// What happened so far.
 	syncs, written int64
@@ -41,6 +43,7 @@ type disk struct {
 type diskFile struct {
 	now, sure []byte
 	pending   []diskWrite
+	open      int // connections that have it open
 }
 
 type diskWrite struct {
@@ -49,7 +52,9 @@ type diskWrite struct {
 	truncate bool // to off
 }
 
-func newDisk() *disk { return &disk{files: map[string]*diskFile{}} }
+func newDisk(t testing.TB) *disk {
+	return &disk{files: map[string]*diskFile{}, index: filepath.Join(t.TempDir(), "shm")}
+}
 
 func (w diskWrite) on(b []byte) []byte {
 	if w.truncate {
@@ -70,10 +75,10 @@ const sector = 512
 
 // cut is the disk after a power cut now: of what was not synced some sectors are
 // there, in any order, and some are not.
-func (d *disk) cut(rng *rand.Rand) *disk {
+func (d *disk) cut(t testing.TB, rng *rand.Rand) *disk {
+	after := newDisk(t)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	after := newDisk()
 	for name, f := range d.files {
 		var parts []diskWrite
 		for _, w := range f.pending {
@@ -123,7 +128,8 @@ func (d *disk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, er
 		f = &diskFile{}
 		d.files[name] = f
 	}
-	return &handle{d, f, name}, flags, nil
+	f.open++
+	return &handle{d, f, name, vfs.NewSharedMemory(d.index, flags)}, flags, nil
 }
 
 func (d *disk) Delete(name string, _ bool) error {
@@ -145,12 +151,23 @@ func (d *disk) Access(name string, _ vfs.AccessFlag) (bool, error) {
 func (*disk) FullPathname(name string) (string, error) { return name, nil }
 
 type handle struct {
-	d    *disk
-	f    *diskFile
-	name string
+	d     *disk
+	f     *diskFile
+	name  string
+	index vfs.SharedMemory
 }
 
-func (h *handle) Close() error { return nil }
+func (h *handle) Close() error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	h.f.open--
+	if h.index != nil {
+		return h.index.Close()
+	}
+	return nil
+}
+
+func (h *handle) SharedMemory() vfs.SharedMemory { return h.index }
 
 func (h *handle) ReadAt(b []byte, off int64) (int, error) {
 	h.d.mu.Lock()
@@ -206,8 +223,16 @@ func (h *handle) Size() (int64, error) {
 	return int64(len(h.f.now)), nil
 }
 
-// One connection has the file.
-func (*handle) Lock(vfs.LockLevel) error         { return nil }
+// Two connections share the file, and the index of the write-ahead log has the
+// locks that they need. Only the last to close may have the file for itself.
+func (h *handle) Lock(level vfs.LockLevel) error {
+	h.d.mu.Lock()
+	defer h.d.mu.Unlock()
+	if level == vfs.LOCK_EXCLUSIVE && h.f.open > 1 {
+		return sqlite3.BUSY
+	}
+	return nil
+}
 func (*handle) Unlock(vfs.LockLevel) error       { return nil }
 func (*handle) CheckReservedLock() (bool, error) { return false, nil }
 func (*handle) SectorSize() int                  { return sector }
@@ -235,15 +260,14 @@ func init() {
 
 var disks atomic.Int64
 
-// open opens a connection to the store's file with the product's own settings; set
-// replaces some of them. The write-ahead log's index is in memory, since only one
-// connection is there.
+// open opens the store's file with the product's own settings; set replaces some
+// of them.
 func (d *disk) open(t testing.TB, set ...string) *sql.DB {
 	t.Helper()
 	name := fmt.Sprintf("disk%d", disks.Add(1))
 	vfs.Register(name, d)
 	t.Cleanup(func() { vfs.Unregister(name) })
-	pragmas := []string{"locking_mode(EXCLUSIVE)"}
+	var pragmas []string
 	for _, p := range writerPragmas {
 		what, _, _ := strings.Cut(p, "(")
 		if i := slices.IndexFunc(set, func(s string) bool { return strings.HasPrefix(s, what+"(") }); i >= 0 {
@@ -254,12 +278,11 @@ func (d *disk) open(t testing.TB, set ...string) *sql.DB {
 	u := url.URL{Scheme: "file", Opaque: FileName, RawQuery: url.Values{"vfs": {name}, "_pragma": pragmas}.Encode()}
 	db, err := sql.Open("sqlite3", u.String())
 	must(t, err)
-	db.SetMaxOpenConns(1)
 	return db
 }
 
-// store is the product's writer on d, as open makes it, with no readers. Every
-// commit may copy the write-ahead log.
+// store is the product's writer and copier on d, as open makes them, with no
+// readers.
 func (d *disk) store(t testing.TB, set ...string) *Store {
 	t.Helper()
 	ctx := context.Background()
@@ -273,6 +296,11 @@ func (d *disk) store(t testing.TB, set ...string) *Store {
 	s.inbox.wake = make(chan struct{}, 1)
 	s.inbox.held, s.inbox.loaded = map[int64]*row{}, map[int64]bool{}
 	must(t, conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) + 1 FROM inbox`).Scan(&s.inbox.next))
-	s.w = newWriter(conn, "", s.opts.Observe)
+	side, err := db.Conn(ctx)
+	must(t, err)
+	file, _, err := d.Open(FileName, vfs.OPEN_READWRITE)
+	must(t, err)
+	s.side = side
+	s.w = newWriter(conn, newCopier(side, func() error { return file.Sync(vfs.SYNC_DATAONLY) }), "", s.opts.Observe)
 	return s
 }

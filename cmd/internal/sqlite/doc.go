@@ -17,7 +17,9 @@
 // operations or 2 MiB), runs each in a savepoint of its own, so that one that
 // fails leaves the others alone, commits once and then answers them all. There is no
 // lingering: a lone write is committed at once, and under load the sync is
-// shared. Reads go through a small pool of read-only connections, in pages; no
+// shared. The write-ahead log is copied into the database beside that, over a
+// second connection; the writer copies the last pages only, so that no commit
+// waits for all of it. Reads go through a small pool of read-only connections, in pages; no
 // read holds a transaction longer than a page, because an open read
 // transaction keeps the write-ahead log from being emptied.
 //

@@ -180,7 +180,8 @@ var writerPragmas = []string{
 	"cache_size(-16384)",
 }
 
-// openWriterDB opens the database for the one connection that writes.
+// openWriterDB opens the database for the connection that writes, and the one
+// that copies the write-ahead log beside it.
 func openWriterDB(dir string) (*sql.DB, error) {
 	fdatasync()
 	name, err := dsn(dir, url.Values{}, writerPragmas...)
@@ -191,7 +192,7 @@ func openWriterDB(dir string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
+	db.SetMaxOpenConns(2)
 	return db, nil
 }
 

@@ -173,7 +173,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const perRun = 10
 	for range (rounds/slowly + perRun - 1) / perRun {
-		d := newDisk()
+		d := newDisk(t)
 		s := d.store(t, set...)
 		s.w.lookAfter.commits, s.w.copyAfter = 4, 40 // so that copying the log is hit too
 		a := &answered{more: make(chan struct{}, 1)}
@@ -187,7 +187,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 				}
 			}
 			puts, ends := a.copy() // before the cut: all of it was promised
-			v := after(t, d.cut(rng), puts, ends)
+			v := after(t, d.cut(t, rng), puts, ends)
 			sum.answered += v.answered
 			sum.lost += v.lost
 			sum.cuts++
@@ -205,6 +205,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 		loads.Wait()
 		s.end()
 		s.w.close()
+		_ = s.side.Close()
 		_ = s.conn.Close()
 		_ = s.db.Close()
 	}
@@ -250,7 +251,7 @@ func TestSyncFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(rand.Uint64(), 0))
 			ctx := context.Background()
-			d := newDisk()
+			d := newDisk(t)
 			s := d.store(t)
 			s.w.lookAfter.commits, s.w.copyAfter = 4, 40
 			if c.goesOn {
@@ -280,6 +281,9 @@ func TestSyncFails(t *testing.T) {
 			}
 			d.mu.Unlock()
 			err := put(100)
+			for !c.goesOn && err == nil && len(puts) < 100_000 { // the log is copied when it is, not when a Put is
+				err = put(1)
+			}
 			if !failed {
 				t.Fatal("no sync failed")
 			}
@@ -293,7 +297,7 @@ func TestSyncFails(t *testing.T) {
 			}
 			lost := 0
 			for range 20 {
-				v := after(t, d.cut(rng), puts, nil)
+				v := after(t, d.cut(t, rng), puts, nil)
 				lost += v.lost
 				if v.corrupt && !c.goesOn {
 					t.Error("the file is damaged")
@@ -327,7 +331,7 @@ func TestSyncsPerCommit(t *testing.T) {
 		{8 << 10, 32, 2.5},
 	} {
 		t.Run(strconv.Itoa(c.size), func(t *testing.T) {
-			d := newDisk()
+			d := newDisk(t)
 			s := d.store(t)
 			item := testItem("x")
 			item.Encrypted.Data = string(make64(c.size - 650)) // so much is the rest of it, as stored

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,8 +95,10 @@ type Store struct {
 	opts Options
 	log  *zap.Logger
 	lock *fileLock
-	db   *sql.DB   // has one connection,
-	conn *sql.Conn // this one, which is the writer's once w is set
+	db   *sql.DB   // has two connections:
+	conn *sql.Conn // the writer's once w is set,
+	side *sql.Conn // and the copier's
+	file *os.File  // the database itself, to sync it
 	w    *writer
 
 	inbox inbox
@@ -189,7 +192,13 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.inbox.load(ctx, s.Reader); err != nil {
 		return nil, err
 	}
-	s.w = newWriter(s.conn, dbPath(o.Dir)+"-wal", o.Observe)
+	if s.side, err = s.db.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if s.file, err = os.OpenFile(dbPath(o.Dir), os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	s.w = newWriter(s.conn, newCopier(s.side, s.file.Sync), dbPath(o.Dir)+"-wal", o.Observe)
 	s.lookAtDisk()
 	s.loops.Go(s.watchDisk)
 	if o.PruneEvery > 0 {
@@ -262,18 +271,25 @@ func (s *Store) shut() error {
 func (s *Store) closeWriterDB() error {
 	var errs []error
 	if s.w != nil {
-		if _, _, err := s.w.walCheckpoint("TRUNCATE"); err != nil {
-			errs = append(errs, fmt.Errorf("emptying the write-ahead log: %w", err))
+		if _, _, err := checkpoint(s.conn, "TRUNCATE"); err != nil {
+			errs = append(errs, err)
 		}
 		for _, stmt := range s.w.tx.stmts {
 			errs = append(errs, stmt.Close())
 		}
+	}
+	if s.side != nil {
+		errs = append(errs, s.side.Close())
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
+	}
+	if s.file != nil {
+		// Last: closing it drops the POSIX locks that SQLite holds on the file.
+		errs = append(errs, s.file.Close())
 	}
 	return errors.Join(errs...)
 }

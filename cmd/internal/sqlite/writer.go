@@ -21,8 +21,8 @@ const (
 	batchBytes = 2 << 20 // or their bytes, whichever comes first
 
 	// The write-ahead log is copied into the database once it holds this many
-	// pages of 4096 bytes.
-	checkpointPages = 4000
+	// pages of 4096 bytes: 32 MiB. At twice that the writer waits for it.
+	checkpointPages = 8000
 	// How much may be written before the length of the write-ahead log is looked
 	// at again.
 	checkpointLookBytes   = 1 << 20
@@ -95,6 +95,7 @@ func (t *tx) row(query string, args []any, dest ...any) error {
 // closed and drained.
 type writer struct {
 	tx      *tx
+	copier  *copier
 	walPath string
 	observe Observer
 
@@ -112,14 +113,17 @@ type writer struct {
 	sinceLook, lookAfter struct {
 		bytes, commits int
 	}
-	copyAfter int // pages
+	copyAfter int  // pages
+	copying   bool // the copier has not given back what it was started with
+	rest      bool // it has, and left a rest
 }
 
-func newWriter(conn *sql.Conn, walPath string, observe Observer) *writer {
+func newWriter(conn *sql.Conn, copier *copier, walPath string, observe Observer) *writer {
 	w := &writer{
 		// The connection outlives every caller, and a transaction is shared by
 		// many of them, so none of their contexts applies to it.
 		tx:      &tx{ctx: context.Background(), conn: conn, stmts: map[string]*sql.Stmt{}},
+		copier:  copier,
 		walPath: walPath,
 		observe: observe,
 		queue:   make(chan *op, queueOps),
@@ -128,6 +132,7 @@ func newWriter(conn *sql.Conn, walPath string, observe Observer) *writer {
 		failed:  make(chan struct{}),
 	}
 	w.lookAfter.bytes, w.lookAfter.commits, w.copyAfter = checkpointLookBytes, checkpointLookCommits, checkpointPages
+	copier.fail = w.fail
 	go w.loop()
 	return w
 }
@@ -175,7 +180,8 @@ func (w *writer) enqueue(o *op, wait bool) error {
 	}
 }
 
-// close refuses further operations and returns when those queued are answered.
+// close refuses further operations and returns when those queued are answered
+// and nothing copies the write-ahead log.
 func (w *writer) close() {
 	w.mu.Lock()
 	if !w.closed {
@@ -208,11 +214,13 @@ func (w *writer) err() error {
 
 func (w *writer) loop() {
 	defer close(w.ended)
+	defer w.copier.close()
 	batch := make([]*op, 0, batchOps)
 	for first := range w.queue {
 		batch = w.take(append(batch[:0], first))
 		w.commit(batch)
 		clear(batch)
+		w.lookAtWAL() // after the answers: nobody waits for it
 	}
 }
 
@@ -306,8 +314,9 @@ func (w *writer) transact(ops []*op) (answers []error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.lookAtWAL(size)
-	return answers, w.err()
+	w.sinceLook.bytes += size
+	w.sinceLook.commits++
+	return answers, nil
 }
 
 func (w *writer) try(ops []*op) (answers []error, size int, err error) {
@@ -342,32 +351,45 @@ func (w *writer) try(ops []*op) (answers []error, size int, err error) {
 	return answers, size, nil
 }
 
-// lookAtWAL copies the write-ahead log into the database when it has grown. It
-// is done here, and not by SQLite's own trigger, because that ignores errors:
-// a sync that fails while the log is copied must stop the store before the log
-// is written over.
-func (w *writer) lookAtWAL(size int) {
-	w.sinceLook.bytes += size
-	w.sinceLook.commits++
-	if w.sinceLook.bytes < w.lookAfter.bytes && w.sinceLook.commits < w.lookAfter.commits {
+// lookAtWAL has the write-ahead log copied into the database when it has grown,
+// and copies the rest once that is done. It is done here, and not by SQLite's
+// own trigger, because that ignores errors: a sync that fails while the log is
+// copied must stop the store before the log is written over. The log is written
+// over only after the copy of the rest, which comes after the copier's error.
+func (w *writer) lookAtWAL() {
+	if w.err() != nil || w.sinceLook.bytes < w.lookAfter.bytes && w.sinceLook.commits < w.lookAfter.commits {
 		return
 	}
 	w.sinceLook.bytes, w.sinceLook.commits = 0, 0
-	pages, copied, err := w.walCheckpoint("NOOP")
-	if err == nil && pages-copied >= w.copyAfter {
-		_, _, err = w.walCheckpoint("PASSIVE")
+	if w.copying {
+		select {
+		case <-w.copier.done:
+			w.copying, w.rest = false, true
+			if w.err() != nil { // it failed meanwhile
+				return
+			}
+		default:
+		}
 	}
-	if err != nil && isFatal(err) {
-		w.fail(fmt.Errorf("copying the write-ahead log: %w", err))
+	mode := "NOOP"
+	if w.rest {
+		mode = "PASSIVE"
 	}
-}
-
-// walCheckpoint returns how many pages the write-ahead log holds and how many
-// of them are in the database. A log that a reader holds back is no error.
-func (w *writer) walCheckpoint(mode string) (pages, copied int, err error) {
-	var busy int
-	err = w.tx.conn.QueryRowContext(w.tx.ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &copied)
-	return pages, copied, err
+	pages, copied, err := checkpoint(w.tx.conn, mode)
+	switch {
+	case err != nil && isFatal(err):
+		w.fail(err)
+	case err != nil:
+	case w.copying && pages-copied >= 2*w.copyAfter:
+		<-w.copier.done
+		w.copying, w.rest = false, true
+	case w.copying:
+	case pages-copied >= w.copyAfter:
+		w.copying, w.rest = true, false
+		w.copier.start <- struct{}{}
+	case copied == pages: // else a reader holds it back, and the next look tries again
+		w.rest = false
+	}
 }
 
 // walBytes is the size of the write-ahead log's file, 0 if there is none.
