@@ -79,8 +79,14 @@ func (v *Verifier) key(ctx context.Context, t Token, kid string, at time.Time) (
 	case len(keys[kid]) == 0:
 		return nil, &Refusal{ReasonTokenUnknownKey}
 	}
-	for _, k := range keys[kid] {
-		if v.keyFits(k, t.TenantID) {
+	return v.choose(keys[kid], t.TenantID)
+}
+
+// choose returns the key of those under one kid that may sign for a tenant, or a
+// *Refusal.
+func (v *Verifier) choose(keys []signingKey, tid string) (*rsa.PublicKey, error) {
+	for _, k := range keys {
+		if v.keyFits(k, tid) {
 			return k.public, nil
 		}
 	}

@@ -79,6 +79,7 @@ type Verifier struct {
 	tenants map[string]map[string]bool // lower-case tenant id: lower-case app ids; never changed
 	client  *http.Client
 	flight  singleflight.Group
+	proven  provenTokens
 
 	mu   sync.Mutex // guards sets and what is in them
 	sets map[setName]*keySet
@@ -201,6 +202,9 @@ func (v *Verifier) Verify(ctx context.Context, token string, at time.Time) (Toke
 // verify is Verify, but with the tenant that a token claims which was refused
 // for not being for us.
 func (v *Verifier) verify(ctx context.Context, token string, at time.Time) (Token, error) {
+	if t, ok := v.remembered(token, at); ok {
+		return t, nil
+	}
 	claimed, kid, why := v.examine(token, at)
 	if why != "" {
 		return claimed, &Refusal{why}
@@ -212,12 +216,12 @@ func (v *Verifier) verify(ctx context.Context, token string, at time.Time) (Toke
 		}
 		return Token{}, err
 	}
-	return v.checkSignature(token, key, at)
+	return v.checkSignature(token, kid, key, at)
 }
 
 // checkSignature verifies a token with one RSA key and RS256, whatever its
-// header says, and checks its claims again, on what was verified.
-func (v *Verifier) checkSignature(token string, key *rsa.PublicKey, at time.Time) (Token, error) {
+// header says, checks its claims again, on what was verified, and remembers it.
+func (v *Verifier) checkSignature(token, kid string, key *rsa.PublicKey, at time.Time) (Token, error) {
 	parsed, err := jwt.Parse([]byte(token), jwt.WithKey(jwa.RS256, key), jwt.WithValidate(false))
 	if err != nil {
 		return Token{}, &Refusal{ReasonTokenSignature}
@@ -226,6 +230,7 @@ func (v *Verifier) checkSignature(token string, key *rsa.PublicKey, at time.Time
 	if why != "" {
 		return Token{}, &Refusal{why}
 	}
+	v.proven.add(token, provenToken{proved, lifetimeOf(parsed), kid, key}, at, v.cfg.Skew)
 	return proved, nil
 }
 
@@ -325,13 +330,8 @@ func (v *Verifier) checkClaims(t jwt.Token, at time.Time) (Token, Reason) {
 	if !apps[aud] {
 		return theirs, ReasonTokenAudience
 	}
-	switch exp := t.Expiration(); {
-	case exp.IsZero():
-		return Token{}, ReasonTokenNoExpiry
-	case !at.Before(exp.Add(v.cfg.Skew)):
-		return Token{}, ReasonTokenExpired
-	case at.Add(v.cfg.Skew).Before(t.NotBefore()), at.Add(v.cfg.Skew).Before(t.IssuedAt()):
-		return Token{}, ReasonTokenNotYet
+	if why := lifetimeOf(t).at(at, v.cfg.Skew); why != "" {
+		return Token{}, why
 	}
 	return Token{TenantID: tid, AppID: aud, Version: ver}, ""
 }

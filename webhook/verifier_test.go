@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -338,6 +339,114 @@ func TestVerifyReturnsWhatWasProved(t *testing.T) {
 			t.Errorf("fetched (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// What is said of a token does not depend on having seen it, or a good one,
+// before: every case comes twice to one verifier that has proved the good ones.
+func TestVerifyAgain(t *testing.T) {
+	is := newIssuer(t)
+	publishOdd(is)
+	v := newVerifier(t, is.config(newClock()))
+	good := 0
+	for _, tt := range tokenCases(is.URL) {
+		if tt.want != "" {
+			continue
+		}
+		good++
+		if _, err := v.Verify(t.Context(), newToken(tt.edits...), start); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if n := len(v.proven.all); n != good || good == 0 {
+		t.Fatalf("%d tokens are remembered, want %d", n, good)
+	}
+	for _, tt := range tokenCases(is.URL) {
+		token, want := newToken(tt.edits...), string(tt.want)
+		if want == "" {
+			want = "good"
+		}
+		for _, when := range []string{"first", "again"} {
+			got, err := v.Verify(t.Context(), token, start)
+			// An unknown key may not make us ask twice: that is all the difference.
+			if said := verdict(err); said != want && (tt.want != ReasonTokenUnknownKey || said != "unverifiable") {
+				t.Errorf("%s, %s: %s, want %s", tt.name, when, said, want)
+			}
+			if (err == nil) != (got.AppID != "") && verdict(err) != "unverifiable" {
+				t.Errorf("%s, %s: %+v with %v", tt.name, when, got, err)
+			}
+		}
+	}
+	if n := len(v.proven.all); n != good {
+		t.Errorf("%d tokens are remembered, want the %d good ones", n, good)
+	}
+}
+
+// A token that was proved is good for its time only, and for as long as the key
+// that proved it is the one of its kid.
+func TestProvenTokenIsJudgedEachTime(t *testing.T) {
+	token := newToken()
+	keys := func(list ...map[string]string) func(*issuer, *fakeClock) {
+		return func(is *issuer, _ *fakeClock) { is.keys = list }
+	}
+	for name, tt := range map[string]struct {
+		change func(*issuer, *fakeClock)
+		at     time.Time
+		want   string
+	}{
+		"nothing changes":                 {keys(jwk("k1", signKey(), "")), start, "good"},
+		"expired":                         {keys(jwk("k1", signKey(), "")), start.Add(48 * time.Hour), "token_expired"},
+		"as of a time before its own":     {keys(jwk("k1", signKey(), "")), start.Add(-time.Hour), "token_not_yet"},
+		"key withdrawn":                   {keys(jwk("k2", signKey(), "")), start, "token_key"},
+		"another key under its kid":       {keys(jwk("k1", otherKey(), "")), start, "token_signature"},
+		"key for another tenant now":      {keys(jwk("k1", signKey(), "https://login.test/"+tenantC+"/v2.0")), start, "token_key_issuer"},
+		"key in front of it in its kid":   {keys(jwk("k1", otherKey(), ""), jwk("k1", signKey(), "")), start, "token_signature"},
+		"key set out of reach, as it was": {func(is *issuer, _ *fakeClock) { is.status = 500 }, start, "good"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is, c := newIssuer(t), newClock()
+			v := newVerifier(t, is.config(c))
+			for range 2 {
+				if _, err := v.Verify(t.Context(), token, start); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.advance(time.Minute)
+			is.set(func() { tt.change(is, c) })
+			_ = v.Refresh(t.Context(), tenantA) // what it brought, or did not, is the case
+			for _, when := range []string{"then", "again"} {
+				if _, err := v.Verify(t.Context(), token, tt.at); verdict(err) != tt.want {
+					t.Errorf("%s: %s, want %s", when, verdict(err), tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestProvenTokensAreBounded(t *testing.T) {
+	var p provenTokens
+	add := func(name string, i int, until time.Time) {
+		p.add(name+strconv.Itoa(i), provenToken{lifetime: lifetime{until: until}}, start, time.Minute)
+	}
+	for i := range maxProven / 2 {
+		add("over", i, start.Add(-time.Hour))
+		add("good", i, start.Add(time.Hour))
+	}
+	if n := len(p.all); n != maxProven {
+		t.Fatalf("%d are remembered", n)
+	}
+	add("more", 0, start.Add(time.Hour))
+	if _, ok := p.find("good1"); !ok || len(p.all) != maxProven/2+1 {
+		t.Errorf("%d are remembered, want those whose time is not over", len(p.all))
+	}
+	for i := range 2 * maxProven {
+		add("many", i, start.Add(time.Hour))
+		if len(p.all) > maxProven {
+			t.Fatalf("%d are remembered", len(p.all))
+		}
+	}
+	if _, ok := p.find("many" + strconv.Itoa(2*maxProven-1)); !ok {
+		t.Error("the newest is not remembered")
+	}
 }
 
 // Nothing that can be seen to be wrong without a key makes us fetch one.
