@@ -211,9 +211,8 @@ func (k *Keyring) Certificate(id string) (Certificate, bool) {
 // Keys returns the ids of all pairs, sorted.
 func (k *Keyring) Keys() []string { return slices.Sorted(maps.Keys(*k.pairs.Load())) }
 
-// Open returns the JSON of the resource in ec. The error is ErrUnknownKey,
-// ErrDataKey, ErrSignature or ErrNotMessage; with ErrNotMessage too the content
-// is not returned.
+// Open returns what is in ec as it was signed, which is for DecodeMessage to read.
+// The error is ErrUnknownKey, ErrDataKey or ErrSignature.
 func (k *Keyring) Open(ec *EncryptedContent) ([]byte, error) {
 	p, ok := (*k.pairs.Load())[ec.CertificateID]
 	switch {

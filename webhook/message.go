@@ -243,21 +243,29 @@ func (d *date) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// DecodeMessage decodes a decrypted chatMessage. Members that it does not know
-// are ignored. Its error is ErrNotMessage and never quotes the input.
+// DecodeMessage decodes a decrypted chatMessage: a JSON object that has an id and
+// is not said to be of another type. Members that it does not know are ignored.
+// Its error is ErrNotMessage and never quotes the input.
 func DecodeMessage(b []byte) (*Message, error) {
-	if err := checkMessage(b); err != nil {
-		return nil, err
+	if _, err := (scanner{depth: maxMessageDepth}).scan(b); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotMessage, err)
 	}
 	var w struct {
 		Message
-		Created      date `json:"createdDateTime"`
-		LastModified date `json:"lastModifiedDateTime"`
-		LastEdited   date `json:"lastEditedDateTime"`
-		Deleted      date `json:"deletedDateTime"`
+		Type         string `json:"@odata.type"`
+		Created      date   `json:"createdDateTime"`
+		LastModified date   `json:"lastModifiedDateTime"`
+		LastEdited   date   `json:"lastEditedDateTime"`
+		Deleted      date   `json:"deletedDateTime"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrNotMessage, fieldOf(err))
+	}
+	switch {
+	case w.ID == "":
+		return nil, fmt.Errorf("%w: no id", ErrNotMessage)
+	case w.Type != "" && !strings.EqualFold(w.Type, "#microsoft.graph.chatMessage"):
+		return nil, fmt.Errorf("%w: another @odata.type", ErrNotMessage)
 	}
 	m := w.Message
 	m.Created, m.LastModified, m.LastEdited, m.Deleted = w.Created.Time, w.LastModified.Time, w.LastEdited.Time, w.Deleted.Time
@@ -271,28 +279,6 @@ func fieldOf(err error) string {
 		return "unexpected type of " + typed.Field
 	}
 	return "not the JSON of a chatMessage"
-}
-
-// checkMessage reports whether b is a JSON object that can be a chatMessage: it
-// has an id and is not said to be of another type.
-func checkMessage(b []byte) error {
-	if _, err := (scanner{depth: maxMessageDepth}).scan(b); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotMessage, err)
-	}
-	var m struct {
-		ID   string `json:"id"`
-		Type string `json:"@odata.type"`
-	}
-	if err := json.Unmarshal(b, &m); err != nil {
-		return fmt.Errorf("%w: %s", ErrNotMessage, fieldOf(err))
-	}
-	switch {
-	case m.ID == "":
-		return fmt.Errorf("%w: no id", ErrNotMessage)
-	case m.Type != "" && !strings.EqualFold(m.Type, "#microsoft.graph.chatMessage"):
-		return fmt.Errorf("%w: another @odata.type", ErrNotMessage)
-	}
-	return nil
 }
 
 // Version names this version of the message: its etag, else the time of its

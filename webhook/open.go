@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -61,7 +62,8 @@ type Check struct {
 	Name   CheckName   `json:"check"`
 	Result CheckResult `json:"result"`
 	Reason string      `json:"reason,omitempty"`
-	// Err is what Keyring.Open would return for a check that failed.
+	// Err is what Keyring.Open or DecodeMessage would return, or wrap, for a check
+	// that failed.
 	Err error `json:"-"`
 }
 
@@ -77,27 +79,17 @@ type opening struct {
 // steps are the checks that need the private key, in the only order that is
 // safe: the signature is compared before anything is decrypted.
 // Source: learn.microsoft.com/graph/change-notifications-with-resource-data.
-func (o *opening) steps() []step {
-	return []step{
-		{CheckDataKey, ErrDataKey, o.unwrap},
-		{CheckKeyLength, ErrDataKey, o.checkLength},
-		{CheckSignature, ErrSignature, o.checkSignature},
-		{CheckDecrypts, ErrSignature, o.decrypt},
-		{CheckMessage, nil, func() error { return checkMessage(o.data) }},
-	}
+var steps = []step{
+	{CheckDataKey, ErrDataKey, (*opening).unwrap},
+	{CheckKeyLength, ErrDataKey, (*opening).checkLength},
+	{CheckSignature, ErrSignature, (*opening).checkSignature},
+	{CheckDecrypts, ErrSignature, (*opening).decrypt},
 }
 
 type step struct {
 	name  CheckName
 	class error // what Open returns instead of run's error; nil: run's error
-	run   func() error
-}
-
-func (s step) fail(err error) error {
-	if s.class != nil {
-		return s.class
-	}
-	return err
+	run   func(*opening) error
 }
 
 func (o *opening) unwrap() error {
@@ -165,14 +157,22 @@ func (o *opening) decrypt() error {
 	return nil
 }
 
+// checkMessage is of Inspect alone: whoever opens decodes next.
+func (o *opening) checkMessage() error {
+	_, err := DecodeMessage(o.data)
+	return err
+}
+
+var strict = base64.StdEncoding.Strict()
+
 // strictBase64 decodes the standard alphabet with padding. encoding/base64 would
 // pass over line breaks, and its errors quote where.
 func strictBase64(s string) ([]byte, error) {
 	if s == "" {
 		return nil, errors.New("it is missing")
 	}
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || strings.ContainsAny(s, "\r\n") {
+	b, err := strict.DecodeString(s)
+	if err != nil || strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0 {
 		return nil, errors.New("it is not base64")
 	}
 	return b, nil
@@ -181,16 +181,16 @@ func strictBase64(s string) ([]byte, error) {
 // open returns the plaintext or the error of the first step that fails.
 func open(ec *EncryptedContent, key *rsa.PrivateKey) ([]byte, error) {
 	o := &opening{ec: ec, key: key}
-	for _, s := range o.steps() {
-		if err := s.run(); err != nil {
-			return nil, s.fail(err)
+	for _, s := range steps {
+		if s.run(o) != nil {
+			return nil, s.class
 		}
 	}
 	return o.data, nil
 }
 
-// Inspect does what Keyring.Open does, with one key, and tells how every check
-// came out. cert and id may be missing (nil, ""): what needs them is then not
+// Inspect does what Keyring.Open and DecodeMessage do, with one key, and tells how
+// every check came out. cert and id may be missing (nil, ""): what needs them is then not
 // checked. Other than Open it goes on after an id or a thumbprint that differs,
 // to show whether the key would have opened the content. The plaintext is nil
 // unless the content could be decrypted; it is message text.
@@ -225,13 +225,17 @@ func Inspect(ec *EncryptedContent, key *rsa.PrivateKey, cert *x509.Certificate, 
 	o := &opening{ec: ec, key: key}
 	var plain []byte
 	stopped := false
-	for _, s := range o.steps() {
+	for _, s := range append(slices.Clone(steps), step{CheckMessage, nil, (*opening).checkMessage}) {
 		if stopped {
 			add(s.name, false, "an earlier check failed", nil, nil)
 			continue
 		}
-		err := s.run()
-		add(s.name, true, "", err, s.fail(err))
+		err := s.run(o)
+		class := s.class
+		if class == nil {
+			class = err
+		}
+		add(s.name, true, "", err, class)
 		stopped = err != nil
 		if s.name == CheckDecrypts && err == nil {
 			plain = o.data

@@ -117,6 +117,12 @@ func TestOpen(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ec := tt.seal.encrypt(tt.plain)
 			got, err := k.Open(ec)
+			if err == nil {
+				_, err = DecodeMessage(got)
+				if errors.Is(tt.want, ErrNotMessage) {
+					got = nil // it is opened, and not decoded
+				}
+			}
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("error %v, want %v", err, tt.want)
 			}
@@ -299,7 +305,10 @@ func FuzzEncryptedContent(f *testing.F) {
 	f.Add("AAAA", good.DataKey, good.DataSignature)
 	f.Fuzz(func(t *testing.T, data, key, sig string) {
 		ec := EncryptedContent{Data: data, DataKey: key, DataSignature: sig, CertificateID: s.id, CertificateThumbprint: s.thumb}
-		_, err := k.Open(&ec)
+		plain, err := k.Open(&ec)
+		if err == nil {
+			_, err = DecodeMessage(plain)
+		}
 		if err == nil && ec != *good {
 			t.Error("something else than what was sealed was opened")
 		}

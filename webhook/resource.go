@@ -166,6 +166,9 @@ func canonicalGUID(s string) string {
 	return s
 }
 
+// doubled escapes what quotedKey and cleanKey undo.
+var doubled = strings.NewReplacer("'", "''", "%", "%25")
+
 // Key returns the canonical path, the same for every spelling of one place.
 // ParseResource reads it back. It says nothing of the tenant: message keys of
 // several tenants need that in front.
@@ -175,8 +178,10 @@ func (r Ref) Key() string {
 		if b.Len() > 0 {
 			b.WriteByte('/')
 		}
-		key = strings.NewReplacer("'", "''", "%", "%25").Replace(key)
-		b.WriteString(name + "('" + key + "')")
+		b.WriteString(name)
+		b.WriteString("('")
+		b.WriteString(doubled.Replace(key))
+		b.WriteString("')")
 	}
 	if r.ChatID != "" {
 		add("chats", r.ChatID)

@@ -40,11 +40,12 @@ type level struct {
 }
 
 // scan returns the first fault of b, and the folded key of the outermost object
-// under which it was found.
+// under which it was found; empty if neither counts nor duplicates are looked for.
 func (s scanner) scan(b []byte) (string, error) {
 	if !utf8.Valid(b) {
 		return "", errEncoding
 	}
+	keys := s.dups || s.counts != nil // else nobody asks what they are
 	var open []level
 	under := func() string {
 		if len(open) > 0 {
@@ -76,7 +77,7 @@ func (s scanner) scan(b []byte) (string, error) {
 			if end < 0 {
 				return under(), nil // the decoder will complain
 			}
-			if n := len(open); n > 0 && open[n-1].object && followedByColon(b, end) {
+			if n := len(open); keys && n > 0 && open[n-1].object && followedByColon(b, end) {
 				if err := open[n-1].see(b[i:end], s.dups); err != nil {
 					return under(), err
 				}

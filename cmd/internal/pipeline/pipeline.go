@@ -433,7 +433,7 @@ func (p *Pipeline) open(ctx context.Context, item webhook.Item, ref webhook.Ref,
 	}
 	m, err = webhook.DecodeMessage(data)
 	if err != nil {
-		return nil, true, p.quarantine(ctx, item, "not a message")
+		return nil, true, p.quarantine(ctx, item, err.Error())
 	}
 	// The signature covers the content only: a resource of another message put in
 	// front of it would have us act on that one.

@@ -528,8 +528,8 @@ func TestSetAside(t *testing.T) {
 	}{
 		{"signature", func(i *webhook.Item) { i.Encrypted.DataSignature = "wrong" }, "quarantined: " + webhook.ErrSignature.Error()},
 		{"panic", func(i *webhook.Item) { i.Encrypted.DataSignature = "poison" }, "quarantined: internal error"},
-		{"not a message", func(i *webhook.Item) { i.Encrypted.Data = "e30=" }, "quarantined: not a message"},
-		{"not JSON", func(i *webhook.Item) { i.Encrypted.Data = "eA==" }, "quarantined: not a message"},
+		{"not a message", func(i *webhook.Item) { i.Encrypted.Data = "e30=" }, "quarantined: not a message: no id"},
+		{"not JSON", func(i *webhook.Item) { i.Encrypted.Data = "eA==" }, "quarantined: not a message: not the JSON of a chatMessage"},
 		{"resource of something else", func(i *webhook.Item) { i.Resource = "users('1')" }, "quarantined: resource is not the path of a message"},
 		{"resource of another message", func(i *webhook.Item) { i.Resource = "chats('19:a@thread.v2')/messages('2')" }, "quarantined: content is of another message than its resource"},
 		{"resource of another chat", func(i *webhook.Item) { i.Resource = "chats('19:b@thread.v2')/messages('1')" }, "quarantined: content is of another message than its resource"},
