@@ -49,8 +49,8 @@ func (p *Pipeline) decide(ctx context.Context, item webhook.Item, target actions
 	begin := p.now()
 	var message *policy.Message
 	p.compute(func() { message = p.message(target, m) })
-	set := p.Rules()
-	verdict, known := p.judge(ctx, set, message, target)
+	judging := p.Rules().Begin(message)
+	verdict, known := p.judge(ctx, judging, message, target)
 	judged := p.now()
 	if ctx.Err() != nil {
 		// Told to stop: the verdict may rest on context that was out of reach only
@@ -74,6 +74,7 @@ func (p *Pipeline) decide(ctx context.Context, item webhook.Item, target actions
 
 		NotEnforceable: p.notEnforceable(target.Tenant, message.Sender),
 	}
+	judging.End() // before anything is waited for: its buffers are for the next message
 	decision, err := p.recorder.Judge(ctx, step, judgement, item.Receipt)
 	if err != nil {
 		return err

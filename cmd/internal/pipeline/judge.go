@@ -13,15 +13,14 @@ import (
 // maxMasked bounds how many distinct values of one detector an entry shows.
 const maxMasked = 5
 
-// judge judges m, fetching context only where a rule's result hangs on it. What
+// judge judges, fetching context only where a rule's result hangs on it. What
 // cannot be fetched within the time is left out and counts as the answer that
 // keeps the rule in force. It returns the context it ended with: the entry names
-// the conversation by it.
-func (p *Pipeline) judge(ctx context.Context, set *policy.Set, m *policy.Message, target actions.Target) (policy.Verdict, policy.Context) {
+// the conversation by it. The verdict's rules are good until the judging ends.
+func (p *Pipeline) judge(ctx context.Context, judging *policy.Judging, m *policy.Message, target actions.Target) (policy.Verdict, policy.Context) {
 	var (
-		known   policy.Context
-		v       policy.Verdict
-		judging = set.Begin(m)
+		known policy.Context
+		v     policy.Verdict
 	)
 	judge := func() { v = judging.Judge(&known, p.now()) }
 	if p.compute(judge); !v.Need.Any() {
@@ -77,8 +76,13 @@ func (p *Pipeline) fetch(ctx context.Context, need policy.Need, m *policy.Messag
 }
 
 // ruleResults is the verdict as the log keeps it: a result and a reason for
-// every rule, and for each match its mask and digest, never its value.
+// every rule, and for each match its mask and digest, never its value. It is
+// nothing where no rule matched, since nothing then is kept of the rules: the log
+// has no entry for a clean message, nor rules in that of an edit.
 func (p *Pipeline) ruleResults(v policy.Verdict) []actions.RuleResult {
+	if !slices.ContainsFunc(v.Rules, func(r policy.RuleVerdict) bool { return r.Result == policy.Matched }) {
+		return nil
+	}
 	results := make([]actions.RuleResult, 0, len(v.Rules))
 	for _, r := range v.Rules {
 		results = append(results, actions.RuleResult{
