@@ -18,13 +18,18 @@ const pruneAfter = 48 * time.Hour
 // Begin returns what is known of a message and the effect of one version of it.
 func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions.Standing, actions.Effect, error) {
 	var (
-		s actions.Standing
-		e actions.Effect
+		s                actions.Standing
+		e                actions.Effect
+		standing, effect []byte // nil: there is none
 	)
-	err := errors.Join(
-		r.decodeRow(ctx, &s, `SELECT body FROM standing WHERE message_key = ?`, messageKey),
-		r.decodeRow(ctx, &e, `SELECT body FROM effect WHERE message_key = ? AND version = ?`, messageKey, version),
-	)
+	const query = `SELECT (SELECT body FROM standing WHERE message_key = ?1), (SELECT body FROM effect WHERE message_key = ?1 AND version = ?2)`
+	err := r.row(ctx, query, []any{messageKey, version}, &standing, &effect)
+	if err == nil && standing != nil {
+		err = json.Unmarshal(standing, &s)
+	}
+	if err == nil && effect != nil {
+		err = json.Unmarshal(effect, &e)
+	}
 	if err != nil {
 		return actions.Standing{}, actions.Effect{}, fmt.Errorf("reading the effect of %s version %s: %w", messageKey, version, err)
 	}
@@ -57,20 +62,6 @@ func (r *Reader) UnfinishedReleases(ctx context.Context) ([]actions.Effect, erro
 		return nil, fmt.Errorf("reading unfinished releases: %w", err)
 	}
 	return list, nil
-}
-
-// decodeRow decodes the body that query selects into v, which stays as it is if
-// there is no row.
-func (r *Reader) decodeRow(ctx context.Context, v any, query string, args ...any) error {
-	var body []byte
-	err := r.row(ctx, query, args, &body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, v)
 }
 
 // Decide commits e as decided, with s and the entries, before anything is sent.
@@ -124,10 +115,12 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 					return err
 				}
 			}
-			if finished, err = isTerminal(t, e); err != nil || finished {
+			res, err := t.exec(putEffect, e.MessageKey, e.Version, string(e.State), st.Case, millis(e.Updated), effect)
+			if err != nil {
 				return err
 			}
-			if _, err := t.exec(putEffect, e.MessageKey, e.Version, string(e.State), st.Case, millis(e.Updated), effect); err != nil {
+			rows, err := res.RowsAffected()
+			if finished = err == nil && rows == 0; err != nil || finished {
 				return err
 			}
 			if _, err := t.exec(putStanding, e.MessageKey, st.Case, millis(e.Updated), standing); err != nil {
@@ -150,21 +143,13 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 }
 
 const (
+	// putEffect changes no row if the effect has come to its end before.
 	putEffect = `INSERT INTO effect (message_key, version, state, case_id, updated_ms, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (message_key, version) DO UPDATE SET state = excluded.state, case_id = excluded.case_id, updated_ms = excluded.updated_ms, body = excluded.body`
+		ON CONFLICT (message_key, version) DO UPDATE SET state = excluded.state, case_id = excluded.case_id, updated_ms = excluded.updated_ms, body = excluded.body
+		WHERE effect.state = 'decided'`
 	putStanding = `INSERT INTO standing (message_key, case_id, updated_ms, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (message_key) DO UPDATE SET case_id = excluded.case_id, updated_ms = excluded.updated_ms, body = excluded.body`
 )
-
-// isTerminal reports whether the effect has come to its end before.
-func isTerminal(t *tx, e actions.Effect) (bool, error) {
-	var state string
-	err := t.row(`SELECT state FROM effect WHERE message_key = ? AND version = ?`, []any{e.MessageKey, e.Version}, &state)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil && actions.State(state).Terminal(), err
-}
 
 // Append commits entries that end no effect.
 func (s *Store) Append(ctx context.Context, entries ...actions.Entry) error {
