@@ -45,14 +45,16 @@ func (r *Reader) Dump(ctx context.Context, fn func(archive.Record) error) error 
 		{archive.Effect, `SELECT message_key, version, state, case_id, updated_ms, body FROM effect WHERE (message_key, version) > (?, ?) ORDER BY message_key, version LIMIT ?`, []any{"", ""}, func(rows *sql.Rows) (rec archive.Record, next []any, err error) {
 			var ms int64
 			err = rows.Scan(&rec.Key, &rec.Version, &rec.State, &rec.Case, &ms, &rec.Body)
-			rec.At = fromMillis(ms)
-			return rec, []any{rec.Key, rec.Version}, err
+			next = []any{rec.Key, rec.Version}
+			rec.Key, rec.At = messageKey(rec.Key), fromMillis(ms)
+			return rec, next, err
 		}},
 		{archive.Standing, `SELECT message_key, case_id, updated_ms, body FROM standing WHERE message_key > ? ORDER BY message_key LIMIT ?`, []any{""}, func(rows *sql.Rows) (rec archive.Record, next []any, err error) {
 			var ms int64
 			err = rows.Scan(&rec.Key, &rec.Case, &ms, &rec.Body)
-			rec.At = fromMillis(ms)
-			return rec, []any{rec.Key}, err
+			next = []any{rec.Key}
+			rec.Key, rec.At = messageKey(rec.Key), fromMillis(ms)
+			return rec, next, err
 		}},
 		{archive.Item, `SELECT i.seq, i.recv_ms, i.flags, i.body, coalesce(w.due_ms, 0), coalesce(w.attempts, 0), coalesce(w.reason, '')
 			FROM inbox i LEFT JOIN work w ON w.seq = i.seq WHERE i.seq > ? ORDER BY i.seq LIMIT ?`, []any{0}, func(rows *sql.Rows) (rec archive.Record, next []any, err error) {
@@ -143,9 +145,9 @@ func restore(t *tx, rec archive.Record) error {
 	case archive.Checkpoint:
 		_, err = t.exec(`INSERT INTO checkpoint (size, time_ms, note) VALUES (?, ?, ?)`, rec.Seq, millis(rec.At), rec.Body)
 	case archive.Effect:
-		_, err = t.exec(putEffect, rec.Key, rec.Version, rec.State, rec.Case, millis(rec.At), rec.Body)
+		_, err = t.exec(putEffect, rowKey(rec.Key), rec.Version, rec.State, rec.Case, millis(rec.At), rec.Body)
 	case archive.Standing:
-		_, err = t.exec(putStanding, rec.Key, rec.Case, millis(rec.At), rec.Body)
+		_, err = t.exec(putStanding, rowKey(rec.Key), rec.Case, millis(rec.At), rec.Body)
 	case archive.Item:
 		var seq int64
 		if err := t.row(`SELECT coalesce(max(seq) + 1, 1) FROM inbox`, nil, &seq); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"teamsdlp/actions"
@@ -15,6 +16,27 @@ import (
 // notification for 4 hours; the rest is for an outage of ours in between.
 const pruneAfter = 48 * time.Hour
 
+// rowKey is a message key as it is stored: its last part, which is the id of the
+// message, goes first. An id is the time of its message, so that new rows go to the
+// end of a table, many to a page; in the order of the conversations each message of
+// a busy minute would write a page of its own.
+func rowKey(messageKey string) string {
+	i := strings.LastIndexByte(messageKey, '/')
+	if i < 0 {
+		return messageKey
+	}
+	return messageKey[i+1:] + "/" + messageKey[:i]
+}
+
+// messageKey undoes rowKey.
+func messageKey(rowKey string) string {
+	id, path, found := strings.Cut(rowKey, "/")
+	if !found {
+		return rowKey
+	}
+	return path + "/" + id
+}
+
 // Begin returns what is known of a message and the effect of one version of it.
 func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions.Standing, actions.Effect, error) {
 	var (
@@ -23,7 +45,7 @@ func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions
 		standing, effect []byte // nil: there is none
 	)
 	const query = `SELECT (SELECT body FROM standing WHERE message_key = ?1), (SELECT body FROM effect WHERE message_key = ?1 AND version = ?2)`
-	err := r.row(ctx, query, []any{messageKey, version}, &standing, &effect)
+	err := r.row(ctx, query, []any{rowKey(messageKey), version}, &standing, &effect)
 	if err == nil && standing != nil {
 		err = json.Unmarshal(standing, &s)
 	}
@@ -54,7 +76,7 @@ func (r *Reader) UnfinishedReleases(ctx context.Context) ([]actions.Effect, erro
 		if err := json.Unmarshal(body, &e); err != nil {
 			return err
 		}
-		e.MessageKey, e.Version = key, version
+		e.MessageKey, e.Version = messageKey(key), version
 		list = append(list, e)
 		return nil
 	})
@@ -107,6 +129,7 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 	if err != nil {
 		return fail(err)
 	}
+	key := rowKey(e.MessageKey)
 	finished := false // of the writer until the answer
 	err = s.do(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
 		func(t *tx) (err error) {
@@ -115,7 +138,7 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 					return err
 				}
 			}
-			res, err := t.exec(putEffect, e.MessageKey, e.Version, string(e.State), st.Case, millis(e.Updated), effect)
+			res, err := t.exec(putEffect, key, e.Version, string(e.State), st.Case, millis(e.Updated), effect)
 			if err != nil {
 				return err
 			}
@@ -123,7 +146,7 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 			if finished = err == nil && rows == 0; err != nil || finished {
 				return err
 			}
-			if _, err := t.exec(putStanding, e.MessageKey, st.Case, millis(e.Updated), standing); err != nil {
+			if _, err := t.exec(putStanding, key, st.Case, millis(e.Updated), standing); err != nil {
 				return err
 			}
 			return appendEntries(t, entries)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
@@ -236,5 +237,59 @@ func TestUnfinishedReleases(t *testing.T) {
 	must(t, s.Reader.db.QueryRow(`EXPLAIN QUERY PLAN SELECT message_key FROM effect WHERE state = 'decided' AND version >= 'release/' AND version < 'release0'`).Scan(new(int), new(int), new(int), &plan))
 	if !strings.Contains(plan, "effect_unfinished") {
 		t.Errorf("it reads every effect: %s", plan)
+	}
+}
+
+// Rows are in the order of their messages' times, those of an older schema too, and
+// are found by the key that they were stored by.
+func TestRowKeys(t *testing.T) {
+	ctx := t.Context()
+	keys := []string{"t/chats/19:b/messages/100", "t/chats/19:a/messages/101", "t/teams/g/channels/19:é/messages/100/replies/102", "odd", "t//103", "104/"}
+	for _, key := range keys {
+		if got := messageKey(rowKey(key)); got != key {
+			t.Errorf("%q became %q", key, got)
+		}
+	}
+	s := openTest(t, testOptions(t.TempDir()))
+	for _, key := range keys {
+		must(t, s.Finish(ctx, effect(key, "1", actions.StateClean), actions.Standing{Version: key}, ""))
+	}
+	stored := func() (list []string) {
+		for _, table := range []string{"effect", "standing"} {
+			must(t, s.each(ctx, "SELECT message_key FROM "+table+" ORDER BY message_key", nil, func(rows *sql.Rows) error {
+				var key string
+				err := rows.Scan(&key)
+				list = append(list, key)
+				return err
+			}))
+		}
+		return list
+	}
+	want := []string{"/104", "100/t/chats/19:b/messages", "101/t/chats/19:a/messages", "102/t/teams/g/channels/19:é/messages/100/replies", "103/t/", "odd"}
+	want = append(want, want...)
+	if d := cmp.Diff(want, stored()); d != "" {
+		t.Errorf("stored as (-want +got):\n%s", d)
+	}
+
+	// As an older release had them.
+	must(t, s.do(ctx, 0, func(x *tx) error {
+		for _, table := range []string{"effect", "standing"} {
+			for _, key := range keys {
+				if _, err := x.exec("UPDATE "+table+" SET message_key = ? WHERE message_key = ?", key, rowKey(key)); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := x.exec(putMeta, keySchema, "3")
+		return err
+	}, nil))
+	s = reopen(t, s)
+	if d := cmp.Diff(want, stored()); d != "" {
+		t.Errorf("migrated to (-want +got):\n%s", d)
+	}
+	for _, key := range keys {
+		if st, e, err := s.Begin(ctx, key, "1"); err != nil || st.Version != key || e.State != actions.StateClean {
+			t.Errorf("%q: found %+v, %+v, %v", key, st, e, err)
+		}
 	}
 }

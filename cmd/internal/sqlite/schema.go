@@ -32,7 +32,7 @@ type migration string
 
 // migrations is the history of the schema: the element at index i leads from
 // version i to version i+1. Elements are only ever added at the end.
-var migrations = []migration{schema1, schema2, schema3}
+var migrations = []migration{schema1, schema2, schema3, schema4}
 
 // schema1 is the first schema. Times are milliseconds (_ms) or nanoseconds (_ns)
 // since 1970. The inbox has no secondary index: it is on the
@@ -173,6 +173,44 @@ CREATE INDEX standing_case ON standing (case_id) WHERE case_id <> '';
 // schema3 finds what was decided and has no result, without reading the effects
 // of all clean messages. Those are never in it, so it costs them nothing.
 const schema3 migration = `CREATE INDEX effect_unfinished ON effect (version) WHERE state = 'decided'`
+
+// schema4 stores messages under keys that begin with their id: see rowKey, which
+// its SQL follows. The tables are made anew, because an UPDATE of a key holds every
+// row in memory.
+const schema4 migration = `
+CREATE TABLE effect4 (
+	message_key TEXT    NOT NULL,
+	version     TEXT    NOT NULL,
+	state       TEXT    NOT NULL,
+	case_id     TEXT    NOT NULL,
+	updated_ms  INTEGER NOT NULL,
+	body        BLOB    NOT NULL,
+	PRIMARY KEY (message_key, version)
+) WITHOUT ROWID;
+INSERT INTO effect4 SELECT ` + rotated + `, version, state, case_id, updated_ms, body FROM effect;
+DROP TABLE effect;
+ALTER TABLE effect4 RENAME TO effect;
+CREATE INDEX effect_prunable ON effect (updated_ms) WHERE case_id = '';
+CREATE INDEX effect_case ON effect (case_id) WHERE case_id <> '';
+CREATE INDEX effect_unfinished ON effect (version) WHERE state = 'decided';
+CREATE TABLE standing4 (
+	message_key TEXT    NOT NULL PRIMARY KEY,
+	case_id     TEXT    NOT NULL,
+	updated_ms  INTEGER NOT NULL,
+	body        BLOB    NOT NULL
+) WITHOUT ROWID;
+INSERT INTO standing4 SELECT ` + rotated + `, case_id, updated_ms, body FROM standing;
+DROP TABLE standing;
+ALTER TABLE standing4 RENAME TO standing;
+CREATE INDEX standing_prunable ON standing (updated_ms) WHERE case_id = '';
+CREATE INDEX standing_case ON standing (case_id) WHERE case_id <> '';
+`
+
+const (
+	// head is a message key up to its last slash, and with it.
+	head    = `rtrim(message_key, replace(message_key, '/', ''))`
+	rotated = `iif(instr(message_key, '/') = 0, message_key, substr(message_key, length(` + head + `) + 1) || '/' || substr(` + head + `, 1, length(` + head + `) - 1))`
+)
 
 // keySchema is the meta key of the schema's version.
 const keySchema = "schema_version"
