@@ -3,9 +3,9 @@ package actions
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -154,7 +154,9 @@ type verification struct {
 	points []Checkpoint // by size; checked ones are dropped
 
 	actual forest      // over the bytes that are there
-	stored forest      // over the leaf hashes that are stored
+	stored forest      // over the leaf hashes that are stored, once they are others
+	parted bool        // they are
+	made   []tlog.Hash // by the last entry, in actual
 	known  int64       // hashes that there should be, by the size of the log
 	hashes []tlog.Hash // read ahead, from index first on
 	absent []bool      // of hashes, those that could not be read
@@ -214,7 +216,7 @@ func (v *verification) walk(ctx context.Context) error {
 	}
 	v.known = tlog.StoredHashCount(size)
 	v.check()
-	err = v.src.Bodies(ctx, 0, func(seq int64, body []byte) error {
+	err = readAhead(ctx, v.src, func(seq int64, read *reading) error {
 		if seq < v.report.Size { // not by number, or twice
 			v.fault(FaultMoved, seq, seq, fmt.Sprintf("entry %d is stored twice or out of order", seq))
 			return nil
@@ -227,7 +229,7 @@ func (v *verification) walk(ctx context.Context) error {
 				return err
 			}
 		}
-		return v.entry(ctx, seq, body)
+		return v.entry(ctx, seq, read)
 	})
 	if err != nil && !errors.Is(err, errHoles) {
 		return fmt.Errorf("reading entries from %d: %w", v.report.Size, err)
@@ -244,21 +246,21 @@ func (v *verification) walk(ctx context.Context) error {
 
 // entry checks one entry, nil for one that is missing, and the hashes that were
 // stored with it.
-func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
+func (v *verification) entry(ctx context.Context, n int64, read *reading) error {
 	index := tlog.StoredHashIndex(0, n)
 	leaf, known, err := v.hash(ctx, index)
 	if err != nil {
 		return err
 	}
 	actual := leaf // of a missing entry, the hash that was stored for it
-	if body != nil {
-		actual = tlog.RecordHash(body)
-		v.content(n, body)
+	if read != nil {
+		actual = read.leaf
+		v.content(n, read.facts)
 	}
 	switch {
-	case body == nil && known && n == v.headless:
+	case read == nil && known && n == v.headless:
 		v.headless++ // retention, perhaps; see head
-	case body == nil:
+	case read == nil:
 		v.fault(FaultMissing, n, n, fmt.Sprintf("entry %d is missing", n))
 	case !known:
 		v.fault(FaultHash, n, n, fmt.Sprintf("the stored hash of entry %d is missing", n))
@@ -266,7 +268,14 @@ func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
 	case leaf != actual:
 		v.fault(FaultEdited, n, n, fmt.Sprintf("entry %d is not what was appended: its bytes do not have the stored hash", n))
 	}
-	made, stored := v.actual.add(actual), v.stored.add(leaf)
+	if leaf != actual && !v.parted {
+		v.stored, v.parted = v.actual, true
+	}
+	v.made = v.actual.add(actual, v.made[:0])
+	made, stored := v.made, v.made
+	if v.parted {
+		stored = v.stored.add(leaf, nil)
+	}
 	for level := 1; level < len(made); level++ {
 		index++
 		have, known, err := v.hash(ctx, index)
@@ -284,32 +293,99 @@ func (v *verification) entry(ctx context.Context, n int64, body []byte) error {
 }
 
 // content checks what an entry says of itself.
-func (v *verification) content(n int64, body []byte) {
-	var e struct {
-		Seq    *int64     `json:"seq"`
-		Time   time.Time  `json:"time"`
-		Keys   *KeysInUse `json:"keys"`
-		Forgot *Forgot    `json:"forgot"`
-	}
-	if json.Unmarshal(body, &e) != nil || e.Seq == nil {
+func (v *verification) content(n int64, e facts) {
+	if !e.ok {
 		v.fault(FaultEdited, n, n, fmt.Sprintf("entry %d is no entry", n))
 		return
 	}
-	if *e.Seq != n {
-		v.fault(FaultMoved, n, n, fmt.Sprintf("at the place of entry %d stands entry %d", n, *e.Seq))
+	if e.seq != n {
+		v.fault(FaultMoved, n, n, fmt.Sprintf("at the place of entry %d stands entry %d", n, e.seq))
 	}
-	if e.Time.Add(clockSlack).Before(v.last) {
-		v.note(fmt.Sprintf("the clock went back by %s before entry %d", v.last.Sub(e.Time).Truncate(time.Second), n))
+	if e.time.Add(clockSlack).Before(v.last) {
+		v.note(fmt.Sprintf("the clock went back by %s before entry %d", v.last.Sub(e.time).Truncate(time.Second), n))
 	}
-	if e.Time.After(v.last) {
-		v.last = e.Time
+	if e.time.After(v.last) {
+		v.last = e.time
 	}
-	if e.Keys != nil {
-		v.announced = append(v.announced, announcement{n, e.Keys.Checkpoint})
+	if e.keys != nil {
+		v.announced = append(v.announced, announcement{n, e.keys.Checkpoint})
 	}
-	if e.Forgot != nil && e.Forgot.Before <= n { // nothing forgets itself
-		v.kept = max(v.kept, e.Forgot.Before)
+	if e.forgot != nil && e.forgot.Before <= n { // nothing forgets itself
+		v.kept = max(v.kept, e.forgot.Before)
 	}
+}
+
+// A reading is what can be said of an entry by itself.
+type reading struct {
+	facts
+	seq  int64
+	leaf tlog.Hash
+}
+
+// A stretch is a run of entries on its way from the source to the walk.
+type stretch struct {
+	bodies [][]byte
+	list   []reading
+	size   int
+	err    error // of the source, after these entries
+	done   chan struct{}
+}
+
+func (s *stretch) read() {
+	for i, body := range s.bodies {
+		s.list[i].leaf, s.list[i].facts = tlog.RecordHash(body), factsOf(body)
+	}
+	s.bodies = nil
+	close(s.done)
+}
+
+const maxStretch = 1 << 20 // bytes; with verifyBatch, what bounds one
+
+// readAhead calls fn for every entry of src by number, while the source is read
+// further and the entries in between are hashed and looked into on other cores. It
+// returns the error of either.
+func readAhead(ctx context.Context, src VerifySource, fn func(seq int64, read *reading) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ahead := make(chan *stretch, runtime.GOMAXPROCS(0))
+	defer func() {
+		cancel()
+		for range ahead { // until the reader has ended
+		}
+	}()
+	go func() {
+		defer close(ahead)
+		next := &stretch{done: make(chan struct{})}
+		pass := func() error {
+			select {
+			case ahead <- next:
+				go next.read()
+				next = &stretch{done: make(chan struct{})}
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		next.err = src.Bodies(ctx, 0, func(seq int64, body []byte) error {
+			next.bodies, next.list = append(next.bodies, body), append(next.list, reading{seq: seq})
+			if next.size += len(body); len(next.list) < verifyBatch && next.size < maxStretch {
+				return nil
+			}
+			return pass()
+		})
+		_ = pass() // nobody waits for it any more
+	}()
+	for s := range ahead {
+		<-s.done
+		for i := range s.list {
+			if err := fn(s.list[i].seq, &s.list[i]); err != nil {
+				return err
+			}
+		}
+		if s.err != nil {
+			return s.err
+		}
+	}
+	return nil
 }
 
 // head judges the entries that are missing at the start: an entry of the log must
@@ -340,7 +416,7 @@ func (v *verification) check() {
 		switch root := v.actual.root(); {
 		case root == c.Root:
 			v.report.Covered = c.Size
-		case v.stored.root() == c.Root:
+		case v.parted && v.stored.root() == c.Root:
 			v.fault(FaultRewritten, 0, c.Size-1,
 				fmt.Sprintf("the log differs from the checkpoint of size %d, and the stored hashes do not: the entries named were changed after it", c.Size))
 		default:
@@ -362,7 +438,7 @@ func (v *verification) surplus(ctx context.Context) {
 // that cannot be read counts as missing.
 func (v *verification) hash(ctx context.Context, index int64) (tlog.Hash, bool, error) {
 	if index >= v.first+int64(len(v.hashes)) {
-		if err := v.readAhead(ctx, index); err != nil {
+		if err := v.readHashes(ctx, index); err != nil {
 			return tlog.Hash{}, false, err
 		}
 	}
@@ -370,7 +446,7 @@ func (v *verification) hash(ctx context.Context, index int64) (tlog.Hash, bool, 
 	return v.hashes[at], !v.absent[at], nil
 }
 
-func (v *verification) readAhead(ctx context.Context, from int64) error {
+func (v *verification) readHashes(ctx context.Context, from int64) error {
 	indexes := make([]int64, min(2*verifyBatch, max(1, v.known-from)))
 	for i := range indexes {
 		indexes[i] = from + int64(i)
@@ -413,9 +489,10 @@ type forest struct {
 	roots [64]tlog.Hash // by level; set where size has a bit
 }
 
-// add appends a leaf and returns it with the nodes that it completes, by level.
-func (f *forest) add(leaf tlog.Hash) []tlog.Hash {
-	made := []tlog.Hash{leaf}
+// add appends a leaf. It appends to made that leaf and the nodes that it completes,
+// by level.
+func (f *forest) add(leaf tlog.Hash, made []tlog.Hash) []tlog.Hash {
+	made = append(made, leaf)
 	level, h := 0, leaf
 	for ; f.size&(1<<level) != 0; level++ {
 		h = tlog.NodeHash(f.roots[level], h)

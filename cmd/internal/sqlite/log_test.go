@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,6 +122,63 @@ func TestTampering(t *testing.T) {
 				t.Errorf("want a fault of kind %q, got %q", c.kind, report.Faults)
 			}
 		})
+	}
+}
+
+// Bodies hands over what is stored, byte for byte, and leaves out what is not there,
+// however much that is.
+func TestBodies(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	const size = 2*bodiesPage + 7
+	var want []string
+	for i := range size {
+		must(t, s.Append(ctx, shadowEntry(fmt.Sprint(i))))
+	}
+	all, err := s.Entries(ctx, actions.Filter{Limit: maxPage})
+	must(t, err)
+	for _, e := range slices.Backward(all) {
+		body, err := json.Marshal(e)
+		must(t, err)
+		want = append(want, fmt.Sprintf("%d %s", e.Seq, body))
+	}
+	read := func(from int64) (got []string) {
+		t.Helper()
+		must(t, s.Bodies(ctx, from, func(seq int64, body []byte) error {
+			if body == nil {
+				t.Errorf("entry %d: nil is for what is missing", seq)
+			}
+			got = append(got, fmt.Sprintf("%d %s", seq, body))
+			return nil
+		}))
+		return got
+	}
+	for _, from := range []int64{0, 1, bodiesPage - 1, bodiesPage, size - 1, size} {
+		if d := cmp.Diff(want[from:], append([]string{}, read(from)...)); d != "" {
+			t.Errorf("from %d (-want +got):\n%s", from, d)
+		}
+	}
+	must(t, s.do(ctx, 0, func(tx *tx) error {
+		for _, q := range []string{
+			`DELETE FROM entries WHERE seq > 4`,
+			`UPDATE entries SET body = x'' WHERE seq = 0`,
+			`UPDATE entries SET body = x'002c00' WHERE seq = 1`,
+			`UPDATE entries SET body = 'é,' WHERE seq = 2`,
+			`UPDATE entries SET body = 17 WHERE seq = 3`,
+			`UPDATE entries SET seq = 1 << 50 WHERE seq = 4`,
+		} {
+			if _, err := tx.exec(q); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil))
+	odd := []string{"0 ", "1 \x00,\x00", "2 é,", "3 17", strings.Replace(want[4], "4 ", fmt.Sprint(1<<50, " "), 1)}
+	if d := cmp.Diff(odd, read(0)); d != "" {
+		t.Errorf("odd ones (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(odd[4:], read(4)); d != "" {
+		t.Errorf("behind a hole (-want +got):\n%s", d)
 	}
 }
 

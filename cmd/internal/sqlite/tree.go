@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -78,33 +79,21 @@ func (r *Reader) Hashes(ctx context.Context, indexes []int64) ([]tlog.Hash, erro
 	})
 }
 
-// hashRange reads n hashes from index first on in one go: whoever verifies the log
-// reads all of them.
+// hashRange reads n hashes from index first on as one value: whoever verifies the
+// log reads all of them, and a row costs more than a hash.
 func (r *Reader) hashRange(ctx context.Context, first int64, n int) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, 0, n)
-	const query = `SELECT idx, hash FROM tlog_hash WHERE idx >= ? AND idx < ? ORDER BY idx`
-	err := r.each(ctx, query, []any{first, first + int64(n)}, func(rows *sql.Rows) error {
-		var (
-			idx int64
-			b   sql.RawBytes
-		)
-		if err := rows.Scan(&idx, &b); err != nil {
-			return err
-		}
-		switch want := first + int64(len(hashes)); {
-		case idx != want:
-			return fmt.Errorf("hash %d of the tree is missing", want)
-		case len(b) != tlog.HashSize:
-			return fmt.Errorf("hash %d of the tree has %d bytes", idx, len(b))
-		}
-		hashes = append(hashes, tlog.Hash(b))
-		return nil
-	})
-	if err == nil && len(hashes) < n {
-		err = fmt.Errorf("hash %d of the tree is missing", first+int64(len(hashes)))
-	}
-	if err != nil {
+	const query = `SELECT CAST(group_concat(hash, '') AS BLOB)
+		FROM (SELECT hash FROM tlog_hash WHERE idx >= ? AND idx < ? AND octet_length(hash) = 32 ORDER BY idx)`
+	var all []byte
+	if err := r.row(ctx, query, []any{first, first + int64(n)}, &all); err != nil {
 		return nil, fmt.Errorf("reading hashes of the tree: %w", err)
+	}
+	if len(all) != n*tlog.HashSize {
+		return nil, fmt.Errorf("reading hashes of the tree: of the %d from %d on, %d are there", n, first, len(all)/tlog.HashSize)
+	}
+	hashes := make([]tlog.Hash, n)
+	for i := range hashes {
+		hashes[i] = tlog.Hash(all[i*tlog.HashSize:])
 	}
 	return hashes, nil
 }
@@ -122,33 +111,39 @@ func (r *Reader) Bodies(ctx context.Context, from int64, fn func(seq int64, body
 	if err != nil {
 		return err
 	}
-	type record struct {
-		seq  int64
-		body []byte
-	}
+	// A page is one row: each costs more than an entry.
+	const query = `SELECT coalesce(group_concat(seq), ''), coalesce(group_concat(octet_length(body)), ''), CAST(group_concat(body, '') AS BLOB)
+		FROM (SELECT seq, body FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq)`
 	for from < end {
-		var page []record
-		const query = `SELECT seq, body FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?`
-		err := r.each(ctx, query, []any{from, end, bodiesPage}, func(rows *sql.Rows) error {
-			var e record
-			if err := rows.Scan(&e.seq, &e.body); err != nil {
-				return err
-			}
-			page = append(page, e)
-			return nil
-		})
-		if err != nil {
+		until := min(end, from+bodiesPage)
+		var (
+			seqs, sizes string
+			all         []byte
+		)
+		if err := r.row(ctx, query, []any{from, until}, &seqs, &sizes, &all); err != nil {
 			return fmt.Errorf("reading the action log from entry %d: %w", from, err)
 		}
-		if len(page) == 0 {
-			return nil
+		if seqs == "" { // a hole: where does it end?
+			if err := r.row(ctx, `SELECT coalesce(min(seq), ?) FROM entries WHERE seq >= ?`, []any{end, until}, &from); err != nil {
+				return fmt.Errorf("reading the action log from entry %d: %w", until, err)
+			}
+			continue
 		}
-		for _, e := range page {
-			if err := fn(e.seq, e.body); err != nil {
+		for more := true; more; {
+			var seqText, sizeText string
+			seqText, seqs, more = strings.Cut(seqs, ",")
+			sizeText, sizes, _ = strings.Cut(sizes, ",")
+			seq, err1 := strconv.ParseInt(seqText, 10, 64)
+			size, err2 := strconv.Atoi(sizeText)
+			if err := errors.Join(err1, err2); err != nil || size > len(all) {
+				return fmt.Errorf("reading the action log from entry %d: %d bytes of %q are left: %w", from, len(all), sizeText, err)
+			}
+			if err := fn(seq, all[:size:size]); err != nil {
 				return err
 			}
+			all = all[size:]
 		}
-		from = page[len(page)-1].seq + 1
+		from = until
 	}
 	return nil
 }
