@@ -70,8 +70,19 @@ func SignCheckpoint(c Checkpoint, signer note.Signer) ([]byte, error) {
 // trusted.
 var ErrCheckpoint = errors.New("untrusted checkpoint")
 
-// errUnknownKey is of a checkpoint that no known key signed.
-var errUnknownKey = errors.New("not signed by a known key")
+// unknownKey is of a checkpoint that no known key signed. It names those that did.
+type unknownKey string
+
+func (k unknownKey) Error() string { return "not signed by a known key, but by " + string(k) }
+
+// signersOf names the keys that signed n as the first part of a public key does.
+func signersOf(n *note.Note) string {
+	var names []string
+	for _, s := range n.UnverifiedSigs {
+		names = append(names, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
+	}
+	return strings.Join(names, ", ")
+}
 
 // errMalformed is of bytes that are not a signed note at all.
 var errMalformed = errors.New("not a signed note")
@@ -89,7 +100,7 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		case errors.As(err, &bad):
 			return Checkpoint{}, fmt.Errorf("%w: its signature is wrong", ErrCheckpoint)
 		case errors.As(err, &unknown):
-			return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, errUnknownKey)
+			return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, unknownKey(signersOf(unknown.Note)))
 		}
 		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, errMalformed)
 	}

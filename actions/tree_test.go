@@ -347,6 +347,9 @@ func FuzzCheckpoints(f *testing.F) {
 		if r.OK() && len(bytes.TrimSpace(b)) > 0 && r.Checkpoints == 0 {
 			t.Fatal("a file without a checkpoint passed")
 		}
+		if err := CheckpointsOf(b, note.VerifierList(k.Verifier())); err != nil && (r.Checkpoints > 0 || !errors.Is(err, ErrNotThisLog)) {
+			t.Fatalf("%+v, and: %v", r, err)
+		}
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -180,7 +181,7 @@ func (v *verification) open(file []byte, verifiers note.Verifiers) []Checkpoint 
 			torn++
 			continue
 		case err != nil:
-			v.strange = v.strange || errors.Is(err, errUnknownKey)
+			v.strange = v.strange || errors.As(err, new(unknownKey))
 			v.fault(FaultCheckpoint, 0, 0, fmt.Sprintf("checkpoint %d of the file: %v", i+1, err))
 			continue
 		}
@@ -523,6 +524,36 @@ func (f *forest) root() tlog.Hash {
 		}
 	}
 	return h
+}
+
+// ErrNotThisLog is returned by CheckpointsOf.
+var ErrNotThisLog = errors.New("not the checkpoints of this log")
+
+// CheckpointsOf returns an error if checkpoints, a concatenation as Verify takes it,
+// says nothing of the log whose keys verifiers know: it holds no checkpoint, or none
+// that one of these keys signed or claims to have signed. That is a wrong file, or a
+// wrong key, rather than a log that was tampered with.
+func CheckpointsOf(checkpoints []byte, verifiers note.Verifiers) error {
+	blocks, _ := splitCheckpoints(checkpoints)
+	var others []string
+	n := 0
+	for _, b := range blocks {
+		var other unknownKey
+		switch _, err := OpenCheckpoint(b, verifiers); {
+		case errors.Is(err, errMalformed):
+		case !errors.As(err, &other):
+			return nil
+		default:
+			n++
+			if !slices.Contains(others, string(other)) && len(others) < 3 {
+				others = append(others, string(other))
+			}
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("%w: it holds no signed checkpoint", ErrNotThisLog)
+	}
+	return fmt.Errorf("%w: no key of this log signed any of its %d, but %s", ErrNotThisLog, n, strings.Join(others, "; "))
 }
 
 // splitCheckpoints cuts a concatenation of signed checkpoints into its pieces: a

@@ -61,7 +61,7 @@ func TestKeyRotation(t *testing.T) {
 	}
 	alone := filepath.Join(t.TempDir(), "rest")
 	writeFile(t, alone, strings.Join(rest, "\n\n\n"))
-	if code, out := verify(alone); code != 1 || !strings.Contains(out, "not signed by a known key") {
+	if code, out := verify(alone); code != 2 || !strings.Contains(out, "no key of this log signed any") {
 		t.Errorf("verify without the link: exit code %d\n%s", code, out)
 	}
 

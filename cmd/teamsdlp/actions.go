@@ -327,7 +327,8 @@ A checkpoint key that followed another is believed if a checkpoint by the one
 before it covers the entry that names it. What retention deleted is no fault where
 an entry says so; its hashes are verified all the same.
 
-Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be read.
+Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be verified:
+there is nothing to read, or the checkpoints or the key are not of this log.
 
 Example: teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub
          teamsdlp actions verify --proof entry-1204.proof --key checkpoint.pub`
@@ -362,7 +363,7 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 		return err
 	}
 	defer r.Close()
-	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints)
+	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints, known)
 	if err != nil {
 		return err
 	}
@@ -411,14 +412,21 @@ func (c *actionsVerifyCmd) proof(e *env) error {
 	return nil
 }
 
-// readCheckpoints reads those of a file or, if none is named, of the store.
-func readCheckpoints(ctx context.Context, r *sqlite.Reader, path string) ([]byte, error) {
+// readCheckpoints reads those of a file or, if none is named, of the store. A file
+// that is not of this log is the mistake of whoever named it, and no tampering.
+func readCheckpoints(ctx context.Context, r *sqlite.Reader, path string, known note.Verifiers) ([]byte, error) {
 	if path != "" {
 		all, err := os.ReadFile(path)
-		if err == nil && len(bytes.TrimSpace(all)) == 0 {
-			err = fmt.Errorf("%s is empty: it holds no checkpoint to compare with", path)
+		if err != nil {
+			return nil, err
 		}
-		return all, err
+		if err := actions.CheckpointsOf(all, known); err != nil {
+			return nil, fmt.Errorf(`%s: %s
+--checkpoints takes the signed checkpoints of this log, one after the other, as serve appends them to
+action_log.checkpoint_file and prints them; --key takes its checkpoint.pub, which keeps every key it had.
+If these are the right ones, somebody has replaced one of them`, path, plain(err.Error()))
+		}
+		return all, nil
 	}
 	var all bytes.Buffer
 	for last := int64(-1); ; {
@@ -491,7 +499,7 @@ func (c *actionsProveCmd) Run(e *env) error {
 		return err
 	}
 	defer r.Close()
-	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints)
+	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints, known)
 	if err != nil {
 		return err
 	}

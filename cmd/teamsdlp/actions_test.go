@@ -179,6 +179,30 @@ func TestActionsShow(t *testing.T) {
 
 func TestActionsVerify(t *testing.T) {
 	whole := func(*testing.T, string) {}
+	const noPoints = "it holds no signed checkpoint\n--checkpoints takes"
+	points := func(instead func([]byte) string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			b, err := os.ReadFile(filepath.Join(dir, "checkpoints"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "checkpoints", instead(b))
+		}
+	}
+	signed := func(k *actions.Keys, size int64) string {
+		b, err := actions.SignCheckpoint(actions.Checkpoint{Size: size}, k.Signer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	stranger := func(origin string) string {
+		k, err := actions.NewKeys(origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed(k, 3)
+	}
 	for _, tc := range []struct {
 		name   string
 		cases  int
@@ -194,8 +218,31 @@ func TestActionsVerify(t *testing.T) {
 		{"no such key", 1, whole, "--key DIR/nowhere", 2, "nowhere"},
 		{"a key that is none", 1, whole, "--key DIR/teamsdlp.yaml", 2, "teamsdlp.yaml"},
 		{"no such checkpoints", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/nowhere", 2, "nowhere"},
-		{"empty checkpoints", 1, func(t *testing.T, dir string) { put(t, dir, "checkpoints", "\n") }, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "it holds no checkpoint"},
-		{"checkpoints that are none", 1, func(t *testing.T, dir string) { put(t, dir, "checkpoints", "\nhello\n") }, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 1, "holds no checkpoint"},
+		{"empty checkpoints", 1, points(func([]byte) string { return "" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
+		{"nothing but line ends", 1, points(func([]byte) string { return "\n\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
+		{"checkpoints that are a text", 1, points(func([]byte) string { return "\nhello\n\n— you\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
+		{"half a checkpoint", 1, points(func(b []byte) string { return string(b[:len(b)/2]) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
+		{"checkpoints that are the public key", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/keys/checkpoint.pub", 2, noPoints},
+		{"checkpoints that are the database", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/data/" + sqlite.FileName, 2, noPoints},
+		{"checkpoints that are a folder", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/data", 2, "is a directory"},
+		{"checkpoints of another log", 1, points(func([]byte) string { return stranger("other.example") }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "no key of this log signed any of its 1, but other.example+"},
+		{"checkpoints of another log of the same name", 1, points(func([]byte) string { return stranger("teamsdlp") }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "no key of this log signed any of its 1, but teamsdlp+"},
+		{"the key of another log", 1, func(t *testing.T, dir string) {
+			k, err := actions.NewKeys("teamsdlp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "other.pub", k.PublicKey()+"\n")
+		}, "--key DIR/other.pub --checkpoints DIR/checkpoints", 2, "no key of this log signed any of its 1, but teamsdlp+"},
+		{"one of another log among its own", 1, points(func(b []byte) string { return stranger("teamsdlp") + "\n" + string(b) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 1, "checkpoint 1 of the file: untrusted checkpoint: not signed by a known key, but by teamsdlp+"},
+		{"a checkpoint of this log with another size", 1, points(func(b []byte) string { return strings.Replace(string(b), "\n3\n", "\n2\n", 1) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 1, "its signature is wrong"},
+		{"a checkpoint of this log with another root", 1, func(t *testing.T, dir string) {
+			k, err := actions.LoadKeys(filepath.Join(dir, "keys"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "checkpoints", signed(k, 3))
+		}, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 1, "the log differs from the checkpoint of size 3"},
 		{"no data", 1, func(t *testing.T, dir string) {
 			if err := os.RemoveAll(filepath.Join(dir, "data")); err != nil {
 				t.Fatal(err)
@@ -207,8 +254,12 @@ func TestActionsVerify(t *testing.T) {
 			dir := logSite(t, tc.cases)
 			tc.change(t, dir)
 			args := strings.Fields(strings.ReplaceAll(tc.args, "DIR", dir))
-			if code, out, errs := actionsAt(t, dir, append([]string{"verify"}, args...)...); code != tc.code || !strings.Contains(out+errs, tc.want) {
+			code, out, errs := actionsAt(t, dir, append([]string{"verify"}, args...)...)
+			if code != tc.code || !strings.Contains(out+errs, tc.want) {
 				t.Errorf("exit code %d; want %d and %q\n%s%s", code, tc.code, tc.want, out, errs)
+			}
+			if tampered := strings.Contains(out+errs, "tampered"); tampered != (code == 1) {
+				t.Errorf("exit code %d, and it speaks of tampering: %v\n%s%s", code, tampered, out, errs)
 			}
 		})
 	}
@@ -323,8 +374,8 @@ func TestActionsProve(t *testing.T) {
 		{"prove four --key " + key, 2, "four"},
 		{"prove", 2, "entry"},
 		{"prove 4", 2, "--key"},
-		{"prove 4 --key " + key + " --checkpoints " + write("empty", "\n"), 2, "is empty"},
-		{"prove 4 --key " + key + " --checkpoints " + write("other", "nothing\n\n— here YWJj\n"), 1, "no checkpoint covers"},
+		{"prove 4 --key " + key + " --checkpoints " + write("empty", "\n"), 2, "holds no signed checkpoint"},
+		{"prove 4 --key " + key + " --checkpoints " + write("other", "nothing\n\n— here YWJj\n"), 2, "holds no signed checkpoint"},
 	} {
 		args := strings.Fields(tc.args)
 		if code, out, errs := actionsAt(t, dir, args...); code != tc.code || !strings.Contains(out+errs, tc.want) {
