@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,44 +17,13 @@ import (
 	_ "modernc.org/sqlite" // to look into the file as any other program would
 
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/trial"
 )
 
 // The fault suite of one node, on the real binary. Every test of it comes with a
 // build that breaks the promise in question, and must find that build out; see
 // teamsdlp/cmd/internal/faults for what can be broken. With TEAMSDLP_CHAOS set
 // (make chaos) it goes on for minutes, without for seconds.
-
-// chaos is the first number, or the second under make chaos.
-func chaos(otherwise, under int) int {
-	if os.Getenv("TEAMSDLP_CHAOS") != "" {
-		return under
-	}
-	return otherwise
-}
-
-var reporting sync.Mutex
-
-// tried says what was tried and what was lost: in the test's log, and in the file
-// that make prints at the end.
-func tried(t *testing.T, format string, args ...any) {
-	t.Helper()
-	line := fmt.Sprintf(format, args...)
-	t.Log(line)
-	path := os.Getenv("TEAMSDLP_REPORT")
-	if path == "" {
-		return
-	}
-	reporting.Lock()
-	defer reporting.Unlock()
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := fmt.Fprintf(f, "%-28s %s\n", t.Name(), line); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // breaking tells a site to run the binary that breaks a promise.
 func (s *site) breaking(how string) *site {
@@ -199,7 +167,7 @@ var points = []string{"parsed", "commit", "committed", "leased", "judged", "deci
 // 202 is judged once and acted on once, whichever it was.
 func TestKillAtEachPoint(t *testing.T) {
 	t.Parallel()
-	nths := chaos(1, 5)
+	nths := trial.Chaos(1, 5)
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +188,7 @@ func TestKillAtEachPoint(t *testing.T) {
 				wantAccount(t, x, s)
 				wantSound(t, s, away, first)
 			}
-			tried(t, "F2: killed %d time(s) at %q, 20 messages each: nothing lost, nothing done twice", nths, point)
+			trial.Tried(t, "F2: killed %d time(s) at %q, 20 messages each: nothing lost, nothing done twice", nths, point)
 		})
 	}
 }
@@ -262,7 +230,7 @@ func TestKillAtAPointIsNoticed(t *testing.T) {
 			if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, c.says) }) {
 				t.Errorf("not noticed: %v", faults)
 			}
-			tried(t, "control: %q at %q is found out by %d faults", c.fault, c.point, len(faults))
+			trial.Tried(t, "control: %q at %q is found out by %d faults", c.fault, c.point, len(faults))
 		})
 	}
 }
@@ -285,7 +253,7 @@ func TestStopped(t *testing.T) {
 	s.settle(twin)
 	wantAccount(t, x, s)
 	wantSound(t, s, "")
-	tried(t, "F10: stopped with an order decided, a second process refused, continued: 30 messages, nothing lost, nothing done twice")
+	trial.Tried(t, "F10: stopped with an order decided, a second process refused, continued: 30 messages, nothing lost, nothing done twice")
 }
 
 // Two processes on the same data act twice. One that was stopped in the middle of
@@ -305,7 +273,7 @@ func TestStoppedIsNoticed(t *testing.T) {
 		s.goOn(first)
 		await(t, twin, m, "blocked", blocked)
 		if eventually(time.Second, func() bool { return shown(t, twin, m).PatchCount > 1 }) {
-			tried(t, "control: \"no-lock\" is found out: two processes acted on one message")
+			trial.Tried(t, "control: \"no-lock\" is found out: two processes acted on one message")
 			return
 		}
 		s.kill()
@@ -386,7 +354,7 @@ func TestStormyGraph(t *testing.T) {
 		s := newSite(t, twin.URL(), slow, oftenSealed(away)).up()
 		storm(t, twin, "1.5")
 		x := newTraffic(t, twin)
-		x.say(chaos(25, 250))
+		x.say(trial.Chaos(25, 250))
 		s.settleWithin(twin, 2*patience)
 		n, refused := early(twin, 1500*time.Millisecond)
 		if n > 0 || refused == 0 {
@@ -394,7 +362,7 @@ func TestStormyGraph(t *testing.T) {
 		}
 		wantAccount(t, x, s)
 		wantSound(t, s, away)
-		tried(t, "F12: %d messages, %d PATCHes of which %d refused with 429: nothing lost, nothing done twice, none too early", len(x.said), len(twin.Patches()), refused)
+		trial.Tried(t, "F12: %d messages, %d PATCHes of which %d refused with 429: nothing lost, nothing done twice, none too early", len(x.said), len(twin.Patches()), refused)
 	})
 	t.Run("no-retry-after", func(t *testing.T) {
 		t.Parallel()
@@ -403,7 +371,7 @@ func TestStormyGraph(t *testing.T) {
 		storm(t, twin, "20") // far longer than our own first waits
 		newTraffic(t, twin).say(10)
 		waitFor(t, "a PATCH that comes too early", func() bool { n, _ := early(twin, 20*time.Second); return n > 0 })
-		tried(t, "control: \"no-retry-after\" is found out: a PATCH came before its time")
+		trial.Tried(t, "control: \"no-retry-after\" is found out: a PATCH came before its time")
 	})
 }
 
@@ -430,7 +398,7 @@ func TestDisorder(t *testing.T) {
 		deleted bool
 	}
 	x := newTraffic(t, twin)
-	stories := make([]*story, chaos(30, 300))
+	stories := make([]*story, trial.Chaos(30, 300))
 	for i := range stories {
 		n := rng.IntN(len(texts))
 		stories[i] = &story{Message: say(t, twin, "ana", x.rooms[i%len(x.rooms)], texts[n]), text: n}
@@ -465,7 +433,7 @@ func TestDisorder(t *testing.T) {
 		again += v.PatchCount
 	}
 	wantSound(t, s, away)
-	tried(t, "F13: %d messages edited and deleted under %d notifications, doubled and out of order: the newest text's verdict stands on each", len(stories), len(twin.Deliveries()))
+	trial.Tried(t, "F13: %d messages edited and deleted under %d notifications, doubled and out of order: the newest text's verdict stands on each", len(stories), len(twin.Deliveries()))
 }
 
 // A violating first version that arrives after its clean second one is not acted
@@ -494,9 +462,9 @@ func TestLateVersion(t *testing.T) {
 				t.Errorf("%d PATCHes for a text that was edited away before it arrived", n)
 			}
 			if fault == "" {
-				tried(t, "F13: a violating version that arrives after its clean successor is left alone")
+				trial.Tried(t, "F13: a violating version that arrives after its clean successor is left alone")
 			} else {
-				tried(t, "control: %q is found out: the older version was acted on", fault)
+				trial.Tried(t, "control: %q is found out: the older version was acted on", fault)
 			}
 		})
 	}
@@ -510,7 +478,7 @@ func TestEchoStorm(t *testing.T) {
 		twin := newTwin(t)
 		s := newSite(t, twin.URL()).up()
 		x := newTraffic(t, twin)
-		x.say(chaos(30, 300))
+		x.say(trial.Chaos(30, 300))
 		for range 5 {
 			for _, m := range x.said {
 				if _, err := twin.React(m.ID, "li", "heart"); err != nil {
@@ -521,7 +489,7 @@ func TestEchoStorm(t *testing.T) {
 		s.settle(twin)
 		wantAccount(t, x, s)
 		wantSound(t, s, "")
-		tried(t, "F14: %d messages, %d notifications of echoes and reactions: one PATCH each", len(x.said), len(twin.Deliveries()))
+		trial.Tried(t, "F14: %d messages, %d notifications of echoes and reactions: one PATCH each", len(x.said), len(twin.Deliveries()))
 	})
 	t.Run("no-loop-guard", func(t *testing.T) {
 		t.Parallel()
@@ -529,7 +497,7 @@ func TestEchoStorm(t *testing.T) {
 		newSite(t, twin.URL()).breaking("no-loop-guard").up()
 		m := say(t, twin, "ana", "ana-li", "card "+card)
 		await(t, twin, m, "PATCHed in a loop", func(v graphtwin.View) bool { return v.PatchCount > 3 })
-		tried(t, "control: \"no-loop-guard\" is found out: its own echo was acted on")
+		trial.Tried(t, "control: \"no-loop-guard\" is found out: its own echo was acted on")
 	})
 }
 
@@ -578,13 +546,13 @@ func TestOverrideInBetween(t *testing.T) {
 					t.Error(f)
 				}
 				wantSound(t, s, "")
-				tried(t, "F15: an override between PATCH and redelivery stands, over a reload and a reaction")
+				trial.Tried(t, "F15: an override between PATCH and redelivery stands, over a reload and a reaction")
 				return
 			}
 			if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.says) }) {
 				t.Errorf("not noticed: %v", found)
 			}
-			tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
+			trial.Tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
 		})
 	}
 }
@@ -642,13 +610,13 @@ func TestSigningKeysOut(t *testing.T) {
 					t.Error(f)
 				}
 				wantSound(t, s, "")
-				tried(t, "F17: keys out of reach: a genuine message waited and was acted on once they were back, a forged one never was")
+				trial.Tried(t, "F17: keys out of reach: a genuine message waited and was acted on once they were back, a forged one never was")
 				return
 			}
 			if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.says) }) {
 				t.Errorf("not noticed: %v", found)
 			}
-			tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
+			trial.Tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
 		})
 	}
 }
@@ -677,9 +645,9 @@ func TestSpoiledContent(t *testing.T) {
 			}
 			if fault == "" {
 				wantSound(t, s, "")
-				tried(t, "F18: content with another signature is set aside with its ciphertext")
+				trial.Tried(t, "F18: content with another signature is set aside with its ciphertext")
 			} else {
-				tried(t, "control: %q is found out: spoiled content was acted on", fault)
+				trial.Tried(t, "control: %q is found out: spoiled content was acted on", fault)
 			}
 		})
 	}
@@ -694,7 +662,7 @@ func TestKeyRotatedUnderABacklog(t *testing.T) {
 	s.hitting("leased:1h:0").launch() // nothing is opened
 	s.ready()
 	x := newTraffic(t, twin)
-	x.say(chaos(100, 10_000))
+	x.say(trial.Chaos(100, 10_000))
 	waitFor(t, "the backlog", func() bool { return len(accepted(twin)) == len(x.said) })
 	s.kill()
 	before, err := filepath.Glob(s.file("keys/encryption-*.key.pem"))
@@ -727,7 +695,7 @@ func TestKeyRotatedUnderABacklog(t *testing.T) {
 	s.settleWithin(twin, 2*patience)
 	wantAccount(t, x, s)
 	wantSound(t, s, "")
-	tried(t, "F20: retiring the old key refused; %d items under the old key and %d under the new: all opened, nothing lost", old, len(x.said)-old)
+	trial.Tried(t, "F20: retiring the old key refused; %d items under the old key and %d under the new: all opened, nothing lost", old, len(x.said)-old)
 }
 
 // Without the key that they name, items are set aside with their ciphertext: what
@@ -765,7 +733,7 @@ func TestKeyRemovedIsNoticed(t *testing.T) {
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "lost: ") }) {
 		t.Errorf("not noticed: %v", faults)
 	}
-	tried(t, "control: the old key taken away by hand: 10 items set aside, and missed by the account")
+	trial.Tried(t, "control: the old key taken away by hand: 10 items set aside, and missed by the account")
 }
 
 // F23. SIGTERM under load, again and again; the build that answers before it
@@ -777,7 +745,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	s := newSite(t, twin.URL(), oftenSealed(away)).up()
 	x := newTraffic(t, twin)
 	rng := newRand(t)
-	rounds := chaos(4, 30)
+	rounds := trial.Chaos(4, 30)
 	for range rounds {
 		x.say(25)
 		moment(rng, 60*time.Millisecond)
@@ -789,7 +757,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	s.settle(twin)
 	wantAccount(t, x, s)
 	wantSound(t, s, away)
-	tried(t, "F23: told to end %d times under load: %d messages, nothing lost, nothing done twice", rounds, len(x.said))
+	trial.Tried(t, "F23: told to end %d times under load: %d messages, nothing lost, nothing done twice", rounds, len(x.said))
 }
 
 // The normal binary knows none of this.

@@ -25,11 +25,12 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/trial"
 )
 
 // patience is how long anything is waited for that should come at once; under make
 // chaos there is more of everything.
-var patience = time.Duration(chaos(30, 600)) * time.Second
+var patience = time.Duration(trial.Chaos(30, 600)) * time.Second
 
 // ---- the binaries ----
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/trial"
 )
 
 // what is to come of a message.
@@ -199,7 +200,7 @@ func oftenSealed(path string) func(node) {
 // against the checkpoints that left the process.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rounds, messages := chaos(40, 150), chaos(500, 2000)
+	rounds, messages := trial.Chaos(40, 150), trial.Chaos(500, 2000)
 	twin := newTwin(t)
 	away := filepath.Join(t.TempDir(), "checkpoints")
 	s := newSite(t, twin.URL(), oftenSealed(away))
@@ -233,7 +234,7 @@ func TestKill(t *testing.T) {
 	writeFile(t, out, strings.Join(outputs, ""))
 	verifies(t, s, "standard output", out, len(log))
 	wantSound(t, s, away)
-	tried(t, "F1: %d kills under load, %d messages, %d delivered again, %d actions found by a read: nothing lost, nothing done twice", len(outputs)-1, len(x.said), again, found)
+	trial.Tried(t, "F1: %d kills under load, %d messages, %d delivered again, %d actions found by a read: nothing lost, nothing done twice", len(outputs)-1, len(x.said), again, found)
 }
 
 // interrupted says what the kills hit: messages that had to be delivered again,
@@ -293,7 +294,7 @@ func TestKillIsNoticed(t *testing.T) {
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, "lost: ") }) {
 		t.Errorf("a build that answers before the commit was not noticed: %d faults %v", len(faults), faults)
 	}
-	tried(t, "control: \"ack-before-commit\" is found out by %d faults", len(faults))
+	trial.Tried(t, "control: \"ack-before-commit\" is found out by %d faults", len(faults))
 }
 
 func TestTwiceIsNoticed(t *testing.T) {
@@ -309,7 +310,7 @@ func TestTwiceIsNoticed(t *testing.T) {
 	if n := len(slices.DeleteFunc(faults, func(f string) bool { return !strings.Contains(f, "acted on 2 times") })); n != 6 {
 		t.Errorf("a build that sends twice: noticed for %d of 6 messages", n)
 	}
-	tried(t, "control: \"patch-twice\" is found out: 6 of 6 messages were acted on twice")
+	trial.Tried(t, "control: \"patch-twice\" is found out: 6 of 6 messages were acted on twice")
 }
 
 // TestVerifyNotices: what the kill test relies on fails on a log that was cut

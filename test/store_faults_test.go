@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"teamsdlp/test/trial"
 )
 
 // smallDisk is a file system of that many MiB of its own. Where we may not mount
@@ -38,7 +40,7 @@ func TestDiskFillsUp(t *testing.T) {
 			t.Parallel()
 			disk, ok := smallDisk(t, 32)
 			if !ok {
-				tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskFull")
+				trial.Tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskFull")
 				return
 			}
 			twin := newTwin(t)
@@ -85,7 +87,7 @@ func TestDiskFillsUp(t *testing.T) {
 					t.Error(f)
 				}
 				wantSound(t, s, "")
-				tried(t, "F4: a disk of 32 MiB filled up: %d notifications refused with 503, %d messages in all, nothing lost, it went on by itself", refused(), len(x.said))
+				trial.Tried(t, "F4: a disk of 32 MiB filled up: %d notifications refused with 503, %d messages in all, nothing lost, it went on by itself", refused(), len(x.said))
 				return
 			}
 			lost := 0
@@ -97,7 +99,7 @@ func TestDiskFillsUp(t *testing.T) {
 			if lost == 0 {
 				t.Errorf("not noticed: %v", faults)
 			}
-			tried(t, "control: %q is found out: %d messages lost", fault, lost)
+			trial.Tried(t, "control: %q is found out: %d messages lost", fault, lost)
 		})
 	}
 }
@@ -109,7 +111,7 @@ func TestDiskMark(t *testing.T) {
 	t.Parallel()
 	disk, ok := smallDisk(t, 600)
 	if !ok {
-		tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskMark")
+		trial.Tried(t, "F4: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/sqlite.TestDiskMark")
 		return
 	}
 	twin := newTwin(t)
@@ -143,7 +145,7 @@ func TestDiskMark(t *testing.T) {
 	s.settle(twin)
 	wantAccount(t, x, s)
 	wantSound(t, s, "")
-	tried(t, "F4: below the mark of free space: 503 and unready, what waited was worked off, above it all went on by itself; %d messages, nothing lost", len(x.said))
+	trial.Tried(t, "F4: below the mark of free space: 503 and unready, what waited was worked off, above it all went on by itself; %d messages, nothing lost", len(x.said))
 }
 
 // fill takes all the space that is left.
@@ -236,7 +238,7 @@ func TestLogAttacked(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
 	})
-	tried(t, "F19: 8 attacks on a log of %d entries, each found; cut off and rolled back only through the checkpoints elsewhere", size)
+	trial.Tried(t, "F19: 8 attacks on a log of %d entries, each found; cut off and rolled back only through the checkpoints elsewhere", size)
 }
 
 func ones(n int) (bits int) {
@@ -313,7 +315,7 @@ func TestUpgrade(t *testing.T) {
 	if now != version {
 		t.Errorf("migrated to version %d, want %d", now, version)
 	}
-	tried(t, "F21: %d items waiting in a file of schema 1: migration killed half-way, a newer file refused, then migrated: nothing lost", waiting)
+	trial.Tried(t, "F21: %d items waiting in a file of schema 1: migration killed half-way, a newer file refused, then migrated: nothing lost", waiting)
 }
 
 // F22. The whole log is exported again and again while messages come in: nothing is
@@ -343,7 +345,7 @@ func TestExportUnderLoad(t *testing.T) {
 		}
 	}()
 	largest := 0.0
-	for range chaos(3, 40) {
+	for range trial.Chaos(3, 40) {
 		x.say(40)
 		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 			largest = max(largest, s.metric("teamsdlp_wal_bytes"))
@@ -357,5 +359,5 @@ func TestExportUnderLoad(t *testing.T) {
 	}
 	wantAccount(t, x, s)
 	wantSound(t, s, "")
-	tried(t, "F22: %d exports during %d messages: nothing lost, write-ahead log at most %.1f MiB", exports, len(x.said), largest/(1<<20))
+	trial.Tried(t, "F22: %d exports during %d messages: nothing lost, write-ahead log at most %.1f MiB", exports, len(x.said), largest/(1<<20))
 }

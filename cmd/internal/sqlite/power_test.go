@@ -5,44 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"teamsdlp/actions"
+	"teamsdlp/test/trial"
 	"teamsdlp/webhook"
 )
-
-// chaos is the first number, or the second under make chaos.
-func chaos(otherwise, under int) int {
-	if os.Getenv("TEAMSDLP_CHAOS") != "" {
-		return under
-	}
-	return otherwise
-}
-
-var reporting sync.Mutex
-
-// tried says what was tried and what was lost: in the test's log, and in the file
-// that make prints at the end.
-func tried(t *testing.T, format string, args ...any) {
-	t.Helper()
-	line := fmt.Sprintf(format, args...)
-	t.Log(line)
-	path := os.Getenv("TEAMSDLP_REPORT")
-	if path == "" {
-		return
-	}
-	reporting.Lock()
-	defer reporting.Unlock()
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	must(t, err)
-	defer f.Close()
-	_, err = fmt.Fprintf(f, "%-28s %s\n", t.Name(), line)
-	must(t, err)
-}
 
 // answered is what was promised: items that were stored, effects that were
 // finished.
@@ -113,12 +84,13 @@ type verdict struct {
 	corrupt, halfway bool // the file is not whole; an effect is there without its entry
 }
 
-// after opens what a power cut left and compares it with what was answered.
+// after opens what a power cut left, compares it with what was answered, and frees it.
 func after(t *testing.T, d *disk, puts, ends []string) (v verdict) {
 	t.Helper()
 	v.answered = len(puts) + len(ends)
 	ctx := context.Background()
 	db := d.open(t)
+	defer d.free()
 	defer db.Close()
 	broken := func(err error) bool {
 		v.corrupt = v.corrupt || err != nil
@@ -208,6 +180,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 		_ = s.side.Close()
 		_ = s.conn.Close()
 		_ = s.db.Close()
+		d.free()
 	}
 	return sum
 }
@@ -218,21 +191,21 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 func TestPowerCut(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	full := cuts(t, seed, chaos(40, 1500))
+	full := cuts(t, seed, trial.Chaos(40, 1500))
 	if full.lost+full.corrupt+full.halfway > 0 {
 		t.Errorf("lost %d of %d in %d of %d cuts; corrupt in %d, half a commit in %d", full.lost, full.answered, full.losing, full.cuts, full.corrupt, full.halfway)
 	}
-	tried(t, "F3: %d power cuts, synchronous=FULL: of %d answers %d lost, %d files damaged", full.cuts, full.answered, full.lost, full.corrupt)
-	normal := cuts(t, seed, chaos(20, 150), "synchronous(NORMAL)")
+	trial.Tried(t, "F3: %d power cuts, synchronous=FULL: of %d answers %d lost, %d files damaged", full.cuts, full.answered, full.lost, full.corrupt)
+	normal := cuts(t, seed, trial.Chaos(20, 150), "synchronous(NORMAL)")
 	if normal.lost == 0 {
 		t.Errorf("synchronous=NORMAL lost nothing in %d cuts: the disk is not lossy", normal.cuts)
 	}
-	tried(t, "control: synchronous=NORMAL: of %d answers %d lost in %d of %d cuts", normal.answered, normal.lost, normal.losing, normal.cuts)
-	off := cuts(t, seed, chaos(20, 150), "synchronous(OFF)")
+	trial.Tried(t, "control: synchronous=NORMAL: of %d answers %d lost in %d of %d cuts", normal.answered, normal.lost, normal.losing, normal.cuts)
+	off := cuts(t, seed, trial.Chaos(20, 150), "synchronous(OFF)")
 	if off.corrupt == 0 {
 		t.Errorf("synchronous=OFF damaged nothing in %d cuts", off.cuts)
 	}
-	tried(t, "control: synchronous=OFF: %d of %d files damaged", off.corrupt, off.cuts)
+	trial.Tried(t, "control: synchronous=OFF: %d of %d files damaged", off.corrupt, off.cuts)
 }
 
 // F5. A sync that fails ends the store: nothing is answered after it, and a new
@@ -310,9 +283,9 @@ func TestSyncFails(t *testing.T) {
 				t.Errorf("%d of %d answers lost", lost, len(puts))
 			}
 			if c.goesOn {
-				tried(t, "control: a writer that answers in spite of EIO is found out: %d answers lost", lost/20)
+				trial.Tried(t, "control: a writer that answers in spite of EIO is found out: %d answers lost", lost/20)
 			} else {
-				tried(t, "F5: EIO on fsync: %d answers before it, the store stops, none lost", len(puts))
+				trial.Tried(t, "F5: EIO on fsync: %d answers before it, the store stops, none lost", len(puts))
 			}
 			s.end()
 			s.w.close()
@@ -357,7 +330,7 @@ func TestSyncsPerCommit(t *testing.T) {
 			if perCommit > 1.1 || amplification > c.amplification {
 				t.Errorf("%.3f syncs a commit, want at most 1.1; %.2f bytes written for one, want at most %.1f", perCommit, amplification, c.amplification)
 			}
-			tried(t, "B2: %d commits of %d items of %d bytes: %.3f syncs a commit, %.2f bytes written for one stored", commits, c.perCommit, c.size, perCommit, amplification)
+			trial.Tried(t, "B2: %d commits of %d items of %d bytes: %.3f syncs a commit, %.2f bytes written for one stored", commits, c.perCommit, c.size, perCommit, amplification)
 			s.end()
 			s.w.close()
 		})
