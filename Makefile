@@ -46,7 +46,7 @@ test: ## Run every check that a change must pass: setup, gofmt, vet, tests with 
 .PHONY: chaos
 chaos: ## Run the fault suite at length (some 25 minutes), then fuzz each target for a minute.
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; \
-	TEAMSDLP_CHAOS=1 TEAMSDLP_REPORT="$$report" go test -count=1 -timeout 60m ./test ./cmd/internal/sqlite ./cmd/internal/pipeline ./actions; \
+	TEAMSDLP_CHAOS=1 TEAMSDLP_REPORT="$$report" go test -count=1 -timeout 60m ./test ./cmd/internal/sqlite ./cmd/internal/pipeline ./actions ./subscriptions; \
 	echo '== fault suite: what was tried, and what was lost'; sort "$$report"
 	@$(MAKE) fuzz FUZZTIME=$(CHAOSFUZZTIME) FUZZALL=1
 

@@ -112,6 +112,7 @@ func New(o Options) (*Manager, error) {
 	if o.API == nil || o.Store == nil || o.Gaps == nil || o.Certificate == nil {
 		return nil, errors.New("subscription manager: API, Store, Gaps and Certificate are all needed")
 	}
+	o = spoil(o)
 	m := &Manager{
 		api: o.API, store: o.Store, gaps: o.Gaps, urls: o.URLs, cert: o.Certificate, secret: o.ClientState,
 		lifetime: o.Lifetime, check: o.Check, bridge: o.Bridge, clock: o.Now, observe: o.Observer,

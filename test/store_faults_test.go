@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"teamsdlp/test/graphtwin"
 	"teamsdlp/test/trial"
 )
 
@@ -275,47 +277,106 @@ func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	twin := newTwin(t)
 	s := newSite(t, twin.URL())
+	x, waiting := oldFile(t, twin, s)
+	for _, f := range upgraded(t, s, twin) {
+		t.Error(f)
+	}
+	wantAccount(t, x, s)
+	wantSound(t, s, "")
+	trial.Tried(t, "F21: %d items waiting in a file of schema 1: migration killed half-way, a newer file refused, then migrated: nothing lost", waiting)
+}
+
+// The control of F21: a migration whose step and number are not one commit, and a
+// product that opens what a newer release wrote.
+func TestUpgradeIsNoticed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ fault, finds string }{
+		{"migrate-in-pieces", "not the schema of a new file"},
+		{"open-newer", "a file of a newer release is not refused"},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			s := newSite(t, twin.URL())
+			oldFile(t, twin, s)
+			found := strings.Join(upgraded(t, s.breaking(c.fault), twin), "; ")
+			if !strings.Contains(found, c.finds) {
+				t.Errorf("not noticed: %s", found)
+			}
+			trial.Tried(t, "control: %q is found out: %s", c.fault, found)
+		})
+	}
+}
+
+// oldFile leaves a file of the older release with a backlog in it, and nothing
+// running.
+func oldFile(t *testing.T, twin *graphtwin.Twin, s *site) (x *traffic, waiting int) {
+	t.Helper()
 	s.up().stop(t)
 	s.hitting("leased:1h:0").launch()
 	s.ready()
-	x := newTraffic(t, twin)
+	x = newTraffic(t, twin)
 	x.say(30)
 	waitFor(t, "the backlog", func() bool { return len(accepted(twin)) == len(x.said) })
 	s.kill()
-	var version, waiting int
-	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &version)
+	s.healed()
 	s.look("SELECT count(*) FROM inbox", &waiting)
-	if version < 2 || waiting != len(x.said) {
-		t.Fatalf("version %d, %d items wait", version, waiting)
+	if waiting != len(x.said) {
+		t.Fatalf("%d items wait", waiting)
 	}
 	s.change("DROP INDEX effect_unfinished", "DROP INDEX effect_case", "DROP INDEX standing_case", "UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+	return x, waiting
+}
+
+// upgraded starts the product on an old file whose migration is killed at its first
+// step, then on a newer one, then on the old one, and says what was wrong.
+func upgraded(t *testing.T, s *site, twin *graphtwin.Twin) (faults []string) {
+	t.Helper()
+	wrong := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	schema := func(s *site) (text string) {
+		s.look("SELECT group_concat(sql, ';' ORDER BY name) FROM sqlite_schema WHERE sql IS NOT NULL", &text)
+		return text
+	}
+	fresh := newSite(t, newTwin(t).URL())
+	fresh.up().stop(t)
+	var version, now, indexes int
+	fresh.look("SELECT value FROM meta WHERE key = 'schema_version'", &version)
 
 	s.hitting("migrating:kill").launch()
 	s.awaitEnd()
-	var indexes, now int
+	s.healed()
 	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)
-	s.look("SELECT count(*) FROM sqlite_schema WHERE name = 'effect_unfinished'", &indexes)
+	s.look("SELECT count(*) FROM sqlite_schema WHERE name IN ('effect_case', 'effect_unfinished')", &indexes)
 	if now != 1 || indexes != 0 {
-		t.Errorf("after a migration that was killed: version %d, %d indexes", now, indexes)
+		wrong("after a migration that was killed: version %d, %d indexes", now, indexes)
 	}
 
+	killed := now
 	s.change(fmt.Sprintf("UPDATE meta SET value = '%d' WHERE key = 'schema_version'", version+1))
-	s.healed().launch()
-	if code := s.wait(t); code != 2 || !strings.Contains(s.stderr.String(), "newer release") {
-		t.Errorf("a file of a newer release: exit code %d\n%s", code, s.stderr.String())
+	s.launch()
+	serves := func() bool {
+		status, _, err := get("http://" + s.private + "/readyz")
+		return err == nil && status == http.StatusOK
 	}
-	s.change("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+	if waitFor(t, "it to end or to serve", func() bool { return s.ended() || serves() }); !s.ended() {
+		wrong("a file of a newer release is not refused")
+		s.kill()
+	} else if s.code != 2 || !strings.Contains(s.stderr.String(), "newer release") {
+		wrong("a file of a newer release: exit code %d\n%s", s.code, s.stderr.String())
+	}
+	s.change(fmt.Sprintf("UPDATE meta SET value = '%d' WHERE key = 'schema_version'", killed))
 
 	s.launch()
 	s.ready()
 	s.settle(twin)
-	wantAccount(t, x, s)
-	wantSound(t, s, "")
 	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)
 	if now != version {
-		t.Errorf("migrated to version %d, want %d", now, version)
+		wrong("migrated to version %d, want %d", now, version)
 	}
-	trial.Tried(t, "F21: %d items waiting in a file of schema 1: migration killed half-way, a newer file refused, then migrated: nothing lost", waiting)
+	if got, want := schema(s), schema(fresh); got != want {
+		wrong("what was migrated has not the schema of a new file: %d bytes, want %d", len(got), len(want))
+	}
+	return faults
 }
 
 // F22. The whole log is exported again and again while messages come in: nothing is
