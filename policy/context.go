@@ -40,7 +40,8 @@ type Judging struct {
 	patterns []patternResult  // by Regex.index; empty until needed
 	possible []bool           // whether a pattern could match at all
 	rules    []RuleVerdict    // of the verdict; used again
-	still    bool             // rules are the set's quiet ones, but for those that are open
+	still    bool             // rules are the set's quiet ones, but for those that are open or scoped
+	kept     []int            // by scope: the gate that keeps the message out, as rules say if they are still
 	heard    uint8            // 1: nothing was found, 2: something; see silent
 	answers  [maxShared]truth // of gates
 	answered uint64           // those that are known

@@ -29,7 +29,8 @@ func (s *Set) Begin(m *Message) *Judging {
 func (j *Judging) End() {
 	s := j.set
 	if j.still {
-		// Nothing of the message is in the rest: it stays for the next one.
+		// Nothing of the message is in the rest, scoped rules included: it stays for
+		// the next one.
 		for _, i := range s.open {
 			j.rules[i] = s.blank[i]
 		}
@@ -38,7 +39,7 @@ func (j *Judging) End() {
 	}
 	clear(j.patterns)
 	j.hay.Reset(nil)
-	*j = Judging{hay: j.hay, patterns: j.patterns[:0], possible: j.possible, rules: j.rules, still: j.still}
+	*j = Judging{hay: j.hay, patterns: j.patterns[:0], possible: j.possible, rules: j.rules, still: j.still, kept: j.kept}
 	s.pool.Put(j)
 }
 
@@ -52,15 +53,14 @@ func (j *Judging) Judge(c *Context, now time.Time) Verdict {
 		j.rules = j.rules[:n]
 	}
 	var need gaps
+	matched := false
 	j.answered = 0 // what is known may have changed
-	if j.set.always && j.silent() {
-		if !j.still {
-			j.still = true
-			copy(j.rules, j.set.quiet)
-		}
+	if j.asksText() && j.silent() {
+		j.quiet()
 		for _, i := range j.set.open {
 			j.rules[i] = j.set.blank[i]
 			j.judge(&j.rules[i], j.set.Rules[i], now, &need)
+			matched = matched || j.rules[i].Result == Matched
 		}
 	} else {
 		j.still = false
@@ -68,13 +68,49 @@ func (j *Judging) Judge(c *Context, now time.Time) Verdict {
 			j.rules[i] = j.set.blank[i]
 			if r.Mode != Off {
 				j.judge(&j.rules[i], r, now, &need)
+				matched = matched || j.rules[i].Result == Matched
 			}
 		}
 	}
-	v := Verdict{Generation: j.set.Generation, Rules: j.rules}
+	v := Verdict{Generation: j.set.Generation, Rules: j.rules, Action: NoAction, Override: NoOverride, Report: NoReport}
 	v.Need = need.need
-	v.conclude()
+	if matched {
+		v.conclude()
+	}
 	return v
+}
+
+// asksText reports whether some rule, whatever else holds, asks what is in the text:
+// one that is in no scope, or whose scope does not keep the message out.
+func (j *Judging) asksText() bool {
+	return j.set.always || slices.ContainsFunc(j.set.scoped, func(rules []int) bool { return j.keptOut(j.set.Rules[rules[0]]) == nowhere })
+}
+
+// quiet writes the verdicts of a message in which nothing was found, but for the
+// open rules. Most of them are there already, from the message before: what differs
+// from one to the next is which scopes keep it out.
+func (j *Judging) quiet() {
+	if !j.still {
+		j.still = true
+		copy(j.rules, j.set.quiet)
+		j.kept = append(j.kept[:0], j.set.inside...)
+	}
+	for g, rules := range j.set.scoped {
+		first := j.set.Rules[rules[0]]
+		out := j.keptOut(first)
+		if out == j.kept[g] {
+			continue
+		}
+		j.kept[g] = out
+		for _, i := range rules {
+			v := &j.rules[i]
+			if out == nowhere {
+				v.Result, v.Reason = NoMatch, v.Rule.quiet
+			} else {
+				v.Result, v.Reason = OutOfScope, v.Rule.outside[out]
+			}
+		}
+	}
 }
 
 // Try judges one rule of the set as if its mode were shadow, for the tests beside
@@ -103,7 +139,7 @@ func (j *Judging) judge(v *RuleVerdict, r *Rule, now time.Time, need *gaps) {
 		in = min(in, j.gate(r, i))
 	}
 	if in == no {
-		v.Result, v.Reason = OutOfScope, j.outOfScope(r)
+		v.Result, v.Reason = OutOfScope, r.outside[j.keptOut(r)]
 		return
 	}
 	if r.needsText && (j.silent() || !j.touches(r)) {
@@ -160,14 +196,17 @@ func (j *Judging) gate(r *Rule, i int) truth {
 	return j.answers[shared]
 }
 
-// outOfScope names the gate that keeps the message out.
-func (j *Judging) outOfScope(r *Rule) string {
+// nowhere says that no gate keeps a message out.
+const nowhere = -1
+
+// keptOut returns the first gate of a rule's scope that keeps the message out.
+func (j *Judging) keptOut(r *Rule) int {
 	for i := range r.gates {
 		if j.gate(r, i) == no {
-			return r.outside[i]
+			return i
 		}
 	}
-	return "scope"
+	return nowhere
 }
 
 // missed tells a near miss from no match. A rule about text comes near by what is
@@ -287,7 +326,6 @@ func once(list []detect.Match) []detect.Match {
 // conclude fills in what the rules together ask for. Only rules that enforce
 // contribute; shadow rules count for Severity alone.
 func (v *Verdict) conclude() {
-	v.Action, v.Override, v.Report = NoAction, NoOverride, NoReport
 	for i := range v.Rules {
 		r := &v.Rules[i]
 		if r.Result != Matched {

@@ -350,6 +350,48 @@ func TestBeginScansOnce(t *testing.T) {
 	}
 }
 
+// TestJudgingsAreUsedAgain: what one message leaves in a judging says nothing of the
+// next one, whichever scopes keep either out.
+func TestJudgingsAreUsedAgain(t *testing.T) {
+	rules := func() []*Rule {
+		return []*Rule{
+			at("all", card(85)), at("open", External), at("chats", card(85), scope(Scope{Conversations: ChatKinds})),
+			at("channels", card(65), scope(Scope{Conversations: ChannelKinds})), at("too", bird(), scope(Scope{Conversations: ChannelKinds})),
+			at("two", bird(), scope(Scope{Conversations: ChatKinds, NotUsers: []string{ana}})), at("off", bird(), mode(Off), scope(Scope{Conversations: ChatKinds})),
+			at("meetings", card(65), scope(Scope{Conversations: []string{"meeting"}})),
+		}
+	}
+	inChannel := func(m *Message) *Message { m.Channel = true; return m }
+	by := func(id string, m *Message) *Message { m.Sender.ID = id; return m }
+	type said struct {
+		m *Message
+		c *Context
+	}
+	all := []said{
+		{chat("nothing"), nil}, {inChannel(chat("nothing")), nil}, {by("bo", chat("nothing")), nil}, {by("bo", chat("a heron")), nil}, {inChannel(chat("nothing")), members(outsider)},
+		{chat("card@85=1"), &Context{Final: true}}, {by("bo", inChannel(chat("nothing"))), &Context{Final: true}}, {chat("nothing"), &Context{Conversation: &Conversation{Kind: "oneOnOne"}}},
+		{inChannel(chat("card@65=1 heron")), nil}, {chat("nothing"), &Context{Conversation: &Conversation{Kind: "meeting"}}},
+	}
+	used, _ := setOf(rules()...)
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
+	for range 500 {
+		x := all[random.IntN(len(all))]
+		fresh, _ := setOf(rules()...)
+		want := fresh.Judge(x.m, x.c, now)
+		j := used.Begin(x.m)
+		got := j.Judge(x.c, now)
+		if got.Action != want.Action || got.Severity != want.Severity || !reflect.DeepEqual(got.Need, want.Need) {
+			t.Fatalf("%s of %s: %+v, want %+v", x.m.Text.Bytes(), x.m.Sender.ID, got, want)
+		}
+		for i, w := range want.Rules {
+			if g := got.Rules[i]; g.Rule.ID != w.Rule.ID || g.Result != w.Result || g.Reason != w.Reason || len(g.Matches) != len(w.Matches) {
+				t.Fatalf("%s of %s: rule %s: %s: %s, want %s: %s", x.m.Text.Bytes(), x.m.Sender.ID, w.Rule.ID, g.Result, g.Reason, w.Result, w.Reason)
+			}
+		}
+		j.End()
+	}
+}
+
 // TestManyMatches: a message of nothing but matches is counted whole and kept in
 // part.
 func TestManyMatches(t *testing.T) {

@@ -222,11 +222,13 @@ type Set struct {
 	detects  bool            // some condition asks for a detector
 
 	// Of a message in which nothing was found the verdicts are known beforehand,
-	// but for those of the rules in open.
+	// but for those of the rules in open, and for whether a scope keeps it out.
 	quiet  []RuleVerdict
 	blank  []RuleVerdict // before a rule is judged
 	open   []int
-	always bool // some rule asks for the text whatever else holds
+	scoped [][]int // rules that are not open, by their scope
+	inside []int   // of a message that no scope keeps out: see Judging.kept
+	always bool    // some rule that asks for the text has no scope
 
 	unsearched []patternResult // what a new Judging has found of them: nothing
 	pool       sync.Pool       // of *Judging

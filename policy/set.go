@@ -200,7 +200,7 @@ func (s *Set) compile() {
 			Leaves(r.exceptions[i].When, leaf)
 		}
 	}
-	gates := map[string]int{}
+	gates, scopes := map[string]int{}, map[string]int{}
 	for i, r := range s.Rules {
 		r.shared = make([]int, len(r.gates))
 		for n, g := range r.gates {
@@ -211,9 +211,14 @@ func (s *Set) compile() {
 		case r.Mode == Off:
 			v.Result, v.Reason = OutOfScope, "mode is off"
 			quiet = v
-		case !r.needsText || len(r.gates) > 0:
+		case !r.needsText:
 			quiet = v
 			s.open = append(s.open, i)
+		case len(r.gates) > 0:
+			g := intern(scopes, fmt.Sprint(r.shared), func(string) {
+				s.scoped, s.inside = append(s.scoped, nil), append(s.inside, nowhere)
+			})
+			s.scoped[g] = append(s.scoped[g], i)
 		default:
 			s.always = true
 		}
