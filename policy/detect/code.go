@@ -16,16 +16,28 @@ type codeForm struct {
 
 // A coded is one pattern of one detector.
 type coded struct {
-	k *kind
-	p string
+	k      *kind
+	p      string
+	beyond uint32 // what may stand beyond the letters or digits it is listed by: see beyond
 }
 
 // codeTables lists the patterns by how a text that matches them starts: with so
 // many letters or digits, and then something of the other kind (0) or a sign (1).
 type codeTables struct {
-	letters [2][8][26][]coded // by the first letter as well
-	digits  [2][18][]coded
-	length  [65][]coded // those whose start may be either, by length
+	letters [2][8][26]codeList // by the first letter as well
+	digits  [2][18]codeList
+	length  [65]codeList // those whose start may be either, by length
+}
+
+// A codeList is patterns whose texts start alike.
+type codeList struct {
+	all    []coded
+	beyond uint32 // what any of them takes
+}
+
+func (l *codeList) add(c coded) {
+	l.all = append(l.all, c)
+	l.beyond |= c.beyond
 }
 
 var codeForms codeTables
@@ -36,7 +48,7 @@ func listCodes() {
 			continue
 		}
 		for _, p := range k.code.patterns {
-			codeForms.add(coded{k, p})
+			codeForms.add(coded{k: k, p: p})
 		}
 	}
 }
@@ -52,7 +64,8 @@ func (t *codeTables) add(c coded) {
 				n++
 			}
 		}
-		t.length[n] = append(t.length[n], c)
+		c.beyond = anything
+		t.length[n].add(c)
 	} else {
 		t.put(c, compact, next)
 	}
@@ -63,17 +76,102 @@ func (t *codeTables) add(c coded) {
 
 // put lists a pattern that starts with n letters or digits.
 func (t *codeTables) put(c coded, n, next int) {
+	c.beyond = takenBeyond(c.p, n)
 	switch p := c.p; {
 	case isDigit(p[0]):
-		t.digits[next][n] = append(t.digits[next][n], c)
+		t.digits[next][n].add(c)
 	case isLower(p[0]):
-		l := &t.letters[next][n][p[0]-'a']
-		*l = append(*l, c)
+		t.letters[next][n][p[0]-'a'].add(c)
 	default:
 		for i := range t.letters[next][n] {
-			t.letters[next][n][i] = append(t.letters[next][n][i], c)
+			t.letters[next][n][i].add(c)
 		}
 	}
+}
+
+// What stands beyond the letters or digits that a text starts with is told by the
+// next ones, whatever signs part them: so many digits, or so many letters. That is
+// a bit of a word, so that one look turns away all patterns of a list that most
+// texts do not match.
+const (
+	nothingBeyond = 30 // neither letters nor digits
+	unclearBeyond = 31 // more signs than any pattern takes
+	mostBeyond    = 15 // digits; that many or more
+	anything      = ^uint32(0)
+)
+
+// beyond tells what stands beyond the letters or digits that end at i.
+func (s *scanner) beyond(i int) uint32 {
+	buf, from := s.buf, i
+	for i < len(buf) && betweenGroups[buf[i]] {
+		if i++; i-from > 2*maxGap {
+			return 1 << unclearBeyond
+		}
+	}
+	start := i
+	for i < len(buf) && i-start < mostBeyond && isDigit(buf[i]) {
+		i++
+	}
+	if i > start {
+		return 1 << (i - start - 1)
+	}
+	for i < len(buf) && i-start < mostBeyond && isLetter(buf[i]) {
+		i++
+	}
+	if i > start {
+		return 1 << (mostBeyond + i - start - 1)
+	}
+	return 1 << nothingBeyond
+}
+
+// betweenGroups are the bytes that may part two groups of a code.
+var betweenGroups = func() (t [256]bool) {
+	for _, c := range []byte(" -./_\n()+") {
+		t[c] = true
+	}
+	return t
+}()
+
+// takenBeyond returns what may stand beyond the first n letters or digits of a text
+// that matches p.
+func takenBeyond(p string, n int) uint32 {
+	i := 0
+	for ; n > 0; i++ {
+		if isAlnum(p[i]) {
+			n--
+		}
+	}
+	for i < len(p) && !isAlnum(p[i]) {
+		i++
+	}
+	if p = p[i:]; p == "" {
+		return anything
+	}
+	taken := uint32(1) << unclearBeyond
+	for kind := range 2 {
+		count := 0
+		ends := func() {
+			if count > 0 {
+				taken |= 1 << (kind*mostBeyond + min(count, mostBeyond) - 1)
+			}
+		}
+	row:
+		for i := range len(p) {
+			switch f := p[i]; {
+			case f == '_' || f == '<' || f == '>':
+				ends()
+			case f == 'X':
+				ends()
+				count++
+			case isAlnum(f) && isDigit(f) == (kind == 0):
+				count++
+			default:
+				break row
+			}
+		}
+		ends()
+	}
+	return taken
 }
 
 // lead returns how many letters, or digits, a pattern starts with, -1 if that is
@@ -107,7 +205,7 @@ func (s *scanner) wordCodes(start, end int) {
 		sign = 0
 	}
 	if n := end - start; n < len(codeForms.letters[0]) && isLetter(buf[start]) {
-		s.tryCodes(codeForms.letters[sign][n][(buf[start]|0x20)-'a'], start)
+		s.tryCodes(&codeForms.letters[sign][n][(buf[start]|0x20)-'a'], start, end)
 	}
 	if end < len(buf) && isDigit(buf[end]) || end-start == 8 || end-start == 11 {
 		s.tokenCodes(start, end)
@@ -121,11 +219,11 @@ func (s *scanner) digitCodes(i, j int) {
 	case j == len(buf):
 	case isLetter(buf[j]):
 		if j-i < len(codeForms.digits[0]) {
-			s.tryCodes(codeForms.digits[0][j-i], i)
+			s.tryCodes(&codeForms.digits[0][j-i], i, j)
 		}
 		s.tokenCodes(i, j)
 	case j-i < len(codeForms.digits[1]):
-		s.tryCodes(codeForms.digits[1][j-i], i)
+		s.tryCodes(&codeForms.digits[1][j-i], i, j)
 	}
 }
 
@@ -143,13 +241,22 @@ func (s *scanner) tokenCodes(start, end int) {
 		s.crypto(start, end)
 	}
 	if n := end - start; n < len(codeForms.length) {
-		s.tryCodes(codeForms.length[n], start)
+		s.tryCodes(&codeForms.length[n], start, end)
 	}
 }
 
-func (s *scanner) tryCodes(all []coded, i int) {
-	for n := range all {
-		if c := &all[n]; s.fits(c.p, i) {
+// tryCodes tries the patterns of l on what starts at i, of which the letters or
+// digits up to end are read.
+func (s *scanner) tryCodes(l *codeList, i, end int) {
+	if len(l.all) == 0 {
+		return
+	}
+	beyond := s.beyond(end)
+	if l.beyond&beyond == 0 {
+		return
+	}
+	for n := range l.all {
+		if c := &l.all[n]; c.beyond&beyond != 0 && s.fits(c.p, i) {
 			s.code(c, i)
 		}
 	}

@@ -25,24 +25,55 @@ type form struct {
 	seps          string                                     // what it is printed with; empty: any
 }
 
-// byDigits lists the detectors of numbers by how many digits they have, byGroups
-// those that are printed in so many groups, or in any.
-var (
-	byDigits [most + 1][]*kind
-	byGroups [most + 1][most + 1][]*kind
-)
+// byDigits lists the detectors of numbers by how many digits they have, grouped
+// those that may be in groups of any length.
+var byDigits, grouped [most + 1][]*kind
+
+// A layoutNode is a row of groups that some detector's values are printed in, or
+// start with. Detectors are found in step with the groups of a number.
+type layoutNode struct {
+	next  [most + 1]uint16 // in layouts, by the length of the next group
+	kinds []*kind          // printed in this row, or grouped
+}
+
+// layouts are the rows: the first stands for all that nothing is printed in, the
+// second for no group at all.
+var layouts = make([]layoutNode, 2)
 
 func listNumbers() {
 	for _, k := range builtin {
-		if k.number == nil {
+		f := k.number
+		if f == nil {
 			continue
 		}
-		for n := k.number.min; n <= k.number.max; n++ {
+		for n := f.min; n <= f.max; n++ {
 			byDigits[n] = append(byDigits[n], k)
-			for groups := 2; groups <= most; groups++ {
-				if k.number.paren || slices.ContainsFunc(k.number.layouts, func(l string) bool { return len(l) == groups && total(l) == n }) {
-					byGroups[n][groups] = append(byGroups[n][groups], k)
-				}
+			if f.paren {
+				grouped[n] = append(grouped[n], k)
+			}
+		}
+		for _, l := range f.layouts {
+			if len(l) > 1 && total(l) >= f.min && total(l) <= f.max {
+				addLayout(l)
+			}
+		}
+	}
+}
+
+// addLayout adds a row with the detectors of its values, in their order.
+func addLayout(l string) {
+	at, n := uint16(1), total(l)
+	for i := range len(l) {
+		if layouts[at].next[l[i]] == 0 {
+			layouts[at].next[l[i]] = uint16(len(layouts)) //nolint:gosec // a few hundred
+			layouts = append(layouts, layoutNode{})
+		}
+		at = layouts[at].next[l[i]]
+	}
+	if layouts[at].kinds == nil {
+		for _, k := range builtin {
+			if f := k.number; f != nil && n >= f.min && n <= f.max && (f.paren || slices.Contains(f.layouts, l)) {
+				layouts[at].kinds = append(layouts[at].kinds, k)
 			}
 		}
 	}
@@ -163,13 +194,45 @@ func enclosed(buf []byte, i int) bool {
 	return j > i+1 && j < len(buf) && buf[j] == ')'
 }
 
+// A parting is what stands between the groups of a stretch.
+type parting struct {
+	last   byte // separator that is no line's end and no parenthesis
+	mixed  bool // there are several
+	dotted bool // and one is a dot: 212 736-5000 is usual, 252.227-7013 is a clause
+	parens bool
+	lines  int // 1: over a line's end, 2: over a block's
+}
+
+func (p *parting) add(sep byte) {
+	switch sep {
+	case lineSep:
+		p.lines = max(p.lines, 1)
+	case blockSep:
+		p.lines = 2
+	case parenSep:
+		p.parens = true
+	default:
+		if p.last != 0 && p.last != sep {
+			p.mixed = true
+			p.dotted = p.dotted || p.last == '.' || sep == '.'
+		}
+		p.last = sep
+	}
+}
+
 // from tries every stretch that starts with group a.
 func (s *scanner) from(a int) {
-	n := 0
+	n, at := 0, uint16(1)
+	var p parting
 	for b := a; b < len(s.groups); b++ {
 		s.work++
-		if n += s.groups[b].n; n > most {
+		last := &s.groups[b]
+		if n += last.n; n > most {
 			return
+		}
+		at = layouts[at].next[last.n]
+		if b > a {
+			p.add(last.sep)
 		}
 		if n < fewest {
 			continue
@@ -181,10 +244,13 @@ func (s *scanner) from(a int) {
 				continue // cut would say that it is part of a longer number
 			}
 		case (a > 0 || b < len(s.groups)-1) && !roomy(g), len(g) == 2 && g[1].sep == '.', dated(s.digits[g[0].from:], g):
-			kinds = byGroups[n][len(g)] // oddly grouped it is nothing
+			// Oddly grouped it is nothing.
+			if kinds = layouts[at].kinds; kinds == nil {
+				kinds = grouped[n]
+			}
 		}
 		for _, k := range kinds {
-			s.try(k, a, b, n)
+			s.try(k, a, b, n, &p)
 		}
 	}
 }
@@ -217,20 +283,16 @@ const (
 	irregular               // in some other way
 )
 
-// try tests groups a to b, n digits in all, for one detector.
-func (s *scanner) try(k *kind, a, b, n int) {
+// try tests groups a to b, n digits in all and parted by p, for one detector.
+func (s *scanner) try(k *kind, a, b, n int, p *parting) {
 	f, g := k.number, s.groups[a:b+1]
-	last := g[len(g)-1]
-	x := stretch{k: k, start: g[0].off, end: last.off + last.n, digits: s.digits[g[0].from : g[0].from+n]}
-	if !x.group(g, s.home != "") {
+	if p.parens && !f.paren {
 		return
 	}
-	whole := a == 0 && b == len(s.groups)-1
-	if x.layout == irregular && (f.paren || f.solid || !whole && !roomy(g) || dated(x.digits, g)) {
+	last := &g[len(g)-1]
+	x := stretch{k: k, start: g[0].off, end: last.off + last.n, digits: s.digits[g[0].from:][:n], mixed: p.mixed && (!f.paren || p.dotted), lines: p.lines}
+	if len(g) > 1 && !s.arranged(&x, g, a == 0 && b == len(s.groups)-1) {
 		return
-	}
-	if x.layout == irregular && (x.lines > 0 && !roomy(g) || len(g) == 2 && g[1].sep == '.' && !x.sized) {
-		return // lines that happen to end and start with digits, a decimal number
 	}
 	value, detail, ok := s.confirm(&x)
 	if !ok {
@@ -247,54 +309,50 @@ func (s *scanner) try(k *kind, a, b, n int) {
 	}
 }
 
-// group sets how the groups stand; false if they cannot be one value.
-func (x *stretch) group(g []group, home bool) bool {
+// arranged sets how the groups stand; false if they cannot be one value. whole: they
+// are all there are.
+func (s *scanner) arranged(x *stretch, g []group, whole bool) bool {
 	f := x.k.number
-	if len(g) == 1 {
+	x.layout, x.sized = f.layout(g)
+	if x.layout == printed {
 		return true
 	}
-	seps := byte(0)
-	for _, y := range g[1:] {
-		switch y.sep {
-		case lineSep:
-			x.lines = max(x.lines, 1)
-			continue
-		case blockSep:
-			x.lines = 2
-			continue
-		case parenSep:
-			if !f.paren {
-				return false
-			}
-			continue
+	if f.paren {
+		if !x.phoneGroups(g, s.home != "") {
+			return false
 		}
-		if seps != 0 && seps != y.sep && (!f.paren || seps == '.' || y.sep == '.') {
-			x.mixed = true // 212 736-5000 is usual, 252.227-7013 is a clause
-		}
-		seps = y.sep
+		x.paired = pairs(g, x.digits)
+		x.layout = printed // outside North America phone numbers are grouped as anyone likes
+		return true
 	}
-	x.layout = irregular
+	// Lines that happen to end and start with digits, a decimal number.
+	if f.solid || (!whole || x.lines > 0) && !roomy(g) || dated(x.digits, g) || len(g) == 2 && g[1].sep == '.' && !x.sized {
+		return false
+	}
+	return true
+}
+
+// layout says whether groups are those of a layout, with the separators that it is
+// printed with. sized: they are as long as those of one.
+func (f *form) layout(g []group) (_ layout, sized bool) {
 	for _, l := range f.layouts {
 		if len(l) != len(g) {
 			continue
 		}
-		same := true
-		sized := true
+		long, same := true, len(g) != 2 || g[1].sep != '.' || strings.IndexByte(f.seps, '.') >= 0
 		for i := range g {
-			sized = sized && int(l[i]) == g[i].n
-			same = same && int(l[i]) == g[i].n && !(len(g) == 2 && g[1].sep == '.' && strings.IndexByte(f.seps, '.') < 0) && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
+			if int(l[i]) != g[i].n {
+				long = false
+				break
+			}
+			same = same && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
 		}
-		x.sized = x.sized || sized
-		if same {
-			x.layout = printed
-			return true
+		if long && same {
+			return printed, true
 		}
+		sized = sized || long
 	}
-	if f.paren && x.phoneGroups(g, false, home) {
-		x.paired = pairs(g, x.digits)
-		x.layout = printed // outside North America phone numbers are grouped as anyone likes
-	}
-	return true
+	return irregular, sized
 }
 
 // roomy reports whether the groups are so large that they are a value's and not a

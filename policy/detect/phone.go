@@ -191,10 +191,9 @@ func pairs(g []group, d []byte) bool {
 // term is the word that ev is of.
 func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
 
-// phoneGroups says whether the groups are those of a phone number; sized: of a
-// North American one.
-func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
-	if len(g) > 6 || !sized && dated(x.digits, g) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
+// phoneGroups says whether the groups are those of a phone number.
+func (x *stretch) phoneGroups(g []group, home bool) bool {
+	if len(g) > 6 || dated(x.digits, g) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}
 	x.roomy = len(g) >= 3 || g[0].n >= 3 && g[0].n <= 5 && (g[1].n >= 5 || g[0].n <= 4 && g[1].n == 4 && g[1].sep != '-')
@@ -211,5 +210,5 @@ func (x *stretch) phoneGroups(g []group, sized, home bool) bool {
 			return false
 		}
 	}
-	return sized || dots == 0 || dots >= 2 && len(x.digits) >= 9 && g[0].n >= 2
+	return dots == 0 || dots >= 2 && len(x.digits) >= 9 && g[0].n >= 2
 }

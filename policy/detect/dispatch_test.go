@@ -1,0 +1,115 @@
+package detect
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"teamsdlp/policy/extract"
+)
+
+// written is a text that a code's pattern matches, with separators where the pattern
+// has room for some.
+func written(r *rand.Rand, p string) string {
+	pick := func(from string) byte { return from[r.IntN(len(from))] }
+	var b strings.Builder
+	open := r.IntN(2) == 0
+	for i := range len(p) {
+		switch f := p[i]; {
+		case f == '_':
+			b.WriteString([]string{"", "", " ", "-", ". ", " \n "}[r.IntN(6)])
+		case f == '<' && open:
+			b.WriteByte('(')
+		case f == '>' && open:
+			b.WriteByte(')')
+		case f == '<' || f == '>':
+		case f == '9':
+			b.WriteByte(pick("0123456789"))
+		case f == 'A':
+			b.WriteByte(pick("AbCdEfGhIjKlMnOpQrStUvWxYz"))
+		case f == 'X':
+			b.WriteByte(pick("0123456789AbCdEfGhIjKl"))
+		default:
+			b.WriteByte(f)
+		}
+	}
+	return b.String()
+}
+
+// No code is turned away by what stands beyond the letters or digits it starts with.
+func TestCodesAreTried(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
+	tried := 0
+	for _, k := range builtin {
+		if k.code == nil {
+			continue
+		}
+		for _, p := range k.code.patterns {
+			for range 200 {
+				text := written(r, p)
+				s := new(scanner)
+				s.start(builtinEngine, extract.Plain(text+[]string{"", ".", " 12 ab", ", A1"}[r.IntN(4)]), Options{}, false)
+				if _, _, ok := s.read(p, 0); !ok {
+					t.Fatalf("%s: %q is not of the pattern %s", k.ID, text, p)
+				}
+				n := 0
+				for n < len(text) && isAlnum(text[n]) && isDigit(text[n]) == isDigit(text[0]) {
+					n++
+				}
+				compact, _ := lead(p, false)
+				printed, _ := lead(p, true)
+				if n != compact && n != printed {
+					continue // listed by its length, or not at all
+				}
+				tried++
+				if takenBeyond(p, n)&s.beyond(n) == 0 {
+					t.Errorf("%s: %q is not tried for %s", k.ID, text, p)
+				}
+			}
+		}
+	}
+	if tried < 10_000 {
+		t.Errorf("only %d codes were tried", tried)
+	}
+}
+
+// Each row of groups leads to the detectors whose values are printed in it, and to
+// those that may be in any groups.
+func TestLayouts(t *testing.T) {
+	var rows []string
+	for _, k := range builtin {
+		if k.number != nil {
+			rows = append(rows, k.number.layouts...)
+		}
+	}
+	for a := byte(1); a < 8; a++ {
+		for b := byte(1); b < 8; b++ {
+			for c := byte(0); c < 8; c++ {
+				rows = append(rows, strings.TrimRight(string([]byte{a, b, c}), "\x00"))
+			}
+		}
+	}
+	for _, l := range rows {
+		if len(l) < 2 {
+			continue
+		}
+		at := uint16(1)
+		for i := range len(l) {
+			at = layouts[at].next[l[i]]
+		}
+		got := layouts[at].kinds
+		if got == nil {
+			got = grouped[total(l)]
+		}
+		var want []*kind
+		for _, k := range byDigits[total(l)] {
+			if k.number.paren || slices.Contains(k.number.layouts, l) {
+				want = append(want, k)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %d detectors, want %d", l, len(got), len(want))
+		}
+	}
+}
