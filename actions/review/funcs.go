@@ -14,6 +14,8 @@ func (s *Server) funcs() template.FuncMap {
 	return template.FuncMap{
 		"ago":      func(t time.Time) string { return ago(s.cfg.Clock().Sub(t)) },
 		"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") },
+		"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"readable": Readable,
 		"zero":     func(t time.Time) bool { return t.IsZero() },
 		"exposure": exposureOf,
 		"masked":   masked,
@@ -84,6 +86,28 @@ func exposureOf(e *actions.Exposure) exposureView {
 		v.MicrosoftPercent = min(100, max(0, (percent+5)/10*10))
 	}
 	return v
+}
+
+// Readable says for how long people could read the text, as far as the log knows
+// it; empty if it does not. Only a block ends that: a tip leaves the text where it
+// is, and so does what could not be enforced.
+func Readable(c actions.Case) string {
+	x := exposureOf(c.Exposure)
+	blocks := c.Action == actions.ActionBlock || c.Action == actions.ActionBlockExternal
+	switch {
+	case x.Known && blocks && c.Outcome == actions.OutcomeApplied:
+		said := "for " + x.Total
+		if c.Action == actions.ActionBlockExternal {
+			said += " outside"
+		}
+		if (c.Overridden || c.Released) && !c.Deleted {
+			said += ", and again"
+		}
+		return said
+	case c.Deleted, c.Edited, c.Outcome == actions.OutcomePending, c.Outcome == actions.OutcomeApplied && blocks:
+		return ""
+	}
+	return "still"
 }
 
 func duration(d time.Duration) string {

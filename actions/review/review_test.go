@@ -322,6 +322,55 @@ func TestCasePageSaysWhyOthersDidNotMatch(t *testing.T) {
 	}
 }
 
+// TestReadable: only a block ends that a text can be read, and only as long as it
+// stands.
+func TestReadable(t *testing.T) {
+	clock := &actions.Exposure{Sent: noon, Received: noon.Add(3 * time.Second), Applied: noon.Add(3100 * time.Millisecond)}
+	half := &actions.Exposure{Sent: noon, Received: noon.Add(3 * time.Second)}
+	for _, tc := range []struct {
+		c    actions.Case
+		want string
+	}{
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock}, "for 3.1 s"},
+		{actions.Case{Action: actions.ActionBlockExternal, Outcome: actions.OutcomeApplied, Exposure: clock}, "for 3.1 s outside"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Overridden: true}, "for 3.1 s, and again"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Released: true}, "for 3.1 s, and again"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Released: true, Deleted: true}, "for 3.1 s"},
+		{actions.Case{Action: actions.ActionNotify, Outcome: actions.OutcomeApplied, Exposure: clock}, "still"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeNotEnforceable, Exposure: half}, "still"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeFailed, Exposure: half}, "still"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeShadow, Exposure: half}, "still"},
+
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomePending, Exposure: half}, ""},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: half}, ""},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied}, ""},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeNotEnforceable, Deleted: true}, ""},
+		{actions.Case{Action: actions.ActionNotify, Outcome: actions.OutcomeApplied, Exposure: clock, Edited: true}, ""},
+	} {
+		if got := Readable(tc.c); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.c, got, tc.want)
+		}
+	}
+}
+
+// TestNamesAreIsolated: what others chose as a name turns the direction of nothing
+// but itself.
+func TestNamesAreIsolated(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.log.cases[0].Sender.Name = "\u202eאנה"
+	r.log.cases[0].Conversation = &actions.Conversation{Kind: "channel", Name: "مبيعات"}
+	r.log.cases[0].Rules[0].Title = "رقم بطاقة"
+	for _, path := range []string{"/cases", "/cases/c1"} {
+		_, page := r.do("GET", path, "")
+		for _, name := range []string{"\u202eאנה", "مبيعات", "رقم بطاقة"} {
+			if n := strings.Count(page, name); n == 0 || n != strings.Count(page, "<bdi>"+name+"</bdi>") {
+				t.Errorf("%s: %q stands there %d times, isolated %d times", path, name, n, strings.Count(page, "<bdi>"+name+"</bdi>"))
+			}
+		}
+	}
+}
+
 func TestTextThatGraphNoLongerHas(t *testing.T) {
 	r := newRig(t)
 	r.signIn()
