@@ -56,6 +56,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if !(c.Speed > 0) { // NaN too
 		return fmt.Errorf("--speed %g: it must be above 0", c.Speed)
 	}
+	started := time.Now()
 	dir := c.Data
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "teamsdlp-demo-"); err != nil {
@@ -81,7 +82,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.play(e, s, twin, url)
+	return c.play(e, s, twin, url, started)
 }
 
 // openTwin makes the simulated Graph with its cast. Its throttling is Graph's.
@@ -110,13 +111,15 @@ func demoConfig(dir, url string) (*config.Config, error) {
 }
 
 // play runs service and script side by side until the end or Ctrl-C.
-func (c *demoCmd) play(e *env, s *service, twin *graphtwin.Twin, url string) error {
+func (c *demoCmd) play(e *env, s *service, twin *graphtwin.Twin, url string, started time.Time) error {
 	run, stop := context.WithCancel(e.ctx)
 	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- s.run(run) }()
 
-	out := &ticker{w: e.stdout, started: time.Now()}
+	out := &ticker{w: e.stdout, started: started, last: -1, entries: func(f actions.Filter) ([]actions.Entry, error) {
+		return s.store.Entries(run, f)
+	}}
 	out.say("Simulated Microsoft Graph  %s", url)
 	out.say("Public listener            http://%s", s.public.Addr())
 	out.say("Review desk                %s  (works once)", s.link)
@@ -131,7 +134,7 @@ func (c *demoCmd) play(e *env, s *service, twin *graphtwin.Twin, url string) err
 	following, unfollow := context.WithCancel(run)
 	defer unfollow()
 	followed := make(chan struct{})
-	go func() { defer close(followed); out.follow(following, s) }()
+	go func() { defer close(followed); out.follow(following) }()
 
 	var (
 		err, end error // of the script and of the service
@@ -202,12 +205,15 @@ func report(w io.Writer, results []result) error {
 	return nil
 }
 
-// ticker prints the live timeline, in whole lines. It is safe for concurrent use.
+// ticker prints the live timeline, in whole lines and in the order in which things
+// happened. It is safe for concurrent use.
 type ticker struct {
 	started time.Time
+	entries func(actions.Filter) ([]actions.Entry, error)
 
-	mu sync.Mutex
-	w  io.Writer
+	mu   sync.Mutex
+	w    io.Writer
+	last int64 // entry that was printed
 }
 
 func (t *ticker) say(format string, args ...any) {
@@ -216,13 +222,19 @@ func (t *ticker) say(format string, args ...any) {
 	_, _ = io.WriteString(t.w, fmt.Sprintf(format, args...)+"\n")
 }
 
+// event prints what somebody does, after all that the log has by now.
 func (t *ticker) event(who, format string, args ...any) {
-	t.say("%7.2fs  %-9s %s", time.Since(t.started).Seconds(), who, fmt.Sprintf(format, args...))
+	now := time.Now()
+	t.catchUp()
+	t.line(now, who, fmt.Sprintf(format, args...))
 }
 
-// follow prints each entry of the action log as it is written.
-func (t *ticker) follow(ctx context.Context, s *service) {
-	last := int64(-1)
+func (t *ticker) line(at time.Time, who, what string) {
+	t.say("%7.2fs  %-9s %s", at.Sub(t.started).Seconds(), who, what)
+}
+
+// follow prints each entry of the action log soon after it is written.
+func (t *ticker) follow(ctx context.Context) {
 	beat := time.NewTicker(50 * time.Millisecond)
 	defer beat.Stop()
 	for {
@@ -230,18 +242,30 @@ func (t *ticker) follow(ctx context.Context, s *service) {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
-		}
-		entries, err := s.store.Entries(ctx, actions.Filter{After: &last, Limit: 100})
-		if err != nil {
-			continue // ctx ended, or the next beat reads it
-		}
-		for _, e := range entries {
-			last = e.Seq
-			if line := describe(e); line != "" {
-				t.event("teamsdlp", "%s", line)
-			}
+			t.catchUp()
 		}
 	}
+}
+
+// catchUp prints the entries that were not yet, each with its own time.
+func (t *ticker) catchUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	entries, err := t.entries(actions.Filter{After: &t.last, Limit: 100})
+	if err != nil {
+		return // the demo ends, or the next beat reads it
+	}
+	for _, e := range entries {
+		t.last = e.Seq
+		if line := describe(e); line != "" && e.Time.After(t.started) { // not of an earlier demo in the same directory
+			_, _ = fmt.Fprintf(t.w, "%7.2fs  %-9s %s\n", e.Time.Sub(t.started).Seconds(), "teamsdlp", line)
+		}
+	}
+}
+
+// verbOf is what is about to be done.
+var verbOf = map[actions.Action]string{
+	actions.ActionBlock: "blocking", actions.ActionBlockExternal: "blocking outside", actions.ActionNotify: "tipping",
 }
 
 // describe is one entry in a line of the timeline; empty for those that say
@@ -264,24 +288,28 @@ func describe(e actions.Entry) string {
 	}
 	switch e.Kind {
 	case actions.KindIntent:
-		return fmt.Sprintf("%-9s %s", e.Action, what)
+		return fmt.Sprintf("found     %s: %s", what, verbOf[e.Action])
 	case actions.KindResult:
 		if e.Outcome == actions.OutcomeApplied && e.Exposure != nil && !e.Exposure.Applied.IsZero() {
 			x := e.Exposure
-			return fmt.Sprintf("  applied; readable for %s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+			parts := fmt.Sprintf("%s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+			if e.Action == actions.ActionNotify {
+				return "tipped    after " + parts
+			}
+			return "blocked   readable for " + parts
 		}
 		if e.Outcome == actions.OutcomeNotEnforceable {
 			if what != "" {
 				return fmt.Sprintf("NOT ENFORCEABLE  %s (%s)", what, e.Reason)
 			}
-			return "  NOT ENFORCEABLE: " + e.Verdict
+			return "NOT ENFORCEABLE  " + e.Verdict
 		}
 		if e.Outcome == actions.OutcomeFailed {
-			return "  failed: " + e.Verdict
+			return "FAILED    " + e.Verdict
 		}
 		return ""
 	case actions.KindShadow:
-		return "shadow    " + what
+		return "shadow    " + what + ": nothing is done"
 	case actions.KindOverride:
 		return fmt.Sprintf("override  by the sender: %q", e.Reason)
 	case actions.KindReport:

@@ -186,7 +186,9 @@ func (p *player) speak(l line, ids []string) (string, error) {
 	// People react to what they see; that they see nothing in time shows in the
 	// result, and the others go on talking.
 	if p.blocked(m.ID) == nil {
-		err = l.then(p, m.ID)
+		if err = p.pause(); err == nil {
+			err = l.then(p, m.ID)
+		}
 	}
 	return m.ID, err
 }
@@ -225,7 +227,7 @@ func (p *player) delete(id string) error {
 	return err
 }
 
-// pause waits between two lines.
+// pause waits between two lines, and before somebody reacts to one.
 func (p *player) pause() error {
 	select {
 	case <-p.ctx.Done():

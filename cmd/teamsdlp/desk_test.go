@@ -376,7 +376,7 @@ func TestDemoWhoseServiceDies(t *testing.T) {
 			} else {
 				out.when("Ctrl-C ends it.", func() { _ = s.public.Close() })
 			}
-			err = c.play(&env{ctx: t.Context(), stdout: out, stderr: out}, s, twin, at)
+			err = c.play(&env{ctx: t.Context(), stdout: out, stderr: out}, s, twin, at, time.Now())
 			if err == nil || !strings.Contains(err.Error(), "the service ended by itself: public listener") {
 				t.Errorf("got %v\n%s", err, out)
 			}
