@@ -36,7 +36,7 @@ func TestEveryCommand(t *testing.T) {
 	for _, c := range listed {
 		args := strings.Fields(c)
 		code, out, errs := run(t, append(args, "--help")...)
-		if code != 0 || !regexp.MustCompile(`(?m)^ *Examples?: .*teamsdlp `+c).MatchString(out) || strings.Count(out, "Example") != 1 || errs != "" {
+		if code != 0 || !regexp.MustCompile(`(?m)^Example:\n\n    .*teamsdlp `+c).MatchString(out) || strings.Count(out, "Example") != 1 || errs != "" {
 			t.Errorf("%s --help: exit code %d; want 0 and an example\n%s%s", c, code, out, errs)
 		}
 		code, out, errs = run(t, append(args, "--no-such-flag")...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ type actionsListCmd struct {
 	Filters []string `arg:"" optional:"" name:"filter" help:"name=value, as severity=high or since=24h; all must hold."`
 	Entries bool     `help:"List entries of the log, not cases."`
 	JSON    bool     `name:"json" help:"One JSON object a line."`
-	All     bool     `help:"Go on past the first page, to the end."`
+	All     bool     `help:"Go on past the first 50, to the end."`
 }
 
 // Help is printed by --help.
@@ -78,13 +79,15 @@ func (actionsListCmd) Help() string {
 	return `Lists what was found and done, newest first. Filters: ` + strings.Join(review.FilterKeys, ", ") + `.
 
   state is open, overridden, reported, released, edited or deleted
+  limit is 50 if it is not given, 5000 at most
   since and until take 2026-11-24, 2026-11-24T08:00:00Z, or a span back: 24h, 7d
   after=N (with --entries) lists oldest first, from the entry after N; -1 is the start
 
 It reads beside a running service. Exit code 1 if nothing fits.
 
-Example: teamsdlp actions list severity=high state=open since=7d
-         teamsdlp actions list --entries --json --all after=-1 > log.ndjson`
+Example:
+  teamsdlp actions list severity=high state=open since=7d
+  teamsdlp actions list --entries --json --all after=-1 > log.ndjson`
 }
 
 func (c *actionsListCmd) Run(e *env) error {
@@ -127,18 +130,30 @@ func (c *actionsListCmd) Run(e *env) error {
 	return err
 }
 
-// listAll prints pages until the end or, without --all, one of them.
+// firstPage is how many are listed if nobody says how many.
+const firstPage = 50
+
+// listAll prints pages until the end or, without --all, one of them, and then says
+// if there is more.
 func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f actions.Filter,
 	page func(context.Context, actions.Filter) ([]T, error), turn func(last T, f *actions.Filter), line func(T) string) (int, error) {
 	table := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 	n := 0
-	if c.All && f.Limit == 0 {
+	show := cmp.Or(f.Limit, firstPage)
+	switch {
+	case !c.All:
+		f.Limit = show + 1 // one more tells whether there is more
+	case f.Limit == 0:
 		f.Limit = 500
 	}
 	for {
 		list, err := page(e.ctx, f)
 		if err != nil {
 			return n, err
+		}
+		if !c.All && len(list) > show {
+			list = list[:show]
+			defer fmt.Fprintf(e.stderr, "only the first %d: --all prints the rest\n", show)
 		}
 		if c.JSON {
 			if err := actions.WriteNDJSON(e.stdout, list); err != nil {
@@ -173,10 +188,10 @@ func caseLine(c actions.Case) string {
 	}
 	var sender, place string
 	if c.Sender != nil {
-		sender = firstOf(c.Sender.Name, c.Sender.ID)
+		sender = cmp.Or(c.Sender.Name, c.Sender.ID)
 	}
 	if c.Conversation != nil {
-		place = firstOf(c.Conversation.Name, c.Conversation.Kind)
+		place = cmp.Or(c.Conversation.Name, c.Conversation.Kind)
 	}
 	return columns(c.ID, c.Updated.UTC().Format(time.DateTime), c.Severity, string(c.Action), string(c.Outcome), strings.Join(review.Tags(c), ","), sender, place, strings.Join(rules, ","), strings.Join(masked, " "))
 }
@@ -204,13 +219,6 @@ func columns(values ...string) string {
 	return strings.Join(values, "\t")
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // plain is text from outside for a terminal: without control characters and those
 // that turn the direction of writing, so that a display name cannot move the cursor.
 func plain(s string) string {
@@ -235,7 +243,8 @@ func (actionsShowCmd) Help() string {
 	return `Shows one case: what was found, every rule's reason, the exposure clock and the
 timeline. It never shows the message's text.
 
-Example: teamsdlp actions show 3f9a1c0be2d47a55`
+Example:
+  teamsdlp actions show 3f9a1c0be2d47a55`
 }
 
 func (c *actionsShowCmd) Run(e *env) error {
@@ -330,8 +339,9 @@ an entry says so; its hashes are verified all the same.
 Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be verified:
 there is nothing to read, or the checkpoints or the key are not of this log.
 
-Example: teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub
-         teamsdlp actions verify --proof entry-1204.proof --key checkpoint.pub`
+Example:
+  teamsdlp actions verify --data /var/lib/teamsdlp --checkpoints /mnt/worm/checkpoints --key checkpoint.pub
+  teamsdlp actions verify --proof entry-1204.proof --key checkpoint.pub`
 }
 
 // verifiers reads the public checkpoint key that was named, or the configured one.
@@ -486,7 +496,8 @@ without the log, with: teamsdlp actions verify --proof FILE --key checkpoint.pub
 Exit code 1 if the entry cannot be proved: no checkpoint covers it yet, retention
 deleted it, or the log was tampered with.
 
-Example: teamsdlp actions prove 1204 > entry-1204.proof`
+Example:
+  teamsdlp actions prove 1204 > entry-1204.proof`
 }
 
 func (c *actionsProveCmd) Run(e *env) error {
@@ -537,7 +548,8 @@ or a file, never from the command line, where others could see it; it is not log
 An entry keeps the digests of the first five different values of a detector.
 Exit code 1 if it was not found.
 
-Example: teamsdlp actions find < number.txt`
+Example:
+  teamsdlp actions find < number.txt`
 }
 
 // maxValue bounds the text of find.
@@ -640,7 +652,8 @@ func (actionsReleaseCmd) Help() string {
 	return `Lifts what stands on a message (PATCH none), through the running service. You are
 named in the log as the user that you are on this machine.
 
-Example: teamsdlp actions release 3f9a1c0be2d47a55 --reason "invoice number, not a card"`
+Example:
+  teamsdlp actions release 3f9a1c0be2d47a55 --reason "invoice number, not a card"`
 }
 
 func (c *actionsReleaseCmd) Run(e *env) error {
@@ -658,7 +671,8 @@ type actionsLabelCmd struct {
 func (actionsLabelCmd) Help() string {
 	return `Records your opinion of a case in the log, through the running service.
 
-Example: teamsdlp actions label 3f9a1c0be2d47a55 false-positive`
+Example:
+  teamsdlp actions label 3f9a1c0be2d47a55 false-positive`
 }
 
 func (c *actionsLabelCmd) Run(e *env) error {

@@ -83,10 +83,14 @@ func TestActionsList(t *testing.T) {
 	}{
 		{"", 0, 7, "bluebird"},
 		{"limit=3", 0, 3, "c6"},
+		{"limit=3", 0, 3, "only the first 3: --all prints the rest"},
+		{"limit=3 --json", 0, 3, "only the first 3: --all prints the rest"},
+		{"--entries limit=14", 0, 14, "only the first 14: --all prints the rest"},
 		{"limit=3 --all", 0, 7, "c0"},
 		{"limit=3 --all --json", 0, 7, `"id":"c0"`},
 		{"limit=1 --all --json", 0, 7, `"id":"c0"`},
 		{"limit=7 --all --json", 0, 7, `"id":"c0"`},
+		{"limit=7", 0, 7, "c0"},
 		{"severity=high state=open", 0, 7, "c3"},
 		{"sender=ana limit=1", 0, 1, "c6"},
 		{"before=2", 0, 1, "c0"},
@@ -110,6 +114,9 @@ func TestActionsList(t *testing.T) {
 		code, out, errs := actionsAt(t, dir, append([]string{"list"}, strings.Fields(tc.args)...)...)
 		if n := strings.Count(out, "\n"); code != tc.code || n != tc.lines || !strings.Contains(out+errs, tc.want) {
 			t.Errorf("list %s: exit code %d, %d lines; want %d, %d and %q\n%s%s", tc.args, code, n, tc.code, tc.lines, tc.want, out, errs)
+		}
+		if said := strings.Contains(errs, "only the first"); said && (tc.lines == 7 || strings.Contains(tc.args, "--all")) {
+			t.Errorf("list %s: all are there: %s", tc.args, errs)
 		}
 		seen := map[string]bool{}
 		for line := range strings.Lines(out) {

@@ -30,7 +30,7 @@ import (
 )
 
 type checkCmd struct {
-	Config  string `help:"The configuration file." placeholder:"FILE" default:"teamsdlp.yaml"`
+	Config  string `short:"c" default:"teamsdlp.yaml" type:"path" help:"Configuration file."`
 	Online  bool   `help:"Also ask Microsoft: token and permissions, signing keys, clock; and try the public address, for which serve must be running."`
 	JSON    bool   `help:"Print JSON." name:"json"`
 	Example bool   `help:"Print a commented configuration file with every key, and do nothing else."`
@@ -39,12 +39,14 @@ type checkCmd struct {
 
 // Help is printed by --help.
 func (checkCmd) Help() string {
-	return `Each check is ok, a note, a warning or a fault; what is not ok says how to mend it. The exit code is 1 if there is a fault.
-It changes nothing. It may run beside serve.
+	return `Each check is ok, a note, a warning or a fault; what is not ok says how to mend it.
+The exit code is 1 if there is a fault. It changes nothing, and may run beside serve:
+run it as the user that serve runs as.
 
-Examples: teamsdlp check --config /etc/teamsdlp/teamsdlp.yaml --online
-          teamsdlp check --example >teamsdlp.yaml
-          teamsdlp check --live http://127.0.0.1:8444/livez`
+Example:
+  teamsdlp check --config /etc/teamsdlp/teamsdlp.yaml --online
+  teamsdlp check --example >teamsdlp.yaml
+  teamsdlp check --live http://127.0.0.1:8444/livez`
 }
 
 func (c *checkCmd) Run(e *env) error {

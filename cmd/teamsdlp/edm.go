@@ -31,7 +31,8 @@ func (edmKeyCmd) Help() string {
 	return `The key makes the hashes of a table useless to who has only the table. Both the host that builds tables and the one that runs teamsdlp need
 it; keep it out of the rule directory, and apart from copies of the tables.
 
-Example: teamsdlp edm key /etc/teamsdlp/keys/edm.key`
+Example:
+  teamsdlp edm key /etc/teamsdlp/keys/edm.key`
 }
 
 func (c edmKeyCmd) Run(e *env) error {
@@ -75,7 +76,8 @@ that: what protects such a column is that key and table are kept apart, and the 
 A row with an empty primary cell, a value too short, or one shared by more than 16 rows is left out, and said by its number. No value is ever
 printed. Exit code: 0 built, 1 refused for --strict, 2 the file or the key could not be used.
 
-Example: teamsdlp edm build customers.csv --key edm.key --primary customer_no=digits --column "last name=text" --column email=email -o customers.edm`
+Example:
+  teamsdlp edm build customers.csv --key edm.key --primary customer_no=digits --column "last name=text" --column email=email -o customers.edm`
 }
 
 // edmReport is what edm build --json prints.
@@ -323,7 +325,8 @@ func (edmShowCmd) Help() string {
 	return `Says which columns a table has, how many rows, when and by which key it was built, and whether the file is whole. Exit code 1 if it is not, or
 if the key is another.
 
-Example: teamsdlp edm show customers.edm --key /etc/teamsdlp/keys/edm.key`
+Example:
+  teamsdlp edm show customers.edm --key /etc/teamsdlp/keys/edm.key`
 }
 
 // edmShown is what edm show --json prints.

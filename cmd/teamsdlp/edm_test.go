@@ -258,8 +258,8 @@ func TestEDMRefuses(t *testing.T) {
 		{"edm show {dir}/c.csv", 1, "c.csv: not a table of exact data"},
 		{"edm show {dir}/none", 2, "no such file"},
 		{"edm build --help", 0, "a salt would not change"},
-		{"edm key --help", 0, "Example: teamsdlp edm key"},
-		{"edm show --help", 0, "Example: teamsdlp edm show"},
+		{"edm key --help", 0, "\n    teamsdlp edm key"},
+		{"edm show --help", 0, "\n    teamsdlp edm show"},
 	} {
 		code, out, errs := ran(t, dir, "", tc.line)
 		if code != tc.code || !strings.Contains(out+errs, tc.want) {

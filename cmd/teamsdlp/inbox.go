@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,7 @@ type inboxListCmd struct {
 	where
 	Waiting bool `help:"List the items that were put back and wait for their time, oldest first."`
 	JSON    bool `name:"json" help:"One JSON object a line."`
-	All     bool `help:"Go on past the first page, to the end."`
+	All     bool `help:"Go on past the first 50, to the end."`
 }
 
 // Help is printed by --help.
@@ -44,8 +45,9 @@ reason.
 
 Exit code 1 if anything is in quarantine; with --waiting always 0.
 
-Example: teamsdlp inbox list
-         teamsdlp inbox list --all --json`
+Example:
+  teamsdlp inbox list
+  teamsdlp inbox list --all --json`
 }
 
 func (c *inboxListCmd) Run(e *env) error {
@@ -56,15 +58,22 @@ func (c *inboxListCmd) Run(e *env) error {
 	defer r.Close()
 	if c.Waiting {
 		n, err := listInbox(e, c, r.ListWaiting, waitingLine, func(w sqlite.Waiting) int64 { return w.Seq })
-		if err == nil && n == 0 && !c.JSON {
+		switch {
+		case err != nil:
+			return err
+		case n > firstPage && !c.All:
+			fmt.Fprintf(e.stderr, "more than %d wait: --all lists the rest\n", firstPage)
+		case n == 0 && !c.JSON:
 			fmt.Fprintln(e.stdout, "nothing waits")
 		}
-		return err
+		return nil
 	}
 	n, err := listInbox(e, c, r.ListQuarantine, quarantineLine, func(q sqlite.Quarantined) int64 { return q.ID })
 	switch {
 	case err != nil:
 		return err
+	case n > firstPage && !c.All:
+		return found{fmt.Sprintf("more than %d items in quarantine: --all lists the rest", firstPage)}
 	case n > 0:
 		return found{fmt.Sprintf("%s in quarantine", plural(n, "item"))}
 	case !c.JSON:
@@ -73,11 +82,12 @@ func (c *inboxListCmd) Run(e *env) error {
 	return nil
 }
 
-// listInbox prints pages until the end or, without --all, one of them.
+// listInbox prints pages until the end or, without --all, one of them. It returns
+// how many there are, or without --all more than firstPage if there are more.
 func listInbox[T any](e *env, c *inboxListCmd, page func(ctx context.Context, from int64, limit int) ([]T, error), line func(T) string, number func(T) int64) (n int, err error) {
 	table := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 	enc := json.NewEncoder(e.stdout)
-	limit := 0
+	limit := firstPage + 1 // one more tells whether there is more
 	if c.All {
 		limit = 500
 	}
@@ -85,6 +95,10 @@ func listInbox[T any](e *env, c *inboxListCmd, page func(ctx context.Context, fr
 		list, err := page(e.ctx, from, limit)
 		if err != nil {
 			return n, err
+		}
+		n += len(list)
+		if !c.All {
+			list = list[:min(len(list), firstPage)]
 		}
 		for _, x := range list {
 			if c.JSON {
@@ -100,7 +114,6 @@ func listInbox[T any](e *env, c *inboxListCmd, page func(ctx context.Context, fr
 		if err := table.Flush(); err != nil {
 			return n, err
 		}
-		n += len(list)
 		if !c.All || len(list) == 0 || from <= 1 && !c.Waiting {
 			return n, nil
 		}
@@ -119,7 +132,7 @@ func waitingLine(w sqlite.Waiting) string {
 
 // kindOf is what an item is about, in a word.
 func kindOf(i webhook.Item) string {
-	return firstOf(firstOf(i.ChangeType, i.LifecycleEvent), "undecodable")
+	return cmp.Or(i.ChangeType, i.LifecycleEvent, "undecodable")
 }
 
 // keyOf is the certificate id that an item names, or a dash.
@@ -127,7 +140,7 @@ func keyOf(i webhook.Item) string {
 	if i.Encrypted == nil {
 		return "-"
 	}
-	return firstOf(i.Encrypted.CertificateID, "(none)")
+	return cmp.Or(i.Encrypted.CertificateID, "(none)")
 }
 
 // ---- show ----
@@ -147,8 +160,9 @@ inspect, which says what about it is wrong.
 
 Exit code 1 if there is no such item.
 
-Example: teamsdlp inbox show 3
-         teamsdlp inbox show 3 --content | teamsdlp inspect --key keys/encryption-enc-1.key.pem -`
+Example:
+  teamsdlp inbox show 3
+  teamsdlp inbox show 3 --content | teamsdlp inspect --key keys/encryption-enc-1.key.pem -`
 }
 
 func (c *inboxShowCmd) Run(e *env) error {
@@ -227,8 +241,9 @@ the actor.
 
 Exit code 1 if there was nothing to try, or one of them is not there any more.
 
-Example: teamsdlp inbox retry 3
-         teamsdlp inbox retry --key enc-1 --reason "key restored from the safe"`
+Example:
+  teamsdlp inbox retry 3
+  teamsdlp inbox retry --key enc-1 --reason "key restored from the safe"`
 }
 
 func (c *inboxRetryCmd) Run(e *env) error {
@@ -312,7 +327,8 @@ the action log.
 
 Exit code 1 if there is no such item.
 
-Example: teamsdlp inbox drop 3 --reason "sent by the tester, for a key that never was ours"`
+Example:
+  teamsdlp inbox drop 3 --reason "sent by the tester, for a key that never was ours"`
 }
 
 func (c *inboxDropCmd) Run(e *env) error {

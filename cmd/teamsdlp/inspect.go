@@ -34,7 +34,8 @@ func (inspectCmd) Help() string {
 	return `Opens one captured notification and prints each check: passed, failed, or not checked. Nothing is sent anywhere.
 Without --show-text no message text is printed.
 
-Example: teamsdlp inspect --key keys/encryption-2026-11.key.pem --cert keys/encryption-2026-11.cert.pem captured.json`
+Example:
+  teamsdlp inspect --key keys/encryption-2026-11.key.pem --cert keys/encryption-2026-11.cert.pem captured.json`
 }
 
 // inspected is the report on one encryptedContent.

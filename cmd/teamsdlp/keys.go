@@ -36,7 +36,7 @@ type keysCmd struct {
 
 type keysRotateCmd struct {
 	Key     string `arg:"" enum:"checkpoint,digest" help:"checkpoint, which signs the log, or digest, which keys the digests of values."`
-	KeysDir string `help:"The folder of the keys, as keys_dir in the configuration." placeholder:"DIR" default:"keys"`
+	KeysDir string `type:"path" default:"keys" help:"The folder of the keys, as keys_dir in the configuration."`
 }
 
 // Help is printed by --help.
@@ -51,7 +51,8 @@ finds what was recorded under them.
 
 For a new encryption key run: teamsdlp keys new
 
-Example: teamsdlp keys rotate checkpoint --keys-dir /etc/teamsdlp/keys`
+Example:
+  teamsdlp keys rotate checkpoint --keys-dir /etc/teamsdlp/keys`
 }
 
 func (c *keysRotateCmd) Run(e *env) error {
@@ -63,9 +64,9 @@ func (c *keysRotateCmd) Run(e *env) error {
 }
 
 type keysNewCmd struct {
-	KeysDir string `help:"The folder to write to, as keys_dir in the configuration." placeholder:"DIR" default:"keys"`
-	DataDir string `help:"The folder of the data, which the keys must not be in." placeholder:"DIR" default:"data"`
-	Bits    int    `help:"Size of the RSA key: 2048, 3072 or 4096." enum:"2048,3072,4096" default:"3072"`
+	KeysDir string `type:"path" default:"keys" help:"The folder to write to, as keys_dir in the configuration."`
+	DataDir string `type:"path" default:"data" help:"The folder of the data, which the keys must not be in."`
+	Bits    int    `help:"Size of the RSA key in bits: 2048, 3072 or 4096." enum:"2048,3072,4096" default:"3072"`
 	ID      string `help:"Name of the encryption key, sent to Graph as encryptionCertificateId. Default: enc- and the time." name:"id"`
 	Origin  string `help:"Name in the checkpoint key." default:"teamsdlp"`
 }
@@ -75,7 +76,8 @@ func (keysNewCmd) Help() string {
 	return `A key of 3072 bits is as strong as AES-128; one of 2048 takes less than half the time for each message.
 Files that are there already are never overwritten. Run it again for a new encryption key; the old one must stay until no notification needs it.
 
-Example: teamsdlp keys new --keys-dir /etc/teamsdlp/keys --data-dir /var/lib/teamsdlp`
+Example:
+  teamsdlp keys new --keys-dir /etc/teamsdlp/keys --data-dir /var/lib/teamsdlp`
 }
 
 func (c *keysNewCmd) Run(e *env) error {

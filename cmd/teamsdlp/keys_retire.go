@@ -47,8 +47,9 @@ func (keysListCmd) Help() string {
 valid, and what still needs the key: items in the inbox, items in quarantine,
 subscriptions. It reads beside a running service and prints no secret.
 
-Example: teamsdlp keys list
-         teamsdlp keys list --data /var/lib/teamsdlp --keys-dir /etc/teamsdlp/keys`
+Example:
+  teamsdlp keys list
+  teamsdlp keys list --data /var/lib/teamsdlp --keys-dir /etc/teamsdlp/keys`
 }
 
 // listedKey is a line of keys list.
@@ -229,7 +230,8 @@ entry of the action log, with you as the actor.
 
 Exit code 1 if it is refused; what needs the key is then named.
 
-Example: teamsdlp keys retire enc-20260101-080000 --reason "yearly rotation"`
+Example:
+  teamsdlp keys retire enc-20260101-080000 --reason "yearly rotation"`
 }
 
 func (c *keysRetireCmd) Run(e *env) error {

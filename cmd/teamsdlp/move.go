@@ -28,8 +28,9 @@ type storeCmd struct {
 func (storeCmd) Help() string {
 	return `Moves from the embedded store to Redis, and back. serve must be stopped, on every node.
 
-Example: teamsdlp store export --config one.yaml moved.jsonl
-         teamsdlp store import --config nodes.yaml moved.jsonl`
+Example:
+  teamsdlp store export --config one.yaml moved.jsonl
+  teamsdlp store import --config nodes.yaml moved.jsonl`
 }
 
 type storeExportCmd struct {
@@ -42,7 +43,8 @@ func (storeExportCmd) Help() string {
 	return `The file holds what the store holds: the log entry by entry, effects, subscriptions with their secrets,
 and items as Microsoft encrypted them. Keep it like the store itself.
 
-Example: teamsdlp store export --config one.yaml moved.jsonl`
+Example:
+  teamsdlp store export --config one.yaml moved.jsonl`
 }
 
 // movable is a store that can be moved from and to.
@@ -134,7 +136,8 @@ func (storeImportCmd) Help() string {
 	return `The file is checked to its end before anything is written: its SHA-256, its counts, and the tree over the
 log. The store must be empty. What was written is read back and compared.
 
-Example: teamsdlp store import --config nodes.yaml moved.jsonl`
+Example:
+  teamsdlp store import --config nodes.yaml moved.jsonl`
 }
 
 func (c *storeImportCmd) Run(e *env) (err error) {

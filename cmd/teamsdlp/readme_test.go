@@ -244,6 +244,39 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
+// TestHelp: every command says what it is for and ends its help with examples, each
+// on a line of its own that can be copied and that the program takes. No default is
+// hidden behind a placeholder.
+func TestHelp(t *testing.T) {
+	for _, leaf := range newReadmeParser(t).Model.Leaves(true) {
+		_, examples, ok := strings.Cut("\n"+leaf.Detail, "\nExample:\n")
+		if !ok {
+			t.Errorf("%s: no example", leaf.FullPath())
+			continue
+		}
+		own := false
+		for _, line := range strings.Split(examples, "\n") {
+			if !strings.HasPrefix(line, "  ") {
+				t.Errorf("%s: the line %q of the examples is not indented: it would be wrapped", leaf.FullPath(), line)
+			}
+			for _, args := range ours(strings.TrimSpace(line)) {
+				own = own || strings.HasPrefix("teamsdlp "+strings.Join(args, " "), leaf.FullPath())
+				if _, err := newReadmeParser(t).Parse(args); err != nil {
+					t.Errorf("%s: example %q: %v", leaf.FullPath(), args, err)
+				}
+			}
+		}
+		if !own {
+			t.Errorf("%s: no example of it", leaf.FullPath())
+		}
+		for _, flag := range leaf.Flags {
+			if flag.HasDefault && flag.PlaceHolder != "" && !strings.Contains(flag.Help, flag.Default) {
+				t.Errorf("%s --%s: its default %q is not said", leaf.FullPath(), flag.Name, flag.Default)
+			}
+		}
+	}
+}
+
 // TestReadmeKnowsEveryCommand: the table of commands has all of them.
 func TestReadmeKnowsEveryCommand(t *testing.T) {
 	table := readPage(t, "README.md").section(t, "## Commands")

@@ -25,8 +25,8 @@ type rulesCmd struct {
 
 // rulesSource says which rule directory is meant.
 type rulesSource struct {
-	Rules  string `placeholder:"DIR" xor:"source" help:"The rule directory; default rules."`
-	Config string `placeholder:"FILE" xor:"source" help:"Take the rule directory from this configuration."`
+	Rules  string `placeholder:"DIR" xor:"source" help:"The rule directory. Default: rules."`
+	Config string `short:"c" placeholder:"FILE" xor:"source" help:"Take the rule directory from this configuration."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
@@ -102,7 +102,8 @@ type rulesTestCmd struct {
 func (rulesTestCmd) Help() string {
 	return `Runs every test beside a rule or a detector and prints those that fail. Exit code 1 if one does, or if the rules cannot be loaded.
 
-Example: teamsdlp rules test --rules rules -v`
+Example:
+  teamsdlp rules test --rules rules -v`
 }
 
 // testReport is what rules test --json prints.
@@ -179,7 +180,8 @@ func (rulesLintCmd) Help() string {
 	return `Prints every fault that keeps the rules from loading, else every finding: a rule that can never fire, one that enforces without tests,
 an expired exception, and the like. Exit code 1 if there is any.
 
-Example: teamsdlp rules lint --rules rules`
+Example:
+  teamsdlp rules lint --rules rules`
 }
 
 func (c rulesLintCmd) Run(e *env) error {
@@ -221,7 +223,8 @@ type rulesSchemaCmd struct{}
 func (rulesSchemaCmd) Help() string {
 	return `Prints the JSON Schema (draft 2020-12) of a rule file. Editors with a YAML language server complete and check by it.
 
-Example: teamsdlp rules schema > rules.schema.json`
+Example:
+  teamsdlp rules schema > rules.schema.json`
 }
 
 func (rulesSchemaCmd) Run(e *env) error {
@@ -238,10 +241,11 @@ type rulesShowCmd struct {
 func (rulesShowCmd) Help() string {
 	return `Shows the rules as they were understood, and the detectors that rules can name. The detectors need no rule directory.
 
-Examples: teamsdlp rules show
-          teamsdlp rules show card-number
-          teamsdlp rules show detectors
-          teamsdlp rules show credit-card`
+Example:
+  teamsdlp rules show
+  teamsdlp rules show card-number
+  teamsdlp rules show detectors
+  teamsdlp rules show credit-card`
 }
 
 func (c rulesShowCmd) Run(e *env) error {

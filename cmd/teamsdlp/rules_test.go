@@ -83,7 +83,7 @@ func TestRulesCommands(t *testing.T) {
 		{"rules show --rules " + none, 2, []string{"no such file or directory"}},
 		{"rules show detectors --rules " + none, 2, []string{"no such file or directory"}},
 		{"rules schema", 0, []string{`"$schema": "https://json-schema.org/draft/2020-12/schema"`}},
-		{"rules test --help", 0, []string{"Example: teamsdlp rules test"}},
+		{"rules test --help", 0, []string{"\n    teamsdlp rules test"}},
 	}
 	for _, tt := range tests {
 		var out bytes.Buffer

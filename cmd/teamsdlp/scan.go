@@ -25,7 +25,7 @@ type scanCmd struct {
 	Files      []string `arg:"" optional:"" name:"file" help:"What to read; standard input if there is none, or for -."`
 	JSON       bool     `name:"json" help:"Print one JSON line for each input."`
 	JSONL      bool     `name:"jsonl" help:"Read lines of {\"id\":…,\"text\":…} or {\"id\":…,\"html\":…}; implies --json."`
-	MinLevel   int      `default:"65" enum:"40,65,75,85" help:"The least level reported: ${enum}."`
+	MinLevel   int      `default:"65" enum:"40,65,75,85" help:"The least level reported: 40, 65 (low), 75 (medium) or 85 (high)."`
 	Regions    []string `default:"all" placeholder:"us,de" help:"Countries that data is expected from, by ISO 3166 code; data of others drops one level. Default: all."`
 	RegionHint string   `placeholder:"GB" help:"The home country, for phone numbers without a country code."`
 	Rules      string   `placeholder:"DIR" help:"Judge by this rule directory as well and print what each rule says."`
@@ -36,8 +36,8 @@ func (scanCmd) Help() string {
 	return "Finds sensitive data in text, without configuration and network.\n\n" +
 		"Offsets are in Unicode code points of the input, for html of the markup. Values are printed masked.\n" +
 		"Exit code: 0 nothing found, 1 something found, 2 an input could not be read.\n\n" +
-		"Example: echo 'my card is 4111 1111 1111 1111' | teamsdlp scan\n" +
-		"         teamsdlp scan --jsonl --min-level 75 chats.jsonl"
+		"Example:\n  echo 'my card is 4111 1111 1111 1111' | teamsdlp scan\n" +
+		"  teamsdlp scan --jsonl --min-level 75 chats.jsonl"
 }
 
 // maxScan bounds one input, so that a wrong file name does not eat the machine.

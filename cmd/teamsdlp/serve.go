@@ -27,7 +27,8 @@ subscriptions, and the review desk on the private listener. The program log goes
 to standard error as JSON, signed checkpoints of the action log to standard
 output. Ctrl-C or SIGTERM drains and ends it.
 
-Example: teamsdlp serve --config /etc/teamsdlp/teamsdlp.yaml`
+Example:
+  teamsdlp serve --config /etc/teamsdlp/teamsdlp.yaml`
 }
 
 func (c *serveCmd) Run(e *env) error {

@@ -29,7 +29,7 @@ type twinCmd struct {
 	WriteConfig  string  `type:"path" placeholder:"DIR" help:"Write a configuration, keys and sample rules there, which serve takes unchanged. What is there already stays, but for the twin's address."`
 	Exit         bool    `help:"End once the configuration is written."`
 	NoThrottle   bool    `help:"Do not limit requests. By default the limits are Graph's: 1 a second in a conversation, 4 in a team, 30 in a tenant."`
-	BackoffScale float64 `default:"1" placeholder:"X" help:"Shorten the waits between attempts at a delivery: 0.01 makes 10s into 100ms."`
+	BackoffScale float64 `default:"1" help:"By what the waits between attempts at a delivery are multiplied: 0.01 makes 10s into 100ms."`
 	LogLevel     string  `enum:"debug,info,warn,error" default:"info" help:"Least level of the program log on standard error: debug, info, warn or error."`
 
 	switches `embed:""`
@@ -69,10 +69,11 @@ Fabrikam), deploybot. Chats are ana-li, li-jo, max-ana, deal, ext-deal,
 engineering, standup, skype; the channels are sales/general, sales/board,
 sales/partners.
 
-Example: teamsdlp twin --write-config try
-         teamsdlp serve --config try/teamsdlp.yaml
-         curl -s 127.0.0.1:9400/twin/messages -d '{"as":"ana","chat":"ana-li","text":"my card is 4111 1111 1111 1111"}'
-         curl -s 127.0.0.1:9400/twin/messages/m1`
+Example:
+  teamsdlp twin --write-config try
+  teamsdlp serve --config try/teamsdlp.yaml
+  curl -s 127.0.0.1:9400/twin/messages -d '{"as":"ana","chat":"ana-li","text":"my card is 4111 1111 1111 1111"}'
+  curl -s 127.0.0.1:9400/twin/messages/m1`
 }
 
 func (c *twinCmd) Run(e *env) error {

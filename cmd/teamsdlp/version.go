@@ -11,7 +11,7 @@ var version = "devel"
 type versionCmd struct{}
 
 // Help is printed by --help.
-func (versionCmd) Help() string { return "Example: teamsdlp version" }
+func (versionCmd) Help() string { return "Example:\n  teamsdlp version" }
 
 func (versionCmd) Run(e *env) error {
 	goVersion := "unknown Go"
