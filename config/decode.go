@@ -41,6 +41,12 @@ func (d *decoder) fault(path, msg string, args ...any) {
 	d.add(d.where(path), path+": "+fmt.Sprintf(msg, args...))
 }
 
+// unread adds a fault about a file that could not be read.
+func (d *decoder) unread(path, what, file string, err error) {
+	d.fault(path, "reading %s%s: %s", what, quote(file), reason(err))
+	d.faults[len(d.faults)-1].Err = err
+}
+
 func (d *decoder) warn(path, msg string, args ...any) {
 	at := d.where(path)
 	d.warnings = append(d.warnings, Fault{File: d.file, Line: at.line, Col: at.col, Msg: path + ": " + fmt.Sprintf(msg, args...)})
@@ -277,7 +283,7 @@ func (d *decoder) secret(path string, n *yaml.Node, v reflect.Value) {
 		file := d.resolve(ref)
 		data, err := readFile(file)
 		if err != nil {
-			d.fault(path, "reading the secret from %s: %s", quote(ref), reason(err))
+			d.unread(path, "the secret from ", ref, err)
 			return
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
@@ -322,7 +328,7 @@ func (d *decoder) paths(path string, v reflect.Value) {
 				continue
 			}
 			if _, err := readFile(field.String()); err != nil {
-				d.fault(below, "reading %s: %s", quote(given), reason(err))
+				d.unread(below, "", given, err)
 			}
 		}
 	}

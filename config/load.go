@@ -12,6 +12,9 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -59,6 +62,9 @@ func (d *decoder) decode(data []byte) *Config {
 		d.add(pos{1, 1}, fmt.Sprintf("the file is larger than %d bytes", maxFile))
 		return nil
 	}
+	if !d.isText(data) {
+		return nil
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
@@ -66,14 +72,14 @@ func (d *decoder) decode(data []byte) *Config {
 		d.add(pos{1, 1}, "the file is empty; teamsdlp check --example prints one to start from")
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.syntax(data, err)
 		return nil
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
 		d.add(pos{second.Line, second.Column}, "a second document; the configuration is one")
 	} else if !errors.Is(err, io.EOF) {
-		d.syntax(err)
+		d.syntax(data, err)
 	}
 	if root := doc.Content[0]; root.Kind != yaml.MappingNode {
 		d.add(pos{root.Line, root.Column}, "the file must be a mapping of keys to values, not a "+kindName(root))
@@ -89,16 +95,56 @@ var (
 	anchorName = regexp.MustCompile(`anchor '[^']*'`)
 )
 
+// isText reports whether the file is text, and else adds a fault that says where it
+// is not. UTF-16 says what it is by its first two bytes.
+func (d *decoder) isText(data []byte) bool {
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return true
+	}
+	at := pos{1, 1}
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			d.add(at, "a byte that is not UTF-8: save the file as UTF-8")
+			return false
+		case unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r):
+			d.add(at, fmt.Sprintf("a control character (%U): take it out", r))
+			return false
+		case r == '\n':
+			at = pos{at.line + 1, 1}
+		default:
+			at.col++
+		}
+		data = data[size:]
+	}
+	return true
+}
+
 // syntax adds a fault for an error of the YAML parser. The one thing it
 // quotes of the file, the name of an anchor, is left out: it can be a secret that
 // begins with * or &.
-func (d *decoder) syntax(err error) {
+func (d *decoder) syntax(data []byte, err error) {
 	at, msg := pos{1, 1}, "not YAML"
 	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			at.line = n
 		}
 		msg = "not YAML: " + anchorName.ReplaceAllString(m[2], "anchor")
+	}
+	switch {
+	case strings.Contains(msg, "tab character"):
+		lines := bytes.Split(data, []byte("\n"))
+		for i := at.line - 1; i < len(lines); i++ { // the parser is early at times
+			if line := lines[i]; bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
+				at, msg = pos{i + 1, 1}, "not YAML: a tab; YAML is indented with spaces"
+				break
+			}
+		}
+	case strings.HasSuffix(msg, "mapping values are not allowed in this context"):
+		msg = "not YAML: a colon and a blank where no key can be; put a value that holds them in quotes, and look for a quote above that is not closed"
+	case strings.HasSuffix(msg, "unknown escape character"):
+		msg = `not YAML: a backslash in double quotes begins an escape; put the value in single quotes`
 	}
 	d.add(at, msg)
 }

@@ -55,10 +55,15 @@ func (d *decoder) missing(path string) bool {
 	return true
 }
 
+// ourPath are the routes of the public listener.
+var ourPath = regexp.MustCompile(`/graph(/(notifications|lifecycle))?/?$`)
+
 func (d *decoder) public(p *Public) {
 	if !d.missing("public.url") {
 		if u := d.url("public.url", &p.URL); u != nil && (u.RawQuery != "" || u.ForceQuery) {
 			d.fault("public.url", "must not have a query")
+		} else if u != nil && ourPath.MatchString(u.Path) {
+			d.fault("public.url", "must end before /graph: Graph is told to call <url>/graph/notifications and <url>/graph/lifecycle")
 		}
 	}
 	d.address("public.listen", p.Listen)
@@ -120,7 +125,7 @@ func (d *decoder) address(path, text string) {
 	host, p, err := net.SplitHostPort(text)
 	_, ipErr := netip.ParseAddr(host)
 	if err != nil || !port(p, 0) || (host != "" && ipErr != nil && !hostName.MatchString(host)) {
-		d.fault(path, "must be an address with a port, like 127.0.0.1:8444")
+		d.fault(path, "must be an address with a port from 0 to 65535, like 127.0.0.1:8444")
 	}
 }
 
