@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -22,20 +21,20 @@ const (
 // collection is Graph's changeNotificationCollection.
 // Source: learn.microsoft.com/graph/api/resources/changenotificationcollection.
 type collection struct {
-	Value  *[]*notification `json:"value"`
-	Tokens []string         `json:"validationTokens"`
+	Value  []notification
+	Tokens []string
 }
 
 // notification is Graph's changeNotification, as far as it is used. What it
 // does not name, resourceData above all, is skipped.
 type notification struct {
-	SubscriptionID string            `json:"subscriptionId"`
-	ChangeType     string            `json:"changeType"`
-	LifecycleEvent string            `json:"lifecycleEvent"`
-	ClientState    string            `json:"clientState"`
-	TenantID       string            `json:"tenantId"`
-	Resource       string            `json:"resource"`
-	Encrypted      *EncryptedContent `json:"encryptedContent"`
+	SubscriptionID string
+	ChangeType     string
+	LifecycleEvent string
+	ClientState    string
+	TenantID       string
+	Resource       string
+	Encrypted      *EncryptedContent
 }
 
 // parseCollection decodes a body, or says why not. Duplicate keys are refused
@@ -43,27 +42,108 @@ type notification struct {
 // stored could be two different values. Members that it does not know are
 // ignored, because Graph adds some from time to time.
 func parseCollection(body []byte, maxItems int) (collection, Reason) {
-	s := scanner{depth: maxDepth, dups: true, counts: map[string]int{"value": maxItems, "validationtokens": maxTokens}}
-	if under, err := s.scan(body); err != nil {
-		switch {
-		case errors.Is(err, errCount) && under == "value":
-			return collection{}, ReasonTooManyItems
-		case errors.Is(err, errCount):
-			return collection{}, ReasonTooManyTokens
-		}
+	c, err := readCollection(body, maxItems)
+	switch {
+	case errors.Is(err, errItems):
+		return collection{}, ReasonTooManyItems
+	case errors.Is(err, errCount):
+		return collection{}, ReasonTooManyTokens
+	case err != nil:
 		return collection{}, ReasonMalformed
-	}
-	var c collection
-	// Unmarshal, unlike a Decoder, refuses what follows the first value.
-	if err := json.Unmarshal(body, &c); err != nil || c.Value == nil {
-		return collection{}, ReasonMalformed
-	}
-	for _, n := range *c.Value {
-		if n == nil {
-			return collection{}, ReasonMalformed
-		}
 	}
 	return c, ""
+}
+
+func readCollection(body []byte, maxItems int) (c collection, err error) {
+	r, err := newJSONReader(body, maxDepth, true)
+	if err != nil {
+		return c, err
+	}
+	err = r.object(func(key string) error {
+		switch {
+		case equalKeys(key, "value"):
+			c.Value = []notification{}
+			err := r.array(maxItems, func() error {
+				c.Value = append(c.Value, notification{})
+				return r.notification(&c.Value[len(c.Value)-1])
+			})
+			if errors.Is(err, errCount) {
+				return errItems
+			}
+			return err
+		case equalKeys(key, "validationTokens"):
+			if r.null() {
+				return nil
+			}
+			return r.array(maxTokens, func() error {
+				c.Tokens = append(c.Tokens, "")
+				return r.member(&c.Tokens[len(c.Tokens)-1])
+			})
+		}
+		return r.skip()
+	})
+	switch {
+	case err != nil:
+		return c, err
+	case c.Value == nil:
+		return c, errType
+	}
+	return c, r.end()
+}
+
+// errItems is errCount of the notifications.
+var errItems = errors.New("too many notifications")
+
+func (r *jsonReader) notification(n *notification) error {
+	return r.object(func(key string) error {
+		switch {
+		case equalKeys(key, "subscriptionId"):
+			return r.member(&n.SubscriptionID)
+		case equalKeys(key, "changeType"):
+			return r.member(&n.ChangeType)
+		case equalKeys(key, "lifecycleEvent"):
+			return r.member(&n.LifecycleEvent)
+		case equalKeys(key, "clientState"):
+			return r.member(&n.ClientState)
+		case equalKeys(key, "tenantId"):
+			return r.member(&n.TenantID)
+		case equalKeys(key, "resource"):
+			return r.member(&n.Resource)
+		case equalKeys(key, "encryptedContent"):
+			if r.null() {
+				return nil
+			}
+			n.Encrypted = new(EncryptedContent)
+			return r.encryptedContent(n.Encrypted)
+		}
+		return r.skip()
+	})
+}
+
+func (r *jsonReader) encryptedContent(e *EncryptedContent) error {
+	return r.object(func(key string) error {
+		switch {
+		case equalKeys(key, "data"):
+			return r.member(&e.Data)
+		case equalKeys(key, "dataKey"):
+			return r.member(&e.DataKey)
+		case equalKeys(key, "dataSignature"):
+			return r.member(&e.DataSignature)
+		case equalKeys(key, "encryptionCertificateId"):
+			return r.member(&e.CertificateID)
+		case equalKeys(key, "encryptionCertificateThumbprint"):
+			return r.member(&e.CertificateThumbprint)
+		}
+		return r.skip()
+	})
+}
+
+// member reads a string, or a null, which is an empty one.
+func (r *jsonReader) member(to *string) (err error) {
+	if !r.null() {
+		*to, err = r.text()
+	}
+	return err
 }
 
 // checkHeader refuses what need not be read: a compressed body (net/http does

@@ -247,7 +247,7 @@ func (d *date) UnmarshalJSON(b []byte) error {
 // is not said to be of another type. Members that it does not know are ignored.
 // Its error is ErrNotMessage and never quotes the input.
 func DecodeMessage(b []byte) (*Message, error) {
-	if _, err := (scanner{depth: maxMessageDepth}).scan(b); err != nil {
+	if err := checkJSON(b, maxMessageDepth, false); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotMessage, err)
 	}
 	var w struct {

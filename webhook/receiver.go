@@ -200,7 +200,7 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 	}
 
 	drops := make(map[Reason]int)
-	items, strangers := r.match(*c.Value, received, drops)
+	items, strangers := r.match(c.Value, received, drops)
 	items = r.prove(req.Context(), items, c.Tokens, strangers, received, drops)
 	r.refuse(drops)
 	if len(items) == 0 {
@@ -215,8 +215,10 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 // match returns the items that are about a subscription of ours, carry its
 // clientState and tenant, and are of a kind that we know. strangers are the
 // tenants of those that are about another subscription.
-func (r *Receiver) match(in []*notification, received time.Time, drops map[Reason]int) (out []Item, strangers []string) {
-	for _, n := range in {
+func (r *Receiver) match(in []notification, received time.Time, drops map[Reason]int) (out []Item, strangers []string) {
+	out = make([]Item, 0, len(in))
+	for i := range in {
+		n := &in[i]
 		item, why := r.matchOne(n)
 		if why != "" {
 			drops[why]++

@@ -1019,13 +1019,13 @@ func FuzzCollection(f *testing.F) {
 			return
 		}
 		drops := map[Reason]int{}
-		items, _ := r.match(*c.Value, start, drops)
+		items, _ := r.match(c.Value, start, drops)
 		n := len(items)
 		for _, dropped := range drops {
 			n += dropped
 		}
-		if n != len(*c.Value) {
-			t.Errorf("%d items and dropped %v of %d", len(items), drops, len(*c.Value))
+		if n != len(c.Value) {
+			t.Errorf("%d items and dropped %v of %d", len(items), drops, len(c.Value))
 		}
 		for _, item := range items {
 			if !bytes.Contains(b, []byte("client-state-")) && !bytes.Contains(b, []byte("\\")) && !bytes.Contains(b, []byte("another-pending")) {
@@ -1035,8 +1035,8 @@ func FuzzCollection(f *testing.F) {
 				t.Errorf("taken: %+v", item)
 			}
 		}
-		if len(*c.Value) > 10 || len(c.Tokens) > maxTokens {
-			t.Errorf("%d items, %d tokens", len(*c.Value), len(c.Tokens))
+		if len(c.Value) > 10 || len(c.Tokens) > maxTokens {
+			t.Errorf("%d items, %d tokens", len(c.Value), len(c.Tokens))
 		}
 		if !json.Valid(b) {
 			t.Errorf("took what is not JSON: %q", b)

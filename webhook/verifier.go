@@ -33,7 +33,10 @@ const (
 	keyTenantMark = "{tenantid}"
 )
 
-const maxToken = 16 << 10
+const (
+	maxToken      = 16 << 10
+	maxTokenDepth = 8
+)
 
 // TenantApps names a tenant and the apps of ours that it knows.
 type TenantApps struct {
@@ -240,12 +243,8 @@ func (v *Verifier) examine(token string, at time.Time) (t Token, kid string, why
 	if !ok {
 		return Token{}, "", ReasonTokenMalformed
 	}
-	s := scanner{depth: 8, dups: true}
-	if _, err := s.scan(header); err != nil {
-		return Token{}, "", ReasonTokenMalformed
-	}
 	// The library would read the first value of several.
-	if _, err := s.scan(payload); err != nil || !json.Valid(payload) {
+	if checkJSON(header, maxTokenDepth, true) != nil || checkJSON(payload, maxTokenDepth, true) != nil {
 		return Token{}, "", ReasonTokenMalformed
 	}
 	if kid, why = checkJOSE(header); why != "" {

@@ -1,0 +1,156 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// decoded is a collection as encoding/json reads it.
+type decoded struct {
+	Value *[]*struct {
+		SubscriptionID string            `json:"subscriptionId"`
+		ChangeType     string            `json:"changeType"`
+		LifecycleEvent string            `json:"lifecycleEvent"`
+		ClientState    string            `json:"clientState"`
+		TenantID       string            `json:"tenantId"`
+		Resource       string            `json:"resource"`
+		Encrypted      *EncryptedContent `json:"encryptedContent"`
+	} `json:"value"`
+	Tokens []string `json:"validationTokens"`
+}
+
+// byDecoder is readCollection without its limits.
+func byDecoder(b []byte) (c collection, ok bool) {
+	var d decoded
+	if json.Unmarshal(b, &d) != nil || d.Value == nil {
+		return c, false
+	}
+	c.Value = []notification{}
+	for _, n := range *d.Value {
+		if n == nil {
+			return c, false
+		}
+		c.Value = append(c.Value, notification(*n))
+	}
+	c.Tokens = d.Tokens
+	return c, true
+}
+
+// sameAsDecoder fails unless the reader and encoding/json agree on b: what one
+// takes the other does, with the same values, but for what the reader refuses by
+// name.
+func sameAsDecoder(t *testing.T, b []byte) {
+	t.Helper()
+	got, err := readCollection(b, 10)
+	want, ok := byDecoder(b)
+	switch {
+	case err == nil && !ok:
+		t.Errorf("%q: taken, and encoding/json does not", b)
+	case err == nil:
+		if len(got.Tokens) == 0 {
+			got.Tokens, want.Tokens = nil, want.Tokens[:0:0]
+		}
+		if len(want.Tokens) == 0 {
+			want.Tokens = nil
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: (-encoding/json +ours):\n%s", b, diff)
+		}
+	case ok && (errors.Is(err, errGrammar) || errors.Is(err, errType)):
+		t.Errorf("%q: %v, and encoding/json takes it", b, err)
+	case errors.Is(err, errEncoding) == utf8.Valid(b):
+		t.Errorf("%q: %v", b, err)
+	}
+
+	err = checkJSON(b, 10_000, false)
+	if valid := json.Valid(b) && utf8.Valid(b); valid != (err == nil) && !errors.Is(err, errDepth) {
+		t.Errorf("%q: %v, valid %v", b, err, valid)
+	}
+}
+
+var documents = []string{
+	`{"value":[]}`, ` { "value" : [ ] } `, "{\"value\":[]}\n", `{"VALUE":[{"TENANTID":"a","dataKey":"b"}]}`, `{"value":[],"validationTokens":["a",null,"b"]}`,
+	`{"value":[{"encryptedContent":null,"tenantId":null}],"validationTokens":null}`, `{"value":[null]}`, `{"value":[[]]}`, `{"value":[{}],}`, `{"value":[{},]}`, `{,}`,
+	`{"value":[{"resource":"a\u0027b\/c\n\"","encryptedContent":{"data":"a\u002Bb","DATAKEY":"k","x":[{"y":1}]}}]}`, `{"value":[{"resource":"` + "a\tb" + `"}]}`,
+	"{\"value\":[{\"\u017fubscriptionId\":\"a\"}]}", "{\"value\":[{\"encryptedContent\":{\"data\u212aey\":\"a\"}}]}", `{"value":[{"tenant\u0049d":"a"}]}`, `{"value":[{"\ud800":"\udc00"}]}`,
+	`{"value":[{"resource":"\x"}]}`, `{"value":[{"resource":"\u12"}]}`, `{"value":[{"resource":"a}]}`, `{"value":[{"resource":"a\"}]}`, `{"value":[{"changeType":7}]}`, `{"value":"x"}`,
+	`{"value":[],"x":-0.5e+3}`, `{"value":[],"x":01}`, `{"value":[],"x":-}`, `{"value":[],"x":1.}`, `{"value":[],"x":1e}`, `{"value":[],"x":.5}`, `{"value":[],"x":+1}`, `{"value":[],"x":0}`,
+	`{"value":[],"x":true,"y":false,"z":null}`, `{"value":[],"x":tru}`, `{"value":[],"x":nulls}`, `{"value":[],"x":True}`, `{"value":[]} x`, `{"value":[]}{}`, `{"value":[]`, `{"value":[}`, `{"value"}`,
+	`{"value":}`, `{"value" []}`, `{value:[]}`, `{'value':[]}`, `[]`, `null`, `"x"`, ``, ` `, "\x00", "{\"value\":[]}\x00", "{\"value\":[],\"x\":\"\u00e9\u65e5\"}", "{\"value\":[],\"x\":\"\xff\"}",
+	"{\"value\":[],\"x\":\"\x7f\x1f\"}", "{\"value\":[],\"x\":\"\u0080\u009f\"}", `{"":"","value":[]}`, "{\v\"value\":[]}", "\ufeff{}", `{"value":[],"x":{"a":[{"b":{}},[]]}}`,
+}
+
+func TestJSONIsReadAsTheDecoderReadsIt(t *testing.T) {
+	taken := 0
+	for _, s := range documents {
+		sameAsDecoder(t, []byte(s))
+		if _, err := readCollection([]byte(s), 10); err == nil {
+			taken++
+		}
+		// Cut anywhere, and with any one byte another.
+		for i := range len(s) {
+			sameAsDecoder(t, []byte(s[:i]))
+			for _, c := range []byte("\"\\{}[],:x0-. \n\x00\x80\xff") {
+				b := []byte(s)
+				b[i] = c
+				sameAsDecoder(t, b)
+			}
+		}
+	}
+	if taken < 10 || taken > len(documents)-10 {
+		t.Errorf("%d of %d taken", taken, len(documents))
+	}
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, s := range documents {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(sameAsDecoder)
+}
+
+// The same key twice is found whatever its casing, its escapes and the number of
+// keys before it; different ones are not the same.
+func TestDuplicateKeys(t *testing.T) {
+	object := func(before int, keys ...string) []byte {
+		var b strings.Builder
+		b.WriteString(`{"value":[{"resourceData":{`)
+		for i := range before {
+			fmt.Fprintf(&b, `"Key%d":{"a":1,"b":[{"a":2}]},`, i)
+		}
+		for i, k := range keys {
+			fmt.Fprintf(&b, `%s"%s":{"a":0}`, strings.Repeat(",", min(i, 1)), k)
+		}
+		b.WriteString(`}}]}`)
+		return []byte(b.String())
+	}
+	for _, before := range []int{0, 1, fewKeys - 2, fewKeys - 1, fewKeys, fewKeys + 1, 500} {
+		for _, same := range [][]string{
+			{"same", "same"}, {"same", "SAME"}, {"same", `s\u0061me`}, {"\u017fame", "Same"}, {"\u212aey", "KEY"}, {"\u00c9", "\u00e9"}, {"\u1e9e", "\u00df"}, {"\u03c2", "\u03a3"}, {"", ""},
+		} {
+			if err := checkJSON(object(before, same...), maxDepth, true); !errors.Is(err, errDuplicate) {
+				t.Errorf("%q after %d others: %v", same, before, err)
+			}
+			if err := checkJSON(object(before, same...), maxDepth, false); err != nil {
+				t.Errorf("%q after %d others, which may be: %v", same, before, err)
+			}
+		}
+		for _, other := range [][]string{{"a", "b"}, {"a", "aa"}, {"[", "{"}, {"@", "`"}, {"\u00e9", "e"}, {"a\u0301", "\u00e1"}} {
+			if err := checkJSON(object(before, other...), maxDepth, true); err != nil {
+				t.Errorf("%q after %d others: %v", other, before, err)
+			}
+		}
+	}
+	if err := checkJSON(object(1, "key0"), maxDepth, true); !errors.Is(err, errDuplicate) {
+		t.Errorf("the first key again: %v", err)
+	}
+	if err := checkJSON(object(maxKeys, "key0"), maxDepth, true); !errors.Is(err, errKeys) {
+		t.Errorf("one key more than allowed: %v", err)
+	}
+}
