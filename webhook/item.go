@@ -36,6 +36,57 @@ type Item struct {
 	Deferred []string `json:"deferred,omitempty"`
 }
 
+// AppendJSON appends the item as encoding/json writes it: the same bytes, in a
+// fraction of the time, since what Graph sends has hardly anything to escape.
+func (i Item) AppendJSON(b []byte) ([]byte, error) {
+	if b == nil {
+		size := 400 + len(i.Resource)
+		if i.Encrypted != nil {
+			size += len(i.Encrypted.Data) + len(i.Encrypted.DataKey) + 300
+		}
+		b = make([]byte, 0, size)
+	}
+	received, err := i.Received.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	b = append(append(b, `{"received":`...), received...)
+	member := func(key, value string) {
+		b = append(append(append(b, `,"`...), key...), `":`...)
+		b = appendJSONString(b, value)
+	}
+	optional := func(key, value string) {
+		if value != "" {
+			member(key, value)
+		}
+	}
+	member("subscription_id", i.SubscriptionID)
+	member("tenant_id", i.TenantID)
+	member("app_id", i.AppID)
+	optional("change_type", i.ChangeType)
+	optional("lifecycle_event", i.LifecycleEvent)
+	optional("resource", i.Resource)
+	if e := i.Encrypted; e != nil {
+		b = appendJSONString(append(b, `,"encrypted":{"data":`...), e.Data)
+		member("dataKey", e.DataKey)
+		member("dataSignature", e.DataSignature)
+		member("encryptionCertificateId", e.CertificateID)
+		member("encryptionCertificateThumbprint", e.CertificateThumbprint)
+		b = append(b, '}')
+	}
+	if len(i.Deferred) > 0 {
+		b = append(b, `,"deferred":[`...)
+		for n, token := range i.Deferred {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSONString(b, token)
+		}
+		b = append(b, ']')
+	}
+	return append(b, '}'), nil
+}
+
 // EncryptedContent is Graph's encryptedContent, base64 as it came.
 // Source: learn.microsoft.com/graph/change-notifications-with-resource-data.
 type EncryptedContent struct {

@@ -67,6 +67,24 @@ func checkJSON(b []byte, depth int, dups bool) error {
 	return r.end()
 }
 
+// appendJSONString appends a string as encoding/json writes it.
+func appendJSONString(b []byte, s string) []byte {
+	from := len(b) + 1
+	b = append(append(b, '"'), s...)
+	text := b[from:]
+	if ascii, clean := look(text); ascii && clean {
+		plain := true
+		for _, c := range []byte(`"\<>&`) { // the last three because JSON ends up in HTML at times
+			plain = plain && bytes.IndexByte(text, c) < 0
+		}
+		if plain {
+			return append(b, '"')
+		}
+	}
+	quoted, _ := json.Marshal(s) // no string fails
+	return append(b[:from-1], quoted...)
+}
+
 // look reports whether b is ASCII alone, and whether it is without control
 // characters.
 func look(b []byte) (ascii, clean bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,6 +114,36 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(sameAsDecoder)
+}
+
+// An item is stored as encoding/json would write it, byte for byte.
+func TestItemAppendJSON(t *testing.T) {
+	full := Item{
+		Receipt: "r", Attempts: 3, Received: start, SubscriptionID: subA, TenantID: tenantA, AppID: appA, ChangeType: "created", LifecycleEvent: "missed", Resource: "chats('19:a')/messages('1')",
+		Encrypted: &EncryptedContent{Data: strings.Repeat("QUJD+/==", 300), DataKey: "k", DataSignature: "s", CertificateID: "c", CertificateThumbprint: "t"}, Deferred: []string{"a.b.c", "d"},
+	}
+	items := []Item{{}, full, {Received: start.Add(123456789).In(time.FixedZone("", 3600)), Encrypted: &EncryptedContent{}, Deferred: []string{}}}
+	for _, s := range []string{"\"", "\\", "<", ">", "&", "\x00", "\x1f", "\x7f", "\u00e9", "\u2028", "\xff", "\n"} {
+		for _, at := range []int{0, 1, 7, 8, 9, 15, 16, 30} {
+			odd := strings.Repeat("a", at) + s + strings.Repeat("b", 30-at)
+			items = append(items, Item{SubscriptionID: odd, Resource: odd, Encrypted: &EncryptedContent{Data: odd, CertificateID: odd}, Deferred: []string{odd}})
+		}
+	}
+	for _, i := range items {
+		want, err := json.Marshal(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, before := range []string{"", "before"} {
+			got, err := i.AppendJSON([]byte(before)[:len(before):len(before)])
+			if err != nil || string(got) != before+string(want) {
+				t.Errorf("got  %s\nwant %s\n%v", got, want, err)
+			}
+		}
+	}
+	if _, err := (Item{Received: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).AppendJSON(nil); err == nil {
+		t.Error("a time that JSON cannot hold was taken")
+	}
 }
 
 // The same key twice is found whatever its casing, its escapes and the number of

@@ -15,7 +15,9 @@
 // One goroutine, the writer, owns the one connection that writes. It takes
 // whatever has queued up while the last commit was syncing (at most 256
 // operations or 2 MiB), runs each in a savepoint of its own, so that one that
-// fails leaves the others alone, commits once and then answers them all. There is no
+// fails leaves the others alone, commits once and then answers them all. New items
+// go without a savepoint: there is nothing in one that can fail by itself, and if
+// one does all the same the batch is repeated one by one. There is no
 // lingering: a lone write is committed at once, and under load the sync is
 // shared. The write-ahead log is copied into the database beside that, over a
 // second connection; the writer copies the last pages only, so that no commit

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -162,7 +161,7 @@ func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 		return s.refuse(len(items), why, nil)
 	}
 	var last int64
-	o := &op{ctx: ctx, size: int(size), shed: true}
+	o := &op{ctx: ctx, size: int(size), shed: true, bare: true}
 	o.run = func(t *tx) (err error) {
 		last, err = b.insert(t, rows)
 		return err
@@ -200,7 +199,7 @@ func (s *Store) refuse(items int, why string, cause error) error {
 func encode(items []webhook.Item) (rows []inboxRow, size, unverified int64, err error) {
 	rows = make([]inboxRow, len(items))
 	for i, item := range items {
-		body, err := json.Marshal(item)
+		body, err := item.AppendJSON(nil)
 		if err != nil {
 			return nil, 0, 0, errors.New("an item cannot be encoded") // the cause could quote it
 		}

@@ -566,6 +566,50 @@ func TestGroupCommit(t *testing.T) {
 	})
 }
 
+// Items are stored without a savepoint each; one Put that fails is undone all the
+// same, and fails alone.
+func TestFailedPutFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(t.Context(), testOptions(t.TempDir()))
+		must(t, err)
+		defer s.Close()
+		bad := errors.New("a write that fails")
+		release := hold(t, s)
+		var wg sync.WaitGroup
+		for i := range 30 {
+			wg.Go(func() {
+				switch i % 3 {
+				case 0:
+					err := s.w.submit(&op{ctx: t.Context(), bare: true, run: func(tx *tx) error {
+						if _, err := tx.exec(insertInbox, 1_000_000+i, 0, 0, "x"); err != nil {
+							return err
+						}
+						return bad
+					}}, true)
+					if !errors.Is(err, bad) {
+						t.Errorf("operation %d: got %v, want %v", i, err, bad)
+					}
+				case 1:
+					must(t, s.Put(t.Context(), testItems(strconv.Itoa(i))))
+				case 2:
+					must(t, s.do(t.Context(), 0, func(tx *tx) error {
+						_, err := tx.exec(insertInbox, 2_000_000+i, 0, 0, "x")
+						return err
+					}, nil))
+				}
+			})
+		}
+		synctest.Wait()
+		release()
+		wg.Wait()
+		var failed, others int
+		must(t, s.Reader.row(t.Context(), `SELECT coalesce(sum(seq BETWEEN 1000000 AND 1999999), 0), count(*) FROM inbox`, nil, &failed, &others))
+		if failed != 0 || others != 20 {
+			t.Errorf("%d rows of writes that failed, %d in all, want 0 and 20", failed, others)
+		}
+	})
+}
+
 func TestBatchIsBoundedByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := testOptions(t.TempDir())

@@ -45,6 +45,9 @@ type op struct {
 	ctx  context.Context
 	size int  // bytes it brings, roughly
 	shed bool // it is refused on a full disk without another attempt
+	// bare says that it runs without a savepoint, which costs more than to store an
+	// item. If its run fails the whole batch is repeated one by one.
+	bare bool
 	// run does the writing. It may run twice (a batch that did not fit is
 	// repeated one by one), so what it changes in memory it changes in after.
 	run func(*tx) error
@@ -256,11 +259,12 @@ func (w *writer) commit(batch []*op) {
 		return
 	}
 	answers, err := w.transact(live)
-	if isFull(err) && (len(live) > 1 || live[0].shed) {
-		// One operation that needs room must not fail another that makes room.
+	if full, spoilt := isFull(err), errors.Is(err, errSpoilt); (full || spoilt) && len(live) > 1 || full && live[0].shed {
+		// One operation that needs room must not fail another that makes room, and one
+		// that failed no other.
 		for _, o := range live {
-			if o.shed {
-				answer(o, full(err))
+			if full && o.shed {
+				answer(o, diskFull(err))
 				continue
 			}
 			alone, err := w.transact([]*op{o})
@@ -277,14 +281,18 @@ func (w *writer) commit(batch []*op) {
 func outcome(answers []error, i int, err error) error {
 	switch {
 	case isFull(err):
-		return full(err)
+		return diskFull(err)
 	case err != nil:
 		return err
 	}
 	return answers[i]
 }
 
-func full(err error) error { return fmt.Errorf("%w: %w", ErrDiskFull, err) }
+// errSpoilt is in the error of a transaction in which an op failed that ran
+// without a savepoint.
+var errSpoilt = errors.New("rolled back with the rest of its batch")
+
+func diskFull(err error) error { return fmt.Errorf("%w: %w", ErrDiskFull, err) }
 
 func answer(o *op, err error) {
 	if o.after != nil {
@@ -326,6 +334,12 @@ func (w *writer) try(ops []*op) (answers []error, size int, err error) {
 	answers = make([]error, len(ops))
 	for i, o := range ops {
 		size += o.size
+		if o.bare {
+			if err := o.run(w.tx); err != nil {
+				return nil, size, fmt.Errorf("%w: %w", errSpoilt, err)
+			}
+			continue
+		}
 		if _, err := w.tx.exec("SAVEPOINT op"); err != nil {
 			return nil, size, err
 		}
