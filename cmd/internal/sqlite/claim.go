@@ -116,7 +116,11 @@ func (s *Store) claimNow(ctx context.Context, limit int) ([]webhook.Item, error)
 	s.inbox.take(got, fresh, cursor)
 	got = append(got, fresh...)
 	slices.SortFunc(got, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
-	return s.decode(ctx, got)
+	items, err := s.decode(ctx, got)
+	if err == nil {
+		s.foresee(ctx, items)
+	}
+	return items, err
 }
 
 // readDue reads waiting rows that are due. They stay in the heap.

@@ -59,6 +59,14 @@ func (r *Reader) Begin(ctx context.Context, messageKey, version string) (actions
 	return s, e, nil
 }
 
+// Begin returns what is known of a message and the effect of one version of it.
+func (s *Store) Begin(ctx context.Context, messageKey, version string) (actions.Standing, actions.Effect, error) {
+	if s.unseen.has(messageKey) {
+		return actions.Standing{}, actions.Effect{MessageKey: messageKey, Version: version}, nil
+	}
+	return s.Reader.Begin(ctx, messageKey, version)
+}
+
 // UnfinishedReleases returns the analysts' releases that were decided and have
 // no result: their process ended in between, and no inbox row brings them back.
 func (r *Reader) UnfinishedReleases(ctx context.Context) ([]actions.Effect, error) {
@@ -130,6 +138,7 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 		return fail(err)
 	}
 	key := rowKey(e.MessageKey)
+	written := s.unseen.write(e.MessageKey)
 	finished := false // of the writer until the answer
 	err = s.do(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
 		func(t *tx) (err error) {
@@ -152,6 +161,7 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 			return appendEntries(t, entries)
 		},
 		func(err error) {
+			written()
 			if err == nil && seq != 0 {
 				s.inbox.ended(seq)
 			}

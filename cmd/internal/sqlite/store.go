@@ -101,7 +101,8 @@ type Store struct {
 	file *os.File  // the database itself, to sync it
 	w    *writer
 
-	inbox inbox
+	inbox  inbox
+	unseen unseen
 
 	diskFree atomic.Int64
 	diskLow  atomic.Bool
