@@ -107,7 +107,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	s.checkpoints = checkpoints
 	s.sealer = s.newSealer()
 	s.pipeline = pipeline.New(pipeline.Config{
-		Inbox: s.store, Ledger: spoilLedger(sealed{s.store, s.sealer}, s.store), Log: sealed{s.store, s.sealer}, Held: s.held(), HeldKey: s.heldKey(),
+		Inbox: s.store, Ledger: spoilLedger(sealed{s.store, s.sealer}, s.store), Log: sealed{s.store, s.sealer}, Held: s.held(), HeldKey: s.heldKey(), Working: s.working(),
 		Opener: spoilOpener(s.keyring, cfg.KeysDir, log), Verifier: spoilVerifier(s.verifier),
 		Graph:      spoilGraph(graphs.forPipeline),
 		Rules:      s.rules.Current,

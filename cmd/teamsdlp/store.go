@@ -101,6 +101,14 @@ func (s *service) openStore(ctx context.Context) error {
 	return nil
 }
 
+// working is the pipeline's Working. With Redis nobody is told.
+func (s *service) working() func(int) {
+	if st, ok := s.store.(*sqlite.Store); ok {
+		return st.Working
+	}
+	return nil
+}
+
 // nodeKeys is the same for nodes with the same keys, and tells nothing of them.
 func nodeKeys(keys *actions.Keys) string {
 	return keys.Fingerprint("the keys of a node", keys.PublicKey())

@@ -511,7 +511,7 @@ func newFlow(t testing.TB, bits int) *flow {
 			Inbox: f.store, Ledger: f.store, Log: f.store, Opener: f.keys.ring, Verifier: provenAll{},
 			Graph: func(string) pipeline.Graph { return graph{} }, Rules: func() *policy.Set { return set },
 			Lifecycle: func(context.Context, string, string) error { return nil },
-			Keys:      epoch, CanEnforce: true,
+			Keys:      epoch, CanEnforce: true, Working: f.store.Working,
 		})
 	}
 	return f

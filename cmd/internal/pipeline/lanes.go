@@ -13,8 +13,9 @@ import (
 // and come back for their place in the line: a conversation in which Graph
 // allows one PATCH a second must not hold what the others need.
 type lanes struct {
-	depth int
-	clock func() time.Time
+	depth   int
+	clock   func() time.Time
+	working func(delta int) // told of lanes that begin and end to work; nil: nobody is
 
 	mu     sync.Mutex
 	open   map[string]*lane // those with work, or with items away
@@ -131,7 +132,17 @@ func (l *lanes) start(key string, n *lane, jobs []func()) {
 	n.jobs = jobs
 	if !n.running {
 		n.running, n.begun = true, l.clock()
-		l.wg.Go(func() { l.run(key, n) })
+		l.tell(1)
+		l.wg.Go(func() {
+			defer l.tell(-1)
+			l.run(key, n)
+		})
+	}
+}
+
+func (l *lanes) tell(delta int) {
+	if l.working != nil {
+		l.working(delta)
 	}
 }
 

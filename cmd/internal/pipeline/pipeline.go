@@ -122,6 +122,9 @@ type Config struct {
 	// HeldKey is Held for work about a message that no item led to. Its error means
 	// that the message is not ours to work on.
 	HeldKey func(ctx context.Context, messageKey string) (context.Context, context.CancelFunc, error)
+	// Working is told how many more conversations are worked on, or fewer: a store
+	// can write the ends of their messages together. Nil: nobody is.
+	Working func(delta int)
 	// CanEnforce: the cloud has the API to act on messages.
 	CanEnforce bool
 
@@ -187,6 +190,7 @@ func New(cfg Config) *Pipeline {
 		clock: cfg.Clock, observe: cfg.Observer, log: cfg.Program, keys: cfg.Keys,
 		canEnforce: cfg.CanEnforce, contextTimeout: cfg.ContextTimeout,
 	}
+	p.lanes.working = cfg.Working
 	p.life, p.abort = context.WithCancel(context.Background())
 	p.recorder = &actions.Recorder{Ledger: cfg.Ledger, Log: cfg.Log, Keys: cfg.Keys, Mask: cfg.Mask, Clock: cfg.Clock}
 	return p

@@ -19,7 +19,11 @@
 // go without a savepoint: there is nothing in one that can fail by itself, and if
 // one does all the same the batch is repeated one by one. There is no
 // lingering: a lone write is committed at once, and under load the sync is
-// shared. The write-ahead log is copied into the database beside that, over a
+// shared. The one exception are the ends of messages that lead to no entry, for
+// which nobody waits but the conversation itself: while others are worked on (see
+// [Store.Working]) they wait up to 10 ms for a commit to go along with, since a
+// commit costs several times what such an end writes. The write-ahead log is
+// copied into the database beside all that, over a
 // second connection; the writer copies the last pages only, so that no commit
 // waits for all of it. Reads go through a small pool of read-only connections, in pages; no
 // read holds a transaction longer than a page, because an open read

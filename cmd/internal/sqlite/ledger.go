@@ -140,7 +140,11 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 	key := rowKey(e.MessageKey)
 	written := s.unseen.write(e.MessageKey)
 	finished := false // of the writer until the answer
-	err = s.do(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
+	write := s.do
+	if len(entries) == 0 && e.State.Terminal() {
+		write = s.doInTime
+	}
+	err = write(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
 		func(t *tx) (err error) {
 			if seq != 0 {
 				if err := endRow(t, seq); err != nil {

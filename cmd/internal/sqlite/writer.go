@@ -106,6 +106,7 @@ type writer struct {
 	closed bool
 	queue  chan *op
 	ended  chan struct{}
+	gather gather
 
 	fatalOnce sync.Once
 	fatal     chan error    // the cause, then closed
@@ -136,6 +137,7 @@ func newWriter(conn *sql.Conn, copier *copier, walPath string, observe Observer)
 	}
 	w.lookAfter.bytes, w.lookAfter.commits, w.copyAfter = checkpointLookBytes, checkpointLookCommits, checkpointPages
 	copier.fail = w.fail
+	w.gather.w, w.gather.patience = w, patience
 	go w.loop()
 	return w
 }
@@ -186,6 +188,7 @@ func (w *writer) enqueue(o *op, wait bool) error {
 // close refuses further operations and returns when those queued are answered
 // and nothing copies the write-ahead log.
 func (w *writer) close() {
+	w.gather.flush()
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true
@@ -221,6 +224,9 @@ func (w *writer) loop() {
 	batch := make([]*op, 0, batchOps)
 	for first := range w.queue {
 		batch = w.take(append(batch[:0], first))
+		if o := w.gather.ride(); o != nil {
+			batch = append(batch, o)
+		}
 		w.commit(batch)
 		clear(batch)
 		w.lookAtWAL() // after the answers: nobody waits for it
