@@ -171,15 +171,14 @@ func (f Flags) Has(flag string) bool {
 // UnmarshalJSON parses a set; null and none are empty.
 func (f *Flags) UnmarshalJSON(b []byte) error {
 	*f = nil
-	var s *string
-	if json.Unmarshal(b, &s) != nil {
-		*f = Flags{unknownValue}
-		return nil //nolint:nilerr // a form that we do not know is an unknown value
-	}
-	if s == nil {
+	s, ok := unquote(b)
+	if !ok {
+		if string(b) != "null" {
+			*f = Flags{unknownValue} // a form that we do not know is an unknown value
+		}
 		return nil
 	}
-	for part := range strings.SplitSeq(*s, ",") {
+	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" || strings.EqualFold(part, "none") {
 			continue
@@ -210,17 +209,9 @@ var knownEnums = []string{
 
 // UnmarshalJSON takes any casing.
 func (e *Enum) UnmarshalJSON(b []byte) error {
-	var s *string
-	err := json.Unmarshal(b, &s)
-	switch {
-	case err != nil:
+	s, ok := unquote(b)
+	if *e = Enum(oneOf(s, knownEnums...)); *e == "" && s != "" || !ok && string(b) != "null" {
 		*e = unknownValue
-	case s == nil:
-		*e = ""
-	default:
-		if *e = Enum(oneOf(*s, knownEnums...)); *e == "" && *s != "" {
-			*e = unknownValue
-		}
 	}
 	return nil
 }
@@ -230,9 +221,9 @@ func (e *Enum) UnmarshalJSON(b []byte) error {
 type date struct{ time.Time }
 
 func (d *date) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) != nil {
-		return nil //nolint:nilerr // what is no date is zero; see Message
+	s, ok := unquote(b)
+	if !ok {
+		return nil // what is no date is zero; see Message
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {

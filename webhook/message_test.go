@@ -213,3 +213,24 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// A literal stands for what encoding/json takes it for.
+func FuzzUnquote(f *testing.F) {
+	for _, s := range []string{`""`, `"a"`, `"\u003cp\u003e\"\\\/\b\f\n\r\t"`, `"\ud83d\ude00 \ud83d \ude00\ud83dx"`, `"\ud83d\u0041"`, `"😀"`, "\"a\xffb\"", `"\u00"`, `"\x"`, `null`, `7`, `{}`, `"a`, `"\"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !json.Valid(b) || !utf8.Valid(b) {
+			return // no decoder would ask
+		}
+		b = bytes.TrimSpace(b)
+		var want *string
+		if json.Unmarshal(b, &want) != nil {
+			want = nil
+		}
+		got, ok := unquote(b)
+		if ok != (want != nil) || ok && got != *want {
+			t.Errorf("%s: got %q, %v, want %v", b, got, ok, want)
+		}
+	})
+}
