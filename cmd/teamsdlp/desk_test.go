@@ -219,10 +219,12 @@ func TestDeskShowsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Jar: jar}
-	if res, err := client.Get(r.link); err != nil || res.Request.URL.Path != "/cases" {
+	res, err := client.Get(r.link)
+	if err != nil || res.Request.URL.Path != "/cases" {
 		t.Fatalf("the link: %v %v", res, err)
 	}
-	res, err := client.PostForm("http://"+r.private.Addr().String()+"/cases/"+id+"/text", url.Values{"reason": {"to review"}})
+	_ = res.Body.Close()
+	res, err = client.PostForm("http://"+r.private.Addr().String()+"/cases/"+id+"/text", url.Values{"reason": {"to review"}})
 	if err != nil {
 		t.Fatal(err)
 	}

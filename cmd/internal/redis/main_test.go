@@ -14,6 +14,7 @@ import (
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/test/redistest"
+	"teamsdlp/test/trial"
 )
 
 var prefixes atomic.Int64
@@ -36,11 +37,11 @@ func (s *sharedTB) Cleanup(f func()) { s.ends = append(s.ends, f) }
 var whole = &sharedTB{}
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	for _, f := range whole.ends {
-		f()
-	}
-	os.Exit(code)
+	os.Exit(trial.Main(m, func() {
+		for _, f := range whole.ends {
+			f()
+		}
+	}))
 }
 
 func sharedServer(t testing.TB) *redistest.Server {

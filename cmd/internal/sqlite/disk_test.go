@@ -312,3 +312,12 @@ func (d *disk) store(t testing.TB, set ...string) *Store {
 	s.w = newWriter(conn, newCopier(side, func() error { return file.Sync(vfs.SYNC_DATAONLY) }), "", s.opts.Observe)
 	return s
 }
+
+// leave ends a store on a disk.
+func leave(s *Store) {
+	s.end()
+	s.w.close()
+	_ = s.side.Close()
+	_ = s.conn.Close()
+	_ = s.db.Close()
+}

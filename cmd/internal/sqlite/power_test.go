@@ -175,11 +175,7 @@ func cuts(t *testing.T, seed uint64, rounds int, set ...string) (sum struct{ ans
 		}
 		cancel()
 		loads.Wait()
-		s.end()
-		s.w.close()
-		_ = s.side.Close()
-		_ = s.conn.Close()
-		_ = s.db.Close()
+		leave(s)
 		d.free()
 	}
 	return sum
@@ -287,8 +283,7 @@ func TestSyncFails(t *testing.T) {
 			} else {
 				trial.Tried(t, "F5: EIO on fsync: %d answers before it, the store stops, none lost", len(puts))
 			}
-			s.end()
-			s.w.close()
+			leave(s)
 		})
 	}
 }
@@ -331,8 +326,7 @@ func TestSyncsPerCommit(t *testing.T) {
 				t.Errorf("%.3f syncs a commit, want at most 1.1; %.2f bytes written for one, want at most %.1f", perCommit, amplification, c.amplification)
 			}
 			trial.Tried(t, "B2: %d commits of %d items of %d bytes: %.3f syncs a commit, %.2f bytes written for one stored", commits, c.perCommit, c.size, perCommit, amplification)
-			s.end()
-			s.w.close()
+			leave(s)
 		})
 	}
 }

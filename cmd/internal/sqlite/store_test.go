@@ -268,6 +268,7 @@ func TestCorruptFileIsFatal(t *testing.T) {
 	must(t, errors.Join(err, f.Close()))
 
 	s = openTest(t, testOptions(dir))
+	defer func() { _, _ = s.conn.Close(), s.db.Close() }() // which Close leaves open after a failure
 	must(t, s.Put(ctx, []webhook.Item{testItem("before")}))
 	wantErr(t, "write to the bad page", s.Alive(ctx, "x", time.Now()), ErrFailed)
 	wantErr(t, "later Put", s.Put(ctx, []webhook.Item{testItem("after")}), ErrFailed)

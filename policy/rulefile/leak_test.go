@@ -1,0 +1,10 @@
+package rulefile
+
+import (
+	"os"
+	"testing"
+
+	"teamsdlp/test/trial"
+)
+
+func TestMain(m *testing.M) { os.Exit(trial.Main(m)) }
