@@ -12,6 +12,7 @@ type codeForm struct {
 	known    map[string]bool      // published test values
 	alone    func(v []byte) Level // the most that this value is worth without evidence; nil: no limit
 	capitals bool                 // small letters are something else
+	printed  bool                 // without separators it needs a word
 }
 
 // A coded is one pattern of one detector.
@@ -425,7 +426,10 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 		return
 	}
 	level, with := min(k.Alone, most), k.BareContext
-	if w.printed {
+	switch {
+	case !w.printed && k.code != nil && k.code.printed:
+		level = min(level, Internal)
+	case w.printed:
 		level, with = min(k.Printed, most), k.WithContext
 		why += ", printed grouping"
 	}
@@ -489,6 +493,3 @@ func (ev evidence) rank() int {
 func only(check func([]byte) bool) func([]byte, string) (string, bool) {
 	return func(d []byte, _ string) (string, bool) { return "", check(d) }
 }
-
-// internalBare lets a value stand alone only as it is printed; see codeForm.
-func internalBare([]byte) Level { return Medium }

@@ -20,7 +20,7 @@ var companies = finders{
 	"br-cnpj": {number: &form{
 		min: 14, max: 14, layouts: []string{"\x02\x03\x03\x04\x02"}, gate: "two digits modulo 11", mixed: true, known: set("11222333000181"),
 		check: only(cnpj),
-	}, code: &codeForm{patterns: []string{"XXXXXXXXXXXXXX", "99_XXX_XXX_XXXX_99", "A9_XXX_XXX_XXXX_99", "AA_XXX_XXX_XXXX_99"}, check: cnpjLetters, gate: "two digits modulo 11", known: set("12ABC34501DE35"), capitals: true, alone: internalBare}},
+	}, code: &codeForm{patterns: []string{"XXXXXXXXXXXXXX", "99_XXX_XXX_XXXX_99", "A9_XXX_XXX_XXXX_99", "AA_XXX_XXX_XXXX_99"}, check: cnpjLetters, gate: "two digits modulo 11", known: set("12ABC34501DE35"), capitals: true, printed: true}},
 	"in-gstin": {code: &codeForm{patterns: []string{"99AAAAA9999AXAX"}, check: gstin, gate: "modulo 36"}},
 	"us-ein": {number: &form{
 		min: 9, max: 9, layouts: []string{"\x02\x07"}, gate: "prefix", solid: true,

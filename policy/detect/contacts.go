@@ -80,7 +80,7 @@ func (s *scanner) judgeAddress(from, to int, value string, spelled bool) {
 	case strings.HasSuffix(value, "@thread.skype") || strings.HasSuffix(value, "@unq.gbl.spaces") || strings.HasPrefix(top, "tacv"):
 		s.reject(k.ID, from, to, "a Teams conversation id")
 		return
-	case bytes.HasSuffix(buf[:from], []byte("://")):
+	case s.inUserinfo(from):
 		s.reject(k.ID, from, to, "a user in a URL")
 		return
 	case strings.HasPrefix(value, "git@") && to < len(buf) && buf[to] == ':':
@@ -108,6 +108,19 @@ func (s *scanner) judgeAddress(from, to int, value string, spelled bool) {
 		c.why += "; its signs are spelled out"
 	}
 	s.add(c)
+}
+
+// inUserinfo reports whether a URL starts before from, and its host is not yet
+// reached there: what ends at the '@' is a user's name or password.
+func (s *scanner) inUserinfo(from int) bool {
+	lo := from
+	for lo > 0 && from-lo < maxLocal && !blankByte(s.buf[lo-1]) {
+		lo--
+	}
+	s.work += from - lo
+	before := s.buf[lo:from]
+	i := bytes.LastIndex(before, []byte("://"))
+	return i >= 0 && bytes.IndexByte(before[i+3:], '/') < 0
 }
 
 // documentation reports whether a host is one that is kept for examples (RFC 2606).

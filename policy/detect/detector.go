@@ -91,6 +91,9 @@ type kind struct {
 	byName bool // its tokens are looked for where a word names them
 }
 
+// namesPerson reports whether k is the id of a person whose form says so by itself.
+func (k *kind) namesPerson() bool { return k.Family == "person" && k.Alone >= Medium }
+
 // A finder finds the candidates of a detector and confirms them. A secret whose
 // declaration has its tokens needs none.
 type finder struct {

@@ -18,9 +18,11 @@ type Engine struct {
 	needles *Needles // what their patterns need
 	ids     map[string]bool
 	words   *Keywords
-	sets    [][]uint16 // evidence sets by term; set 0 is of words against
-	labels  []string   // by term, for Why
-	pool    sync.Pool  // of *scanner
+	sets    [][]uint16     // evidence sets by term; set 0 is of words against
+	labels  []string       // by term, for Why
+	terms   map[string]int // by evidenceKey
+	plainID int            // the term "id": of a person's number it says nothing else
+	pool    sync.Pool      // of *scanner
 
 	exact  []*exactSearch // of own
 	groups []*exactGroup
@@ -82,7 +84,8 @@ func New(custom []Detector) (*Engine, []error) {
 		patterns = append(patterns, o.patterns...)
 	}
 	e.needles = NewNeedles(patterns)
-	e.words, e.sets, e.labels = newKeywords(terms.words, true), terms.sets, terms.words
+	e.words, e.sets, e.labels, e.terms = newKeywords(terms.words, true), terms.sets, terms.words, terms.at
+	e.plainID, _ = e.term("id")
 	e.startExact()
 	e.startForms()
 	return e, nil
@@ -98,10 +101,11 @@ type evidenceTerms struct {
 func (t *evidenceTerms) add(set int, words []string) {
 	for _, w := range words {
 		w = strings.ToLower(strings.TrimSpace(w))
-		i, ok := t.at[w]
+		key := evidenceKey(w)
+		i, ok := t.at[key]
 		if !ok {
 			i = len(t.words)
-			t.at[w] = i
+			t.at[key] = i
 			t.words = append(t.words, w)
 			t.sets = append(t.sets, nil)
 		}
@@ -111,10 +115,17 @@ func (t *evidenceTerms) add(set int, words []string) {
 	}
 }
 
+// evidenceKey is what the automaton sees of an evidence word: "sv-nummer" of one
+// detector and "SV Nummer" of another are one word.
+func evidenceKey(w string) string {
+	k := Keywords{loose: true}
+	return string(k.fold(w))
+}
+
 // term returns the number of an evidence word.
 func (e *Engine) term(w string) (int, bool) {
-	i := slices.Index(e.labels, strings.ToLower(strings.TrimSpace(w)))
-	return i, i >= 0
+	i, ok := e.terms[evidenceKey(w)]
+	return i, ok
 }
 
 // Has reports whether the engine has a detector of that id.
@@ -193,6 +204,7 @@ type candidate struct {
 	known      bool
 	hidden     bool // written so that nobody reads it
 	decoded    bool // the span is that of what it was decoded from
+	home       bool // a phone number of the home country's plan
 	dropped    bool // something better overlaps
 }
 
@@ -205,8 +217,16 @@ func (c *candidate) better(b *candidate) bool {
 		cmp.Compare(c.level, b.level),
 		cmp.Compare(c.end-c.start, b.end-b.start),
 		cmp.Compare(b.near(), c.near()),
+		cmp.Compare(truth(c.home), truth(b.home)),
 		cmp.Compare(b.kind.rank, c.kind.rank),
 	) > 0
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // near is how far a candidate's evidence is; far, if there is none.

@@ -19,6 +19,14 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "id der besprechung", "id riunione", "id della riunione", "id de la reunion", "id de reunion", "id da reuniao", "id reuniao", "vergader-id", "vergaderings-id", "mote-id", "motes-id", "mode-id",
 	"id spotkania", "identyfikator spotkania", "toplanti kimligi", "kokouksen tunnus", "会議 id", "会议 id", "会議id", "会议id", "회의 id", "phone conference id", "telefonkonferenz-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
 	"numero de commande", "numero de facture", "numero de pedido", "numero de factura", "ordrenummer", "ordernummer", "fakturanummer", "kundenauftrag", "lieferschein", "artikelnummer", "seriennummer", "teilenummer",
+	"protocolo", "nota fiscal", "rastreio", "codigo de rastreio", "rastreamento", "encomenda", "fatura", "referencia", "numero de serie", "serie", "envio", "seguimiento", "numero de seguimiento", "remesa", "recibo", "factura no", "albaran",
+	"colis", "suivi", "numero de suivi", "envoi", "reference no", "recu", "bon de commande", "livraison", "spedizione", "tracciamento", "riferimento", "numero di serie", "ricevuta", "bolla", "codice articolo", "lotto",
+	"sendung", "paket", "paketnummer", "lieferung", "quittung", "chargennummer", "aktenzeichen", "zending", "pakket", "pakketnummer", "referentie", "bestelnummer", "serienummer", "artikelcode",
+	"bestallning", "arende", "arendenummer", "sparning", "sparningsnummer", "forsandelse", "kvitto", "artikelnr", "ordre", "ordrenr", "sporing", "sporingsnummer", "sak", "saksnummer", "saksnr", "forsendelse", "bestilling", "sagsnummer", "pakke", "kvittering",
+	"tilaus", "tilausnumero", "lasku", "laskunumero", "lahetys", "seurantakoodi", "tuotenumero", "pontun", "reikningur",
+	"numer zamowienia", "przesylka", "numer przesylki", "zgloszenie", "numer zgloszenia", "paragon", "numer seryjny", "objednavka", "cislo objednavky", "zasilka", "cislo zasilky", "zasielka", "rendeles", "szamla", "csomag", "comanda", "colet", "narudzba", "narocilo", "posiljka",
+	"tellimus", "arve", "saadetis", "pasutijums", "rekins", "uzsakymas", "saskaita", "siuntinys", "siparis", "siparis no", "kargo", "kargo takip", "takip no", "fis no", "παραγγελια", "τιμολογιο", "αποστολη", "поръчка", "фактура", "пратка", "замовлення", "рахунок", "посылка", "накладная",
+	"receipt", "receipt no", "receipt number", "consignment", "docket", "voucher", "快递单号", "运单号", "订单编号", "伝票番号", "追跡番号", "問い合わせ番号", "송장번호", "운송장", "배송", "הזמנה", "חשבונית", "pesanan", "faktur", "resi",
 	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호",
 	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
 	"personnummer", "fodselsnummer", "henkilotunnus", "cnp", "oib", "egn", "hetu", "siret", "siren", "vin", "example id", "id", "uid", "user id", "thread id", "message id"}
@@ -96,6 +104,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
 	labelStart, labelEnd, labelled := 0, -1, false
 	otherStart, otherEnd := 0, -1 // of a word that names another kind of value
+	strong := set <= len(s.e.kinds) && s.e.kinds[set-1].namesPerson()
 	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
 		h := s.hits[i]
 		s.work++
@@ -103,7 +112,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 			continue
 		}
 		sets := s.e.sets[h.Term]
-		if sets[0] == 0 && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
+		if sets[0] == 0 && !(h.Term == s.e.plainID && strong) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
 			labelStart, labelEnd, labelled = h.Start, h.End, true
 		}
 		if !has(sets, set) {
@@ -151,6 +160,20 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 func has(sets []uint16, set int) bool {
 	for _, x := range sets {
 		if int(x) == set {
+			return true
+		}
+	}
+	return false
+}
+
+// covered reports whether the word of ev is a part of a longer one, of other kinds
+// only.
+func (s *scanner) covered(ev evidence, set int) bool {
+	s = ev.in
+	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End >= ev.at.End })
+	for ; i < len(s.hits) && s.hits[i].End == ev.at.End; i++ {
+		s.work++
+		if s.hits[i].Start < ev.at.Start && !has(s.e.sets[s.hits[i].Term], set) {
 			return true
 		}
 	}

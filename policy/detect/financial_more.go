@@ -13,15 +13,15 @@ var accounts = finders{
 		check: only(anyDigits),
 	}, weak: true},
 	"uk-sort-code-account": {number: &form{
-		min: 6, max: 14, layouts: []string{"\x02\x02\x02", "\x02\x02\x02\x08", "\x06\x08"}, gate: "length", solid: true, mixed: true, seps: "-",
+		min: 6, max: 14, layouts: []string{"\x02\x02\x02", "\x02\x02\x02\x08", "\x06\x08"}, gate: "length", branch: true, solid: true, mixed: true, seps: "-",
 		check: only(sortCode),
 	}, weak: true},
 	"au-bsb-account": {number: &form{
-		min: 6, max: 15, layouts: []string{"\x03\x03", "\x03\x03\x06", "\x03\x03\x07", "\x03\x03\x08", "\x03\x03\x09"}, gate: "length", solid: true, mixed: true, seps: "- ",
+		min: 6, max: 15, layouts: []string{"\x03\x03", "\x03\x03\x06", "\x03\x03\x07", "\x03\x03\x08", "\x03\x03\x09"}, gate: "length", branch: true, solid: true, mixed: true, seps: "- ",
 		check: only(bsb),
 	}, weak: true},
 	"ca-transit-account": {number: &form{
-		min: 8, max: 15, layouts: []string{"\x05\x03", "\x05\x03\x07"}, gate: "length", solid: true, mixed: true,
+		min: 8, max: 15, layouts: []string{"\x05\x03", "\x05\x03\x07"}, gate: "length", branch: true, solid: true, mixed: true,
 		check: only(anyDigits),
 	}, weak: true},
 	"nz-bank-account": {number: &form{

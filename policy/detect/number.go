@@ -20,6 +20,7 @@ type form struct {
 	known         map[string]bool                            // published test values
 	expiry        bool                                       // an expiry date nearby is evidence
 	paren         bool                                       // may hold parentheses: a phone number
+	branch        bool                                       // a branch's number, which that of an account may follow
 	solid         bool                                       // only bare or as it is printed
 	mixed         bool                                       // its print mixes separators
 	seps          string                                     // what it is printed with; empty: any
@@ -269,6 +270,8 @@ type stretch struct {
 	roomy      bool // its groups are as long as those of a phone number
 	paired     bool // its groups are two and three digits: see pairs
 	sized      bool // its groups are as long as in print
+	since      bool // a year stands first: 2006-2007, CVE-2004-0914
+	area       bool // its groups are those that only phone numbers have: see area
 	far        bool // its letters stand apart
 	glued      bool // letters touch it
 	loose      bool // a part of a longer chain, which only a word nearby makes a value
@@ -568,7 +571,7 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 	if x.glued {
 		glue = s.gluedWord(k, x.start, x.end)
 	}
-	if x.glued && !glue.found() && (f.letters != nil || x.layout == irregular) {
+	if x.glued && !glue.found() && (f.letters != nil || x.layout == irregular || k.weak && x.start > 1 && wordBefore(s.buf, x.start-1)) {
 		s.reject(k.ID, x.start, x.end, "part of a word")
 		return
 	}
@@ -599,10 +602,38 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 	if w.level < s.floor && !s.explain {
 		return
 	}
+	if f.branch && w.level >= Low {
+		if from, to := s.account(x.end); to > 0 {
+			value = append(append(s.spare[:0], value...), s.buf[from:to]...)
+			x.end = to
+		}
+	}
 	s.add(candidate{
-		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(),
+		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(), home: f.paren && atHome(detail),
 		why: s.reason(x, ev, w, detail),
 	})
+}
+
+// account returns where the number of an account stands that is named right after
+// a branch's: "20-45-77, account no. 63849201".
+func (s *scanner) account(i int) (from, to int) {
+	const gap, least, most = 24, 6, 10
+	for from = i; from < len(s.buf) && from-i < gap && !isDigit(s.buf[from]); from++ {
+		if s.buf[from] == '\n' || s.buf[from] == '\f' {
+			return 0, 0
+		}
+	}
+	s.work += from - i
+	named := false
+	for _, w := range []string{"acc", "a/c", "konto"} {
+		named = named || bytes.Contains(bytes.ToLower(s.buf[i:from]), []byte(w))
+	}
+	for to = from; to < len(s.buf) && to-from <= most && isDigit(s.buf[to]); to++ {
+	}
+	if !named || to-from < least || to-from > most || to < len(s.buf) && (wordAt(s.buf, to) || tight(s.buf[to]) && to+1 < len(s.buf) && isDigit(s.buf[to+1])) {
+		return 0, 0
+	}
+	return from, to
 }
 
 // goesOn reports whether a letter follows i, at most a dash between: "44134840-W".
@@ -647,6 +678,9 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		base, with = base.lower(), with.lower()
 	}
 	w := weight{level: base}
+	if x.layout == bare && k.Alone <= Low && s.follows(x.end+1, measures) {
+		ev.term = -1 // "routing took 121000248 ns"
+	}
 	if ev.other && !f.expiry && k.Alone < Medium && !(ev.phrase && k.Alone >= Low) {
 		ev.term = -1
 		w.lacks = "it is named as something else"
@@ -704,8 +738,9 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 	return w
 }
 
-// beside is how near a word must be to make bare digits a phone number.
-const beside = 30
+// beside is how near a word must be to make bare digits a phone number, justAfter
+// how near one that follows must be to make one of mere groups.
+const beside, justAfter = 30, 12
 
 // uneven reports whether a value in its printed grouping has separators of
 // several kinds.

@@ -101,7 +101,7 @@ var european = finders{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and modulo 11", seps: "- ",
 		check: only(latvian),
 	}},
-	"uk-utr": {number: &form{min: 10, max: 10, layouts: []string{"\x05\x05"}, gate: "modulo 11", check: only(utr)}},
+	"uk-utr": {number: &form{min: 10, max: 10, layouts: []string{"\x05\x05"}, gate: "ten digits", check: taxReference}},
 	"fr-spi": {number: &form{
 		min: 13, max: 13, layouts: []string{"\x02\x02\x03\x03\x03"}, gate: "modulo 511",
 		check: only(spi),

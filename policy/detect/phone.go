@@ -86,12 +86,17 @@ func national(d []byte, home string) (string, bool) {
 	switch n := len(d); {
 	case american:
 		return byNANP, true
-	case d[0] == '0' && d[1] != '0' && n >= 8 && n <= 11:
+	case d[0] == '0' && d[1] != '0' && n >= 8 && n <= 12:
 		return byTrunk, true
 	case d[0] != '0' && n >= 7 && n <= 11:
 		return byGroup, true
 	}
 	return "", false
+}
+
+// atHome reports whether what a number is told by is the plan of the home country.
+func atHome(detail string) bool {
+	return detail != byNANP && detail != byTrunk && detail != byGroup && detail != byPairs
 }
 
 // dialCode returns the length of the country code that d starts with, and what
@@ -106,7 +111,7 @@ func dialCode(d []byte) (code int, first *[18]uint16) {
 }
 
 // vague are words that are beside many a number that is no phone's.
-var vague = set("number", "contact", "ring", "reach", "reach me", "cell", "portable", "mobil*")
+var vague = set("number", "contact", "ring", "reach", "reach me", "portable")
 
 // weighPhone applies the evidence model to a phone number, of which detail says
 // what it is told by.
@@ -115,13 +120,15 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	if detail == byNANP && x.layout == printed && !x.sized {
 		detail = byGroup
 	}
-	home := detail != byNANP && detail != byTrunk && detail != byGroup && detail != byPairs
+	home := atHome(detail)
 	alone, with := Internal, k.WithContext
 	switch {
 	case x.layout != printed:
 		if home && strings.HasPrefix(detail, byTrunk) {
 			alone = k.Printed
 		}
+	case x.area:
+		alone = k.Printed
 	case detail == byGroup:
 		with = Low
 	case detail != byTrunk || x.roomy || x.sized:
@@ -135,7 +142,10 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	if x.loose && !home && detail != byNANP {
 		word, ev.term = false, -1 // a part of a longer number
 	}
-	if detail == byGroup && word && !ev.header && (vague[s.term(ev)] || x.layout != printed || ev.dist > beside) {
+	if word && vague[s.term(ev)] && s.covered(ev, k.set) {
+		word, ev.term = false, -1 // "account number", "id number"
+	}
+	if detail == byGroup && word && !ev.header && (vague[s.term(ev)] || x.layout != printed || x.lines > 0 || ev.dist > beside || !ev.before && ev.dist > justAfter || x.since) {
 		word = false
 	}
 	switch {
@@ -153,6 +163,10 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		w.lacks = "it is part of a row of numbers"
 	case x.layout != printed && stamp(x.digits):
 		w.lacks = "it looks like a time stamp"
+	case s.named(x.start, x.end):
+		w.lacks = "it is part of a name"
+	case x.start > 0 && (s.buf[x.start-1] == '+' || s.buf[x.start-1] == ':'):
+		w.lacks = "a sign stands before it" // UTC+0200 12345678, fc:01 1318064
 	case s.money(x.start, x.end):
 		w.lacks = "it is an amount"
 	}
@@ -188,15 +202,41 @@ func pairs(g []group, d []byte) bool {
 	return threes <= 1 && !rising && !falling && (threes == 1 || len(g) == 4 && d[0] > '1')
 }
 
+// area reports whether the first digits are an area code in parentheses, as in
+// (11) 2345-6789 and 8 (301) 123-45-67: no other numbers are written like that.
+// "(2012) 1234-5678" is of a paper.
+func area(g []group, d []byte) bool {
+	i := 0
+	if len(g) > 2 && g[0].n == 1 && g[1].sep == parenSep && g[2].sep == parenSep {
+		i = 1
+	}
+	if len(g) < i+2 || g[i+1].sep != parenSep || i == 0 && len(g) > 2 && g[2].sep == parenSep {
+		return false
+	}
+	n := g[i].n
+	return n >= 2 && n <= 5 && (n != 4 || d[i] == '0') && len(d)-n-i >= 6 && len(d) <= 12
+}
+
+// chinese reports whether the groups are those of a Chinese mobile number.
+func chinese(g []group, d []byte) bool {
+	return len(g) == 3 && g[0].n == 3 && g[1].n == 4 && g[2].n == 4 && d[0] == '1' && d[1] >= '3'
+}
+
 // term is the word that ev is of.
 func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
 
 // phoneGroups says whether the groups are those of a phone number.
 func (x *stretch) phoneGroups(g []group, home bool) bool {
-	if len(g) > 6 || dated(x.digits, g) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
+	if len(g) > 6 || dated(x.digits, g) && !(home && len(g) >= 5) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}
-	x.roomy = len(g) >= 3 || g[0].n >= 3 && g[0].n <= 5 && (g[1].n >= 5 || g[0].n <= 4 && g[1].n == 4 && g[1].sep != '-')
+	trunk := x.digits[0] == '0'
+	if trunk && len(x.digits) > 11 && len(g) > 3 {
+		return false // a dump of bytes
+	}
+	x.since = len(g) == 2 && g[0].n == 4 && g[1].sep == '-' && (string(x.digits[:2]) == "19" || string(x.digits[:2]) == "20")
+	x.area = area(g, x.digits) || chinese(g, x.digits)
+	x.roomy = len(g) >= 3 || trunk && g[0].n == 2 && g[1].n >= 7 || g[0].n >= 3 && g[0].n <= 5 && (g[1].n >= 5 || g[0].n <= 4 && g[1].n == 4 && g[1].sep != '-')
 	dots := 0
 	for i, y := range g {
 		switch {
@@ -204,8 +244,8 @@ func (x *stretch) phoneGroups(g []group, home bool) bool {
 			return false
 		case y.sep == '.':
 			dots++
-		case i > 1 && y.sep != g[i-1].sep && g[i-1].sep != parenSep:
-			x.roomy = false // "06 2012 -0500"
+		case i > 1 && y.sep != g[i-1].sep && g[i-1].sep != parenSep && !(trunk && i == 2 && (y.sep == ' ' || g[0].n >= 3 && y.n >= 3)):
+			x.roomy = false // "06 2012 -0500"; "070-123 45 67" and "011 2345-6789" are usual
 		case y.sep == '/' && i > 1:
 			return false
 		}

@@ -90,8 +90,11 @@ func (s *scanner) cardCodes() {
 			continue
 		}
 		i := h.End
-		for i < len(s.buf) && i-h.End < 8 && strings.IndexByte(" :=#is", s.buf[i]) >= 0 {
+		for i < len(s.buf) && i-h.End < labelGap && !isDigit(s.buf[i]) {
 			i++
+		}
+		if i < len(s.buf) && !s.right(h.End, i) {
+			continue
 		}
 		to := i
 		for to < len(s.buf) && to-i < 5 && isDigit(s.buf[to]) {
@@ -350,6 +353,9 @@ func dated(d []byte, g []group) bool {
 		return false
 	}
 	a, b, c := g[0].n, g[1].n, g[2].n
+	if g[1].sep == parenSep || g[2].sep == parenSep {
+		return false
+	}
 	switch {
 	case a == 4 && b <= 2 && c <= 2 && b+c > 2:
 		return (d[0] == '1' && d[1] == '9' || d[0] == '2' && d[1] == '0') && number(d[4:4+b]) <= 12

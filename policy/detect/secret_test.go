@@ -110,7 +110,7 @@ func TestSecrets(t *testing.T) {
 		{"curl -u jo:kR7mX2vQ9 https://x", "secret-curl-credentials 85"}, {"curl -sSL --user \"jo:kR7mX2vQ9\" https://x", "secret-curl-credentials 85"}, {"curl -u jo https://x\nbash -u a:b1c2d3e4", ""}, {"curling -u jo:kR7mX2vQ9", ""},
 		{"machine x.contoso.com login jo password kR7mX2vQ9", "secret-netrc 85"}, {"machine example.com login jo password qwerty77", ""}, {"the machine x login y", ""},
 		{"//r.contoso.com/:_authToken={Aa0:36}", "secret-npmrc 85"}, {"oauth={Aa0:36}", ""}, {"PrivateKey = {b:43}=", "secret-wireguard-key 85"}, {"PublicKey = {b:43}=", ""},
-		{"postgres://app:kR7mX2vQ9@db/x", "url-with-credentials 85"}, {"http://username:p@ssword@x.com", "email 75"}, {"postgres://$USER:$PASS@db", ""},
+		{"postgres://app:kR7mX2vQ9@db/x", "url-with-credentials 85"}, {"http://username:p@ssword@x.com", ""}, {"postgres://$USER:$PASS@db", ""},
 
 		// code that holds none
 		{"\"integrity\": \"sha512-{b:86}==\"", ""}, {"uses: actions/checkout@{h:40}", ""}, {"image: registry/app@sha256:{h:64}", ""}, {"tenant: {h:8}-{h:4}-{h:4}-{h:4}-{h:12}", ""}, {"x-request-id: {h:32}", ""},

@@ -296,6 +296,15 @@ func utr(d []byte) bool {
 	return len(d) == 10 && !same(d) && d[0] == "21987654321"[weighted(d[1:], 6, 7, 8, 9, 10, 5, 4, 3, 2)%11]
 }
 
+// taxReference takes any ten digits for a UK tax reference, as nothing is one
+// without a word for it; a check digit that holds is said.
+func taxReference(d []byte, _ string) (string, bool) {
+	if utr(d) {
+		return "check digit holds", true
+	}
+	return "", !same(d)
+}
+
 // spi checks a French tax number: the last three digits are the others modulo 511.
 func spi(d []byte) bool {
 	return len(d) == 13 && d[0] <= '3' && !same(d) && number(d[:10])%511 == number(d[10:])

@@ -551,10 +551,11 @@ func ehicNumber(d []byte) bool { return d[0] == '8' && d[1] == '0' }
 // ukVATPrefix is ukVAT, of a number with its prefix.
 func ukVATPrefix(s []byte) bool { return len(s) == 11 && allDigits(s[2:]) && ukVAT(s[2:]) }
 
-// passport checks that a number of letters and digits has enough digits.
+// passport checks that a number of letters and digits has enough digits, and the
+// check digit of one that is written with it, as in the machine-readable zone.
 func passport(s []byte) bool {
 	digits, _, _ := mix(string(s))
-	return digits >= 4
+	return digits >= 4 && (len(s) < 10 || icao(s[:9]) == s[9])
 }
 
 // bic checks the country of a bank identifier code.

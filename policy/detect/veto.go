@@ -262,12 +262,15 @@ func dottedQuad(b []byte) bool {
 	return groups == 4 && digits > 0
 }
 
-// dialled reports whether a value is written as North American phone numbers are,
-// with dashes or dots, and could be one.
+// dialled reports whether a value is written as phone numbers are in three groups,
+// and could be one: of North America with dashes or dots, or with a trunk prefix.
 func (s *scanner) dialled(start, end int) bool {
 	b := s.buf[start:end]
-	if len(b) != 12 || b[3] != '-' && b[3] != '.' || b[7] != b[3] {
+	if len(b) != 12 || isDigit(b[3]) || b[7] != b[3] {
 		return false
+	}
+	if b[0] == '0' || b[3] != '-' && b[3] != '.' {
+		return b[0] == '0' && b[1] != '0'
 	}
 	var d [10]byte
 	copy(d[:], b[:3])
@@ -309,6 +312,9 @@ var units = set("units", "unit", "pieces", "pcs", "items", "rows", "records", "l
 	"kb", "mb", "gb", "tb", "ms", "us", "ns", "sec", "secs", "seconds", "minutes", "hours", "days", "km", "kg", "tons", "steps", "points", "samples", "people", "inhabitants", "shares", "downloads",
 	"boxes", "box", "cartons", "pallets", "times", "percent", "st", "stuck", "einheiten", "adet", "ks", "kusov", "unidad", "pecas", "pezzo", "stycken", "antal", "kpl", "sztuk", "штук", "шт", "zeilen", "millionen", "unites", "pieces", "unidades", "pezzi", "stuks", "stk", "szt", "million", "billion", "millions", "billions")
 
+// measures are those units of which no id is followed, whatever word is near it.
+var measures = set("bytes", "kb", "mb", "gb", "tb", "ms", "ns", "rows", "records", "lines", "requests", "downloads", "inhabitants", "zeilen", "lignes", "filas", "righe", "linhas", "regels", "rader", "wierszy")
+
 // counters are the measure words of East Asia.
 const counters = "個个件台枚本冊名人円元ページ条份项次개명원"
 
@@ -322,6 +328,12 @@ func (s *scanner) counted(i int) bool {
 		r, _ := utf8.DecodeRune(buf[i:])
 		return strings.ContainsRune(counters, r)
 	}
+	return s.follows(i, units)
+}
+
+// follows reports whether one of the words stands behind the blank before i.
+func (s *scanner) follows(i int, words map[string]bool) bool {
+	buf := s.buf
 	if i == 0 || i >= len(buf) || buf[i-1] != ' ' {
 		return false
 	}
@@ -338,7 +350,7 @@ func (s *scanner) counted(i int) bool {
 		n += copy(word[n:], foldRune(r))
 		i += size
 	}
-	return n > 1 && (i == len(buf) || !wordAt(buf, i)) && units[string(word[:n])]
+	return n > 1 && (i == len(buf) || !wordAt(buf, i)) && words[string(word[:n])]
 }
 
 // extension reports whether the extension of a phone number is at i: x123.
@@ -377,7 +389,7 @@ func (s *scanner) gluedWord(k *kind, start, end int) evidence {
 	for _, side := range [2][2]int{{from, start}, {end, to}} {
 		for _, w := range k.Words {
 			n, at := gluedTo(buf[side[0]:side[1]], w, side[1] == start)
-			if n == 0 {
+			if n == 0 || k.weak && n < 4 {
 				continue
 			}
 			s.work += n

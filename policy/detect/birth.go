@@ -1,0 +1,150 @@
+package detect
+
+import "unicode/utf8"
+
+// months are the names of months, folded, as dates of birth are written out with
+// them: 5 mars 1985, March 5, 1985, 5. März 1985.
+var months = func() map[string]int {
+	m := map[string]int{}
+	for i, names := range [12][]string{
+		{"january", "jan", "januar", "janner", "janvier", "enero", "janeiro", "gennaio", "januari", "tammikuuta", "stycznia", "ledna"},
+		{"february", "feb", "februar", "feber", "fevrier", "fevr", "febrero", "fevereiro", "febbraio", "februari", "helmikuuta", "lutego", "unora"},
+		{"march", "mar", "marz", "mrz", "mars", "marzo", "marco", "maart", "maaliskuuta", "marca", "brezna"},
+		{"april", "apr", "avril", "abril", "aprile", "huhtikuuta", "kwietnia", "dubna"},
+		{"may", "mai", "mayo", "maio", "maggio", "mei", "maj", "toukokuuta", "maja", "kvetna"},
+		{"june", "jun", "juni", "juin", "junio", "junho", "giugno", "kesakuuta", "czerwca", "cervna"},
+		{"july", "jul", "juli", "juillet", "julio", "julho", "luglio", "heinakuuta", "lipca", "cervence"},
+		{"august", "aug", "aout", "agosto", "augustus", "augusti", "elokuuta", "sierpnia", "srpna"},
+		{"september", "sep", "sept", "septembre", "septiembre", "setembro", "settembre", "syyskuuta", "wrzesnia", "zari"},
+		{"october", "oct", "okt", "oktober", "octobre", "octubre", "outubro", "ottobre", "lokakuuta", "pazdziernika", "rijna"},
+		{"november", "nov", "novembre", "noviembre", "novembro", "marraskuuta", "listopada", "listopadu"},
+		{"december", "dec", "dez", "dezember", "decembre", "diciembre", "dezembro", "dicembre", "desember", "joulukuuta", "grudnia", "prosince"},
+	} {
+		for _, n := range names {
+			m[n] = i + 1
+		}
+	}
+	return m
+}()
+
+func init() {
+	seen := map[string]bool{}
+	for name := range months {
+		if head := name[:3]; !seen[head] {
+			seen[head] = true
+			on(head, true, (*scanner).monthNamed)
+		}
+	}
+	// The heads of names that do not fold to themselves.
+	for _, head := range []string{"jän", "fév", "mär", "aoû", "kes", "hei", "paź", "úno", "bře", "kvě", "čer", "září", "říj"} {
+		on(head, true, (*scanner).monthNamed)
+	}
+}
+
+// monthNamed looks for a date of birth around the name of a month, of which
+// buf[start:end] is the head: a word for birth is near, a day stands before or
+// after it, and then a year.
+func (s *scanner) monthNamed(start, _ int) {
+	buf := s.buf
+	var word [16]byte
+	n, i := 0, start
+	for i < len(buf) && n+utf8.UTFMax < len(word) && wordAt(buf, i) && !isDigit(buf[i]) {
+		r, size := utf8.DecodeRune(buf[i:])
+		n += copy(word[n:], foldRune(r))
+		i += size
+	}
+	month := months[string(word[:n])]
+	if month == 0 || i < len(buf) && isLetter(buf[i]) {
+		return
+	}
+	s.work += i - start
+	from, to, d, y := start, i, 0, 0
+	if j := s.backOver(start, "de"); j > 0 && isDigit(buf[j-1]) {
+		d, from = s.numberBefore(j)
+	}
+	after, next := s.numberAfter(s.over(i, "de"))
+	if d == 0 {
+		d = after
+		after, next = s.numberAfter(s.over(next, "st", "nd", "rd", "th"))
+	}
+	y, to = after, next
+	if y < 1900 || y > 2025 || !day(y, month, d) {
+		return
+	}
+	k := kinds["date-of-birth"]
+	ev := s.evidence(k.set, k.Within, from, to)
+	if !ev.found() || !ev.full || ev.label {
+		return
+	}
+	s.add(candidate{kind: k, start: from, end: to, level: k.WithContext, value: string(buf[from:to]), why: "a date; " + s.tell(ev), evidence: true, dist: ev.rank()})
+}
+
+// backOver returns where what stands before i ends, blanks, points and one of the
+// words left out.
+func (s *scanner) backOver(i int, words ...string) int {
+	for n := 0; i > 0 && n < 6; n++ {
+		switch c := s.buf[i-1]; {
+		case c == ' ' || c == '.' || c == '-':
+			i--
+			continue
+		}
+		done := true
+		for _, w := range words {
+			if i > len(w) && matches(s.buf[i-len(w):i], w, true) && s.buf[i-len(w)-1] == ' ' {
+				i, done = i-len(w), false
+			}
+		}
+		if done {
+			return i
+		}
+	}
+	return i
+}
+
+// over returns where what stands behind i starts, blanks, points and one of the
+// words left out.
+func (s *scanner) over(i int, words ...string) int {
+	for n := 0; i < len(s.buf) && n < 6; n++ {
+		switch c := s.buf[i]; {
+		case c == ' ' || c == '.' || c == ',' || c == '-':
+			i++
+			continue
+		}
+		done := true
+		for _, w := range words {
+			if i+len(w) < len(s.buf) && matches(s.buf[i:i+len(w)], w, true) && !isAlnum(s.buf[i+len(w)]) {
+				i, done = i+len(w), false
+			}
+		}
+		if done {
+			return i
+		}
+	}
+	return i
+}
+
+// numberBefore reads the number of at most two digits that ends at i, and where it
+// starts; 0 if there is none.
+func (s *scanner) numberBefore(i int) (n, from int) {
+	from = i
+	for from > 0 && i-from < 3 && isDigit(s.buf[from-1]) {
+		from--
+	}
+	if i-from > 2 || from > 0 && (wordBefore(s.buf, from) || s.buf[from-1] == '.' || s.buf[from-1] == '-') {
+		return 0, i
+	}
+	return number(s.buf[from:i]), from
+}
+
+// numberAfter reads the number of at most four digits at i, and where it ends; 0 if
+// there is none.
+func (s *scanner) numberAfter(i int) (n, to int) {
+	to = i
+	for to < len(s.buf) && to-i < 5 && isDigit(s.buf[to]) {
+		to++
+	}
+	if to == i || to-i > 4 {
+		return 0, i
+	}
+	return number(s.buf[i:to]), to
+}

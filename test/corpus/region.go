@@ -1,0 +1,79 @@
+package corpus
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// localLabels are what people of a type's country write before a number that is an
+// order, a parcel or a case.
+var localLabels = map[string][]string{
+	"br-cpf": {"pedido", "protocolo", "nota fiscal", "código de rastreio"}, "pt-nif": {"encomenda", "fatura", "referência"}, "es-nie": {"referencia", "número de serie", "pedido", "envío"},
+	"be-nn": {"colis", "bestelling", "commande", "pakket"}, "se-pnr": {"beställning", "ärende", "spårningsnummer", "fraktsedel, order"}, "no-fnr": {"ordre", "sporingsnummer", "saksnummer"},
+	"dk-cpr": {"ordre", "sagsnummer", "bestilling", "forsendelse"}, "pl-pesel": {"numer przesyłki", "zgłoszenie", "zamówienie", "paragon"}, "cz-sk-rc": {"objednávka", "číslo zásilky"},
+	"hr-oib": {"narudžba", "pošiljka"}, "ro-cnp": {"comanda", "colet"}, "gr-amka": {"παραγγελία", "αποστολή"}, "ee-ik": {"tellimus", "saadetis", "arve"}, "tr-tckn": {"sipariş no", "kargo takip", "takip no"},
+	"de-steuer-id": {"Sendung", "Paketnummer", "Aktenzeichen", "Quittung"}, "at-svnr": {"Sendung", "Lieferung", "Auftragsnummer"}, "ru-snils": {"заказ", "накладная"}, "jp-my-number": {"伝票番号", "追跡番号"}, "cn-ric": {"快递单号", "运单号"},
+}
+
+// phoneVerbs ask to be called, in the language of the country's numbers.
+var phoneVerbs = []struct{ region, says string }{
+	{"ES", "llámame al %s"}, {"ES", "mi número es el %s"}, {"FR", "appelez-moi au %s"}, {"FR", "je suis joignable au %s"}, {"IT", "chiamami al %s"}, {"IT", "il mio numero: %s"}, {"NL", "bel me op %s"},
+	{"NL", "mijn nummer is %s"}, {"DE", "meine Handynummer ist %s"}, {"DE", "bitte anrufen: %s"}, {"PL", "zadzwoń pod %s"}, {"SE", "ring mig på %s"}, {"CH", "Natel %s"}, {"BR", "me liga no celular %s"}, {"IN", "my number is %s"},
+	{"AU", "my mobile number is %s"}, {"GB", "phone number %s"}, {"US", "call me at %s"}, {"JP", "電話は %s です"},
+}
+
+// loneNumbers are national numbers whose print no other numbers have.
+var loneNumbers = []string{"(11) 2N##-####", "(11) 9N###-####", "(0221) N##-###", "(02) N###-####", "(0#1) N######", "070-1N# ## ##", "08-6N# ## ##", "011 4N##-####", "03-3N##-####", "020 7N## ####", "06-N#######", "02 N#######", "13# N### ####", "8 (495) N##-##-##", "0412 N## ###", "06 N# ## ## ##", "0151 N#######"}
+
+// births are dates of birth as they are written out.
+var births = []struct{ says, date string }{
+	{"date of birth: %s", "12 August 19##"}, {"she was born on %s", "March 5th, 19##"}, {"DOB %s", "05-Mar-19##"}, {"geboren am %s", "3. Juli 19##"}, {"geboren am %s", "17. März 19##"}, {"né le %s", "5 mars 19##"},
+	{"née le %s", "14 août 19##"}, {"nacido el %s", "23 de noviembre de 19##"}, {"fecha de nacimiento: %s", "2 de enero de 19##"}, {"nato il %s", "9 maggio 19##"}, {"nascido em %s", "7 de fevereiro de 19##"},
+	{"geboren op %s", "21 oktober 19##"}, {"född %s", "8 juni 19##"}, {"født den %s", "30. desember 19##"}, {"data urodzenia: %s", "11 września 19##"}, {"birthday: %s", "April 2, 19##"},
+}
+
+// regionRows are rows of what is particular to countries and to how their people
+// write.
+func regionRows() []Row {
+	around := func(g *gen, says, marked string) string {
+		return fmt.Sprintf(says, marked) + g.one("", ".", ", "+g.one("thanks", "ok?", "merci", "danke"))
+	}
+	return []Row{
+		{Name: "local-labels", Kind: Noise, About: "beställning 7412165800, ordre 17027134467: an order or parcel, in the language of the type's country", types: slices.Sorted(maps.Keys(localLabels)),
+			build: func(g *gen, t *baseType, i int) Case {
+				v := t.make(g)
+				s := v.compact()
+				if i%2 == 1 && t.id != "jp-my-number" {
+					s = v.printed()
+				}
+				return g.silent(localLabels[t.id][i%len(localLabels[t.id])]+g.one(" ", ": ", " nr ")+s, "a label says what the number is")
+			}},
+		{Name: "measures", Kind: Noise, About: "routing took 121000248 ns: a measure, beside a word for something else", types: []string{"us-aba-routing", "us-npi", "nl-bsn", "au-tfn", "uk-nhs"}, build: func(g *gen, t *baseType, i int) Case {
+			return g.silent(g.word(t)+g.one(" lookup took ", " table has ", " import: ")+t.make(g).compact()+" "+g.one("ns", "ms", "bytes", "rows", "records", "requests"), "a measure")
+		}},
+		{Name: "phone-verbs", Kind: Plain, About: "llámame al 612 345 678: where no home country is known, a word for calling", types: []string{"phone-national"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
+			v := phoneVerbs[i%len(phoneVerbs)]
+			d := diallings[slices.IndexFunc(diallings, func(d dialling) bool { return d.region == v.region })]
+			html := g.coin()
+			return Case{HTML: html, Body: g.chat(escape(around(g, v.says, mark(g.dial(g.one(d.national...)))), html), html), Reason: "somebody is to be called",
+				Want: []Span{{Detector: t.id, Least: 65, Most: 75}}}
+		}},
+		{Name: "phone-print", Kind: Plain, About: "(11) 2345-6789, 070-123 45 67, 131 2345 6789: print that only telephone numbers have", types: []string{"phone-national"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
+			html := g.coin()
+			return Case{HTML: html, Body: g.chat(escape(around(g, g.one("here you are: %s", "%s", "after lunch %s"), mark(g.dial(loneNumbers[i%len(loneNumbers)]))), html), html), Reason: "grouped as only telephone numbers are",
+				Want: []Span{{Detector: t.id, Least: 65, Most: 75}}}
+		}},
+		{Name: "births", Kind: Plain, About: "né le 5 mars 1985, born March 5th, 1985", types: []string{"date-of-birth"}, times: 2, build: func(g *gen, t *baseType, i int) Case {
+			b := births[i%len(births)]
+			html := g.coin()
+			return Case{HTML: html, Body: g.chat(escape(around(g, b.says, mark(g.dial(b.date))), html), html), Reason: "a date written out, and a word for birth",
+				Want: []Span{{Detector: t.id, Least: 75, Most: 75}}}
+		}},
+		{Name: "branch-and-account", Kind: Plain, About: "sort code 20-45-77, account no. 63849201", types: []string{"uk-sort-code-account"}, build: func(g *gen, t *baseType, i int) Case {
+			s := g.word(t) + " " + mark(g.number(2)+"-"+g.number(2)+"-"+g.number(2)+g.one(", account ", " acc no: ", ", account number ", " a/c ")+g.number(8))
+			html := g.coin()
+			return Case{HTML: html, Body: g.chat(escape(s, html), html), Reason: "a branch, and the account that is named after it", Want: []Span{{Detector: t.id, Least: 75, Most: 75}}}
+		}},
+	}
+}
