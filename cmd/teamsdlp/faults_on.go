@@ -42,6 +42,13 @@ func (i faultyInbox) Put(ctx context.Context, items []webhook.Item) error {
 		time.AfterFunc(200*time.Millisecond, func() { _ = i.Inbox.Put(later, items) })
 		return nil
 	}
+	if faults.On(faults.Leak) {
+		for range items {
+			if f, err := os.Open(os.DevNull); err == nil {
+				go func() { defer f.Close(); select {} }()
+			}
+		}
+	}
 	err := i.Inbox.Put(ctx, items)
 	if faults.On(faults.AckWhenFull) && errors.Is(err, webhook.ErrFull) {
 		return nil

@@ -45,6 +45,7 @@ const (
 	ForgetUnfinished Mutation = "forget-unfinished" // what was decided is not taken up again
 	MigrateInPieces  Mutation = "migrate-in-pieces" // the schema's number is committed before its step
 	OpenNewer        Mutation = "open-newer"        // a file of a newer release is written to
+	Leak             Mutation = "leak"              // each notification leaves a goroutine and an open file
 	RenewLate        Mutation = "renew-late"        // subscriptions are renewed in their last hour alone
 	RenewOnce        Mutation = "renew-once"        // a renewal that was refused is not tried again
 	NoGap            Mutation = "no-gap"            // what was not covered is not recorded
