@@ -37,7 +37,8 @@ type Judging struct {
 	keyed    bool
 	hits     map[int][]detect.Hit // by Keywords.index, by where they end
 	hay      detect.Haystack
-	patterns []patternResult  // by Regex.index; empty until needed
+	sifted   bool             // it is known which patterns could match
+	patterns []patternResult  // by Regex.index; empty if none could
 	possible []bool           // whether a pattern could match at all
 	rules    []RuleVerdict    // of the verdict; used again
 	still    bool             // rules are the set's quiet ones, but for those that are open or scoped
@@ -130,6 +131,9 @@ func (j *Judging) anyHits() bool {
 
 // anyPattern reports whether a pattern of any rule matches.
 func (j *Judging) anyPattern() bool {
+	if !j.couldMatch() {
+		return false
+	}
 	for i := range j.set.patterns {
 		if len(j.placesAt(i)) > 0 {
 			return true
@@ -143,14 +147,22 @@ func (j *Judging) regexMatches(r *Regex) bool { return len(j.placesOf(r)) > 0 }
 // placesOf returns where r matches.
 func (j *Judging) placesOf(r *Regex) [][]int { return j.placesAt(r.index) }
 
-func (j *Judging) placesAt(index int) [][]int {
-	if j.m.Text == nil {
-		return nil
-	}
-	if len(j.patterns) == 0 {
+// couldMatch reports whether a pattern of any rule could match the text at all.
+func (j *Judging) couldMatch() bool {
+	if !j.sifted && j.m.Text != nil {
+		j.sifted = true
 		j.hay.Reset(j.m.Text.Bytes())
-		j.patterns = append(j.patterns, j.set.unsearched...)
-		j.possible = j.set.needles.Find(&j.hay, j.possible)
+		var some bool
+		if j.possible, some = j.set.needles.Find(&j.hay, j.possible); some {
+			j.patterns = append(j.patterns, j.set.unsearched...)
+		}
+	}
+	return len(j.patterns) > 0
+}
+
+func (j *Judging) placesAt(index int) [][]int {
+	if !j.couldMatch() {
+		return nil
 	}
 	got := &j.patterns[index]
 	if !got.done && j.possible[index] {

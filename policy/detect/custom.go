@@ -7,9 +7,17 @@ func (s *scanner) custom() {
 	if len(s.e.own) == 0 {
 		return
 	}
-	s.hay.Reset(s.buf)
-	s.possible = s.e.needles.Find(&s.hay, s.possible)
+	if s.tallies {
+		s.hay.looked = true // run has taken note of all digits
+	} else {
+		s.hay.Reset(s.buf)
+	}
+	var some bool
+	s.possible, some = s.e.needles.Find(&s.hay, s.possible)
 	s.work += len(s.buf)
+	if !some {
+		return
+	}
 	n := 0
 	for _, o := range s.e.own {
 		possible := s.possible[n : n+len(o.patterns)]

@@ -113,3 +113,51 @@ func TestLayouts(t *testing.T) {
 		}
 	}
 }
+
+// Needles finds every fixed text wherever it stands, and nothing else.
+func TestNeedles(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same every time
+	word := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "abAB1-"[r.IntN(6)]
+		}
+		return string(b)
+	}
+	found := 0
+	for range 3000 {
+		var patterns []*Pattern
+		var texts []literal
+		for range 1 + r.IntN(6) {
+			l := literal{text: word(2 + r.IntN(5)), fold: r.IntN(2) == 0}
+			if l.fold {
+				l.text = strings.ToLower(l.text)
+			}
+			texts, patterns = append(texts, l), append(patterns, &Pattern{any: []literal{l}})
+		}
+		var h Haystack
+		h.Reset([]byte(word(r.IntN(40))))
+		got, some := NewNeedles(patterns).Find(&h, nil)
+		any := false
+		for i, l := range texts {
+			in := string(h.text)
+			if l.fold {
+				in = strings.ToLower(in)
+			}
+			want := strings.Contains(in, l.text)
+			if got[i] != want {
+				t.Fatalf("%q (in any case: %t) in %q: %t", l.text, l.fold, h.text, got[i])
+			}
+			if want {
+				any = true
+				found++
+			}
+		}
+		if some != any {
+			t.Fatalf("some of %v in %q: %t", texts, h.text, some)
+		}
+	}
+	if found < 500 {
+		t.Errorf("only %d were found", found)
+	}
+}

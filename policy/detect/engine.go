@@ -180,6 +180,10 @@ func (e *Engine) scan(t *extract.Text, o Options, explain bool) ([]Match, []Reje
 	s := e.pool.Get().(*scanner)
 	defer e.pool.Put(s)
 	s.start(e, t, o, explain)
+	if len(e.needles.digits) > 0 {
+		s.hay.Reset(s.buf)
+		s.tallies = true
+	}
 	s.run()
 	s.custom()
 	s.exactData()

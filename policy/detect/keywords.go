@@ -24,6 +24,7 @@ type Keywords struct {
 	loose bool        // for evidence: digits end a word, '-' and '_' are blanks
 
 	starts, inWord [utf8.RuneSelf]bool // bytes that a term starts with; that are part of words
+	heads          *threes             // what terms start with; nil where that would turn little away
 }
 
 // A term is one folded word or phrase.
@@ -86,6 +87,9 @@ func (k *Keywords) automate(terms []string) {
 		folded = append(folded, f)
 	}
 	k.auto.build(folded)
+	if !k.loose {
+		k.heads = headsOf(folded)
+	}
 	for c := range byte(utf8.RuneSelf) {
 		k.starts[c] = k.auto.next(0, lowered[c]) != 0
 		k.inWord[c] = k.wordly(rune(c))
@@ -210,11 +214,25 @@ func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 // skip returns where the next term could start: at a byte that starts one, or
 // beyond ASCII. A term that starts with a letter starts where a word does.
 func (k *Keywords) skip(buf []byte, i int) int {
+	if k.heads != nil {
+		for ; i+10 <= len(buf); i += 8 {
+			if !k.heads.clear(buf[i:]) {
+				if at := k.next(buf, i, i+8); at < i+8 {
+					return at
+				}
+			}
+		}
+	}
+	return k.next(buf, i, len(buf))
+}
+
+// next returns the first of the bytes from i up to end at which a term could start.
+func (k *Keywords) next(buf []byte, i, end int) int {
 	before := byte(' ')
 	if i > 0 && buf[i-1] < utf8.RuneSelf {
 		before = buf[i-1]
 	}
-	for ; i < len(buf); i++ {
+	for ; i < end; i++ {
 		c := buf[i]
 		if c >= utf8.RuneSelf {
 			break
@@ -225,6 +243,36 @@ func (k *Keywords) skip(buf []byte, i int) int {
 		before = c
 	}
 	return i
+}
+
+// mostHeads is up to how many terms are told by what they start with: more would have
+// most stretches of a text looked at.
+const mostHeads = 400
+
+// headsOf returns the bytes that terms start with, three each; nil if there are too
+// many, or one is too short.
+func headsOf(terms [][]byte) *threes {
+	if len(terms) > mostHeads {
+		return nil
+	}
+	h := new(threes)
+	for _, t := range terms {
+		if len(t) < 2 {
+			return nil
+		}
+		var open [3][]byte // what may stand in a text for each byte
+		for i := range open {
+			switch {
+			case i >= len(t), i > 0 && open[i-1] == nil, i == 2 && t[1] == ' ': // after one blank there may be more
+			case t[i] == ' ':
+				open[i] = []byte(" \n\t\f")
+			default:
+				open[i] = t[i : i+1]
+			}
+		}
+		h.add(open, func(uint32) {})
+	}
+	return h
 }
 
 // whole reports whether buf[start:end] stands as a word where m asks for one.

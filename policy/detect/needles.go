@@ -1,13 +1,77 @@
 package detect
 
+import "encoding/binary"
+
+// A threes is a set of three bytes in a row, letters of both cases being one. It may
+// hold more than was added, but few.
+type threes [threeBits / 64]uint64
+
+const threeBits = 1 << 15
+
+// folding makes letters of both cases one in each byte; what else it makes one does
+// not matter.
+const folding = 0x2020202020202020
+
+// threeHash hashes the lowest three bytes of x, which are folded.
+func threeHash(x uint64) uint32 { return uint32(x&0xFFFFFF) * 0x9E3779B1 >> 17 }
+
+// has has its lowest bit set if the lowest three bytes of x, which are folded, are in t.
+func (t *threes) has(x uint64) uint64 {
+	h := threeHash(x)
+	return t[h>>6] >> (h & 63)
+}
+
+// clear reports whether the first eight bytes of b start none of t, and are ASCII
+// like the two that follow.
+func (t *threes) clear(b []byte) bool {
+	x, y := binary.LittleEndian.Uint64(b), uint64(binary.LittleEndian.Uint16(b[8:]))
+	if (x|y)&0x8080808080808080 != 0 {
+		return false
+	}
+	x, y = x|folding, y|folding
+	return (t.has(x)|t.has(x>>8)|t.has(x>>16)|t.has(x>>24)|t.has(x>>32)|t.has(x>>40)|t.has(x>>48|y<<16)|t.has(x>>56|y<<8))&1 == 0
+}
+
+// add adds the bytes of which each is one of those in its place; nil stands for any.
+// It calls each with the hashes of what it adds.
+func (t *threes) add(of [3][]byte, each func(hash uint32)) {
+	for i, some := range of {
+		if some == nil {
+			of[i] = everyByte[:]
+		}
+	}
+	for _, a := range of[0] {
+		for _, b := range of[1] {
+			for _, c := range of[2] {
+				h := threeHash(uint64(a) | uint64(b)<<8 | uint64(c)<<16 | folding)
+				t[h>>6] |= 1 << (h & 63)
+				each(h)
+			}
+		}
+	}
+}
+
+var everyByte = func() (t [256]byte) {
+	for i := range t {
+		t[i] = byte(i)
+	}
+	return t
+}()
+
 // Needles finds in one pass which of many patterns could match a text at all: those
-// whose fixed text occurs. It is immutable and safe for concurrent use.
+// whose fixed text occurs, or so many digits in a row. It is immutable and safe for
+// concurrent use.
+//
+// A text is known by three of its bytes. Only the threes that start at every other
+// byte are looked at, so each text is listed by two, side by side: one of them is
+// looked at wherever it stands.
 type Needles struct {
-	pairs *[1 << 10]uint64 // a bit for each pair of bytes that some text holds, in 5 + 5 bits, folded
-	exact [256][]needle    // by a hash of the pair
-	loose []int            // patterns that have no fixed text
-	n     int
-	texts int
+	threes threes
+	exact  [256][]needle // by a part of the same hash
+	texts  int
+	digits []digitNeed
+	loose  []int // patterns that have neither
+	n      int
 }
 
 // A needle is one fixed text of a pattern.
@@ -15,20 +79,27 @@ type needle struct {
 	pattern int
 	text    string
 	fold    bool
-	pair    int // where in text its rarest pair is
+	three   int // where in text its three bytes are: before or after it, in part, where it is short
 }
+
+// A digitNeed is a pattern that so many digits in a row must occur for.
+type digitNeed struct{ pattern, digits int }
 
 // NewNeedles makes a search for patterns.
 func NewNeedles(patterns []*Pattern) *Needles {
-	n := &Needles{pairs: new([1 << 10]uint64), n: len(patterns)}
+	n := &Needles{n: len(patterns)}
 	for i, p := range patterns {
 		switch {
 		case p.shape != nil && p.shape.text != "":
-			n.add(needle{i, p.shape.text, p.shape.fold, 0})
+			n.add(needle{pattern: i, text: p.shape.text, fold: p.shape.fold})
 		case len(p.any) > 0:
 			for _, l := range p.any {
-				n.add(needle{i, l.text, l.fold, 0})
+				n.add(needle{pattern: i, text: l.text, fold: l.fold})
 			}
+		case p.shape != nil:
+			n.digits = append(n.digits, digitNeed{i, p.shape.digits})
+		case p.digits > 0:
+			n.digits = append(n.digits, digitNeed{i, p.digits})
 		default:
 			n.loose = append(n.loose, i)
 		}
@@ -54,58 +125,100 @@ var rarity = func() (t [256]int) {
 	return t
 }()
 
+// add lists x by the two threes, side by side, that are the rarer.
 func (n *Needles) add(x needle) {
-	best := -1
-	for i := 0; i+1 < len(x.text); i++ {
-		if r := rarity[x.text[i]] + rarity[x.text[i+1]]; r > best {
-			best, x.pair = r, i
+	n.texts++
+	if len(x.text) == 2 {
+		x.three = -1
+	}
+	rare := func(at int) (sum int) {
+		for i := max(at, 0); i < min(at+3, len(x.text)); i++ {
+			sum += rarity[x.text[i]]
+		}
+		return sum
+	}
+	for i, best := x.three, -1; i+4 <= max(len(x.text), x.three+4); i++ {
+		if r := min(rare(i), rare(i+1)); r > best {
+			best, x.three = r, i
 		}
 	}
-	a, b := folded20(x.text[x.pair]), folded20(x.text[x.pair+1])
-	k := pairKey(a, b)
-	n.pairs[k>>6] |= 1 << (k & 63)
-	n.exact[pairHash(a, b)] = append(n.exact[pairHash(a, b)], x)
-	n.texts++
+	for range 2 {
+		n.list(x)
+		x.three++
+	}
 }
 
-// folded20 makes letters of both cases one; what else it makes one does not matter.
-func folded20(c byte) byte { return c | 0x20 }
-
-func pairKey(a, b byte) uint { return uint(a)<<8 | uint(b) }
-
-func pairHash(a, b byte) byte { return a*31 ^ b }
+// list lists x by its three bytes; one that lies outside its text may be any.
+func (n *Needles) list(x needle) {
+	var of [3][]byte
+	for i := range of {
+		if at := x.three + i; at >= 0 && at < len(x.text) {
+			of[i] = []byte{x.text[at]}
+		}
+	}
+	n.threes.add(of, func(h uint32) {
+		if list := n.exact[h>>7]; len(list) == 0 || list[len(list)-1] != x {
+			n.exact[h>>7] = append(list, x)
+		}
+	})
+}
 
 // Find says of each pattern whether it could match h, in out if that is large
-// enough.
-func (n *Needles) Find(h *Haystack, out []bool) []bool {
+// enough. some: at least one could.
+func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 	if cap(out) < n.n {
 		out = make([]bool, n.n)
 	}
 	out = out[:n.n]
 	clear(out)
 	for _, i := range n.loose {
-		out[i] = true
+		out[i], some = true, true
 	}
-	if n.texts == 0 || len(h.text) < 2 {
-		return out
-	}
-	key := pairKey(0, folded20(h.text[0]))
-	for i, c := range h.text[1:] {
-		key = key<<8&0xFF00 | uint(c|0x20)
-		if n.pairs[key>>6&1023]&(1<<(key&63)) != 0 {
-			n.check(h.text, i, out)
+	if len(n.digits) > 0 {
+		longest := h.longestRun()
+		for _, d := range n.digits {
+			if d.digits <= longest {
+				out[d.pattern], some = true, true
+			}
 		}
 	}
-	return out
+	if n.texts == 0 {
+		return out, some
+	}
+	text := h.text
+	for ; len(text) >= 10; text = text[8:] {
+		x := binary.LittleEndian.Uint64(text) | folding
+		y := uint64(binary.LittleEndian.Uint16(text[8:]))<<16 | folding | x>>48
+		if t := &n.threes; (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 == 0 {
+			continue
+		}
+		i := len(h.text) - len(text)
+		for k, three := range [4]uint64{x, x >> 16, x >> 32, y} {
+			some = n.check(h.text, i+2*k, three, out) || some
+		}
+	}
+	for i := len(h.text) - len(text); i < len(h.text); i += 2 {
+		var last [8]byte
+		copy(last[:], h.text[i:])
+		some = n.check(h.text, i, binary.LittleEndian.Uint64(last[:])|folding, out) || some
+	}
+	return out, some
 }
 
-// check marks the patterns whose text stands around the pair at i.
-func (n *Needles) check(text []byte, i int, out []bool) {
-	for _, x := range n.exact[pairHash(folded20(text[i]), folded20(text[i+1]))] {
-		from := i - x.pair
+// check marks the patterns whose text stands around the three bytes at i. It reports
+// whether there are any.
+func (n *Needles) check(text []byte, i int, three uint64, out []bool) (some bool) {
+	if n.threes.has(three)&1 == 0 {
+		return false
+	}
+	for _, x := range n.exact[threeHash(three)>>7] {
+		from := i - x.three
 		if out[x.pattern] || from < 0 || from+len(x.text) > len(text) {
 			continue
 		}
-		out[x.pattern] = matches(text[from:from+len(x.text)], x.text, x.fold)
+		if matches(text[from:from+len(x.text)], x.text, x.fold) {
+			out[x.pattern], some = true, true
+		}
 	}
+	return some
 }

@@ -474,10 +474,15 @@ func wordAt(buf []byte, i int) bool {
 
 // wordBefore reports the same of what stands before i.
 func wordBefore(buf []byte, i int) bool {
-	c := buf[i-1]
-	if c < utf8.RuneSelf {
+	if c := buf[i-1]; c < utf8.RuneSelf {
 		return isAlnum(c)
 	}
+	return foreignBefore(buf, i)
+}
+
+// foreignBefore is wordBefore beyond ASCII.
+func foreignBefore(buf []byte, i int) bool {
+	c := buf[i-1]
 	for j := i - 1; j > 0 && i-j < utf8.UTFMax && !utf8.RuneStart(c); j-- {
 		c = buf[j-1]
 	}
@@ -867,7 +872,12 @@ func (s *scanner) iban(i int, spaced bool) {
 			return
 		}
 		gap = 0
-		if len(v) == 2 {
+		switch len(v) {
+		case 4:
+			if !isDigit(v[2]) || !isDigit(v[3]) {
+				return
+			}
+		case 2:
 			if want = int(ibanLengths[v[0]-'A'][v[1]-'A']); want == 0 {
 				return
 			}
@@ -875,7 +885,7 @@ func (s *scanner) iban(i int, spaced bool) {
 	}
 	s.work += j - i
 	k := kinds["iban"]
-	if len(v) < want || !isDigit(v[2]) || !isDigit(v[3]) {
+	if len(v) < want {
 		return
 	}
 	if !iban(v) {
@@ -913,10 +923,13 @@ func (s *scanner) iban(i int, spaced bool) {
 	s.add(c)
 }
 
+// fiscalLetters is how many letters an Italian tax code starts with.
+const fiscalLetters = 6
+
 // fiscal looks for an Italian tax code whose first digit is at i.
 func (s *scanner) fiscal(i int) {
 	buf := s.buf
-	from := i - 6
+	from := i - fiscalLetters
 	if from < 0 || from+16 > len(buf) || from > 0 && wordBefore(buf, from) || from+16 < len(buf) && wordAt(buf, from+16) {
 		return
 	}

@@ -76,7 +76,8 @@ type Haystack struct {
 	folded   bool
 	digits   []stretchOf // of the text
 	long     []stretchOf // those of at least longRun
-	looked   bool
+	longest  int         // of digits
+	looked   bool        // digits are those of the text
 	around   []stretchOf
 	searched int // bytes that expressions were run over
 }
@@ -90,7 +91,7 @@ type stretchOf struct{ from, to int }
 func (h *Haystack) Reset(text []byte) {
 	clear(h.lower) // a haystack outlives its message
 	h.text, h.lower, h.folded = text, h.lower[:0], false
-	h.digits, h.long, h.looked, h.searched = h.digits[:0], h.long[:0], false, 0
+	h.digits, h.long, h.longest, h.looked, h.searched = h.digits[:0], h.long[:0], 0, false, 0
 }
 
 func (h *Haystack) foldedText() []byte {
@@ -131,13 +132,25 @@ func (h *Haystack) runs() []stretchOf {
 			for i < len(h.text) && isDigit(h.text[i]) {
 				i++
 			}
-			h.digits = append(h.digits, stretchOf{from, i})
-			if i-from >= longRun {
-				h.long = append(h.long, stretchOf{from, i})
-			}
+			h.addRun(from, i)
 		}
 	}
 	return h.digits
+}
+
+// addRun takes note of a row of digits.
+func (h *Haystack) addRun(from, to int) {
+	h.digits = append(h.digits, stretchOf{from, to})
+	if to-from >= longRun {
+		h.long = append(h.long, stretchOf{from, to})
+	}
+	h.longest = max(h.longest, to-from)
+}
+
+// longestRun returns how many digits in a row there are somewhere.
+func (h *Haystack) longestRun() int {
+	h.runs()
+	return h.longest
 }
 
 // Find returns the first n matches in h as FindAllSubmatchIndex does, all of them

@@ -27,6 +27,7 @@ type scanner struct {
 	looked   bool     // hits are those of this text
 	present  []uint64 // the sets that hits are of, by bit
 	hay      Haystack
+	tallies  bool   // hay takes note of the digits that run reads
 	possible []bool // of all patterns of a company's detectors
 	aws      bool   // the text speaks of AWS
 	azure    bool   // of Azure
@@ -60,7 +61,7 @@ const maxRejected = 1000
 func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
-	s.looked, s.aws, s.azure, s.pgpass, s.work = false, false, false, false, 0
+	s.looked, s.aws, s.azure, s.pgpass, s.tallies, s.work = false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home = strings.ToUpper(o.RegionHint)
@@ -152,8 +153,13 @@ func (s *scanner) run() {
 	colons := 0  // where groups between colons have been read up to
 	for i := 0; i < len(buf); {
 		switch classes[buf[i]] {
+		case other:
 		case letter:
-			i = s.word(i)
+			if i > 0 && isDigit(buf[i-1]) {
+				i = s.tail(i)
+			} else {
+				i = s.word(i)
+			}
 			continue
 		case digit:
 			end := i + 1
@@ -164,10 +170,15 @@ func (s *scanner) run() {
 			if head {
 				s.digitCodes(i, end)
 			}
+			if s.tallies {
+				s.hay.addRun(i, end)
+			}
 			switch {
 			case i < numbers:
 			case !head && end-i < fewest && end < len(buf) && isLetter(buf[end]) && isLetter(buf[i-1]):
-				s.ibanBefore(i) // inside a hash, a name
+				if i > 1 && !isDigit(buf[i-2]) {
+					s.ibanBefore(i) // inside a hash, a name
+				}
 			default:
 				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
 					s.international(i, i+2)
@@ -217,6 +228,7 @@ func (s *scanner) run() {
 		case angle:
 			if i+1 < len(buf) && buf[i+1] == '<' {
 				i = s.mrz(i)
+				s.tallies = false // the digits of a zone are not read
 				continue
 			}
 			if i+2 < len(buf) && (buf[i+1]|0x20 == 'a') {
@@ -241,18 +253,38 @@ func (s *scanner) run() {
 	s.blobs()
 }
 
-// word reads the letters from i on and returns what follows. The start of a word,
-// and of each hump of a camelCase one, may be that of a secret.
+// word reads the letters from i on, which no digit is before, and returns what
+// follows. The start of a word, and of each hump of a camelCase one, may be that of a
+// secret.
 func (s *scanner) word(i int) int {
 	buf := s.buf
-	if i == 0 || !isDigit(buf[i-1]) {
-		s.trigger(i)
-	}
+	s.trigger(i)
 	start := i
 	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !wordBefore(buf, i)) {
 		s.spelled(i)
 	}
-	lowerBefore := isLower(buf[i])
+	i = s.letters(i)
+	if i-start == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
+		s.spelledEmail(start)
+	}
+	if r := s.row.add(start, i); r.n > 0 {
+		s.seedPhrase(r)
+	}
+	if i < len(buf) && isDigit(buf[i]) {
+		if i-start == fiscalLetters || s.explain {
+			s.fiscal(i)
+		}
+		s.wordCodes(start, i)
+	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !wordAt(buf, i+1)) && digitAfter(buf, i) ||
+		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
+		s.wordCodes(start, i)
+	}
+	return i
+}
+
+// letters returns what follows the letters from i on, and tries each hump of them.
+func (s *scanner) letters(i int) int {
+	buf, lowerBefore := s.buf, isLower(s.buf[i])
 	for i++; i < len(buf); i++ {
 		c := buf[i]
 		if isLower(c) && buf[i-1] < utf8.RuneSelf {
@@ -267,18 +299,19 @@ func (s *scanner) word(i int) int {
 		}
 		lowerBefore = isLower(c)
 	}
-	if i-start == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
-		s.spelledEmail(start)
-	}
+	return i
+}
+
+// tail is word for letters that a digit is before, as in a hash: nothing but a hump
+// starts there.
+func (s *scanner) tail(i int) int {
+	start := i
+	i = s.letters(i)
 	if r := s.row.add(start, i); r.n > 0 {
 		s.seedPhrase(r)
 	}
-	if i < len(buf) && isDigit(buf[i]) {
+	if s.explain && i < len(s.buf) && isDigit(s.buf[i]) {
 		s.fiscal(i)
-		s.wordCodes(start, i)
-	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !wordAt(buf, i+1)) && digitAfter(buf, i) ||
-		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
-		s.wordCodes(start, i)
 	}
 	return i
 }
@@ -302,9 +335,13 @@ func (s *scanner) trigger(i int) {
 		return
 	}
 	k := triggerKey(s.buf[i], s.buf[i+1], s.buf[i+2])
-	if triggered3[k>>6&511]&(1<<(k&63)) == 0 {
-		return
+	if triggered3[k>>6&511]>>(k&63)&1 != 0 {
+		s.triggered(i, k)
 	}
+}
+
+// triggered does what starts with the three bytes at i, whose key is k.
+func (s *scanner) triggered(i, k int) {
 	for t := triggers[k]; t != 0; t = triggerList[t].next {
 		e := &triggerList[t]
 		if len(s.buf)-i >= len(e.text) && matches(s.buf[i:i+len(e.text)], e.text, e.anyCase) {
