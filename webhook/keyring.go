@@ -75,6 +75,9 @@ func (k *Keyring) Reload() error {
 	return nil
 }
 
+// ErrNoKeys is wrapped by errors about a folder that has no pair at all.
+var ErrNoKeys = errors.New("no " + keyPrefix + "<id>" + keySuffix)
+
 func readPairs(dir string) (map[string]keyPair, error) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
@@ -93,7 +96,7 @@ func readPairs(dir string) (map[string]keyPair, error) {
 		}
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("no %s<id>%s in %s", keyPrefix, keySuffix, dir)
+		return nil, fmt.Errorf("%w in %s", ErrNoKeys, dir)
 	}
 	pairs := make(map[string]keyPair)
 	var faults []error

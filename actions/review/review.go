@@ -141,6 +141,11 @@ const (
 	operator = "operator"
 )
 
+// Reserved reports whether the log uses a name for somebody who is no user.
+func Reserved(name string) bool {
+	return slices.Contains([]string{operator, actions.ActorSelf, actions.ActorSender, actions.ActorGraph}, name)
+}
+
 //go:embed templates/*.html static/*
 var files embed.FS
 
@@ -156,7 +161,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = zap.NewNop()
 	}
 	for _, u := range cfg.Users {
-		if slices.Contains([]string{operator, actions.ActorSelf, actions.ActorSender, actions.ActorGraph}, u.Name) {
+		if Reserved(u.Name) {
 			return nil, fmt.Errorf("review: user %q: the log uses this name for somebody else", u.Name)
 		}
 		if u.Name == "" || len(u.Token) < MinToken {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -51,9 +52,24 @@ func (w where) dirs(e *env) (data, keys string, err error) {
 	}
 	cfg, err := config.Load(w.Config, e.getenv)
 	if err != nil {
-		return "", "", fmt.Errorf("%w\nor name the data directory with --data DIR", err)
+		return "", "", configFault(err, "name it with --config FILE, or the data directory with --data DIR")
 	}
 	return cfg.DataDir, cfg.KeysDir, nil
+}
+
+// configFault is an error of config.Load with what to do if there is no file.
+func configFault(err error, mend string) error {
+	if isMissing(err) {
+		return fmt.Errorf("%w (%s)", err, mend)
+	}
+	return err
+}
+
+// isMissing reports whether an error of config.Load is that there is no such file;
+// a file that it names may be missing too.
+func isMissing(err error) bool {
+	var faults config.Faults
+	return errors.Is(err, fs.ErrNotExist) && errors.As(err, &faults) && faults[0].Line == 0
 }
 
 func (w where) open(e *env) (*sqlite.Reader, error) {
@@ -61,7 +77,16 @@ func (w where) open(e *env) (*sqlite.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.OpenReadOnly(e.ctx, data)
+	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	if err != nil {
+		// SQLite says only that it could not: the system says why.
+		if f, cannot := os.Open(filepath.Join(data, sqlite.FileName)); errors.Is(cannot, fs.ErrPermission) {
+			err = fmt.Errorf("reading the store in %s: permission denied (be the user that serve runs as)", data)
+		} else if cannot == nil {
+			_ = f.Close() // it was only tried
+		}
+	}
+	return r, err
 }
 
 // ---- list ----

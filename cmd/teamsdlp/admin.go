@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -129,6 +130,10 @@ func ask(ctx context.Context, dataDir, path string, body any) error {
 		return err
 	}
 	res, err := client.Do(req)
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		err = asked.Err // without the address, which is only ours
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w (changes go through the running service: start teamsdlp serve, and be the user it runs as)", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/actions/review"
 	"teamsdlp/cmd/internal/graph"
 	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
@@ -58,8 +61,8 @@ func (c *checkCmd) Run(e *env) error {
 		return live(e, c.Live)
 	}
 	cfg, err := config.Load(c.Config, e.getenv)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (teamsdlp check --example prints one to start from)", err)
+	if isMissing(err) {
+		return configFault(err, noConfig)
 	}
 	k := &checker{now: time.Now, client: &http.Client{Timeout: graphHandshakeWait, CheckRedirect: noRedirect}}
 	if k.config(c.Config, cfg, err) {
@@ -195,15 +198,21 @@ func plural(n int, word string) string {
 // config reports what loading found. It is false if there is nothing to go on
 // with.
 func (k *checker) config(path string, cfg *config.Config, err error) bool {
-	const mend = "correct it in the file; teamsdlp check --example shows every key with its form"
 	var faults config.Faults
 	if errors.As(err, &faults) {
 		for _, f := range faults {
+			mend := "correct it in the file; teamsdlp check --example shows every key with its form"
+			if errors.Is(f, fs.ErrPermission) {
+				mend = "check as the user that serve runs as, and let that user read it"
+			}
 			k.fault("config", mend, "%s", f)
 		}
 		return false
 	}
 	k.ok("config", "%s: %s, cloud %s", path, plural(len(cfg.Tenants), "tenant"), cfg.Cloud.Name)
+	if host := hostOf(cfg.Public.URL); cfg.Cloud.Name != config.Custom && private(host) {
+		k.warn("config", "set public.url to the name that the internet knows this machine, or the proxy before it, by", "Microsoft Graph cannot reach %s: it is an address of this network only", host)
+	}
 	for _, w := range cfg.Warnings {
 		k.warn("config", "", "%s", w)
 	}
@@ -214,6 +223,15 @@ func (k *checker) config(path string, cfg *config.Config, err error) bool {
 		k.warn("cloud", "leave the key cloud out for Microsoft's own", "a custom cloud: %s decides who may be believed", cfg.Cloud.LoginURL)
 	}
 	return true
+}
+
+// private reports whether a host is one that the internet cannot reach.
+func private(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap()
+		return addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()
+	}
+	return config.Loopback(host) || !strings.Contains(host, ".") || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".internal")
 }
 
 // offline is everything that needs no network.
@@ -255,13 +273,13 @@ func (k *checker) keys(dir string) {
 
 	ring, err := webhook.LoadKeyring(dir)
 	if err != nil {
-		k.fault(check, mend+"; put half a pair back from your copy", "%s", oneLine(err))
+		k.fault(check, keysMend(err, dir), "%s", oneLine(err))
 	} else {
 		k.encryptionKeys(ring, mend)
 	}
 	log, err := actions.LoadKeys(dir)
 	if err != nil {
-		k.fault(check, mend+", or put what is missing back from your copy", "%s", oneLine(err))
+		k.fault(check, keysMend(err, dir), "%s", oneLine(err))
 		return
 	}
 	k.ok(check, "checkpoint key %s and digest key", log.Verifier().Name())
@@ -302,13 +320,15 @@ func (k *checker) certificates(cfg *config.Config) {
 			k.add(isFault, check, t.ID, "put the certificate and its key, RSA and without a password, into the file, both as PEM", "%s", detail)
 			continue
 		}
-		until, err := certificateEnd(file)
+		until, bits, err := certificateOf(file)
 		const mend = "make a new certificate, upload it to the app registration, then put it and its key into the file"
 		switch left := until.Sub(k.now()); {
 		case err != nil:
 			k.add(isFault, check, t.ID, mend, "%s: %s", file, oneLine(err))
 		case left <= 0:
 			k.add(isFault, check, t.ID, mend, "the certificate in %s ended on %s", file, until.Format(time.DateOnly))
+		case bits < 2048:
+			k.add(isFault, check, t.ID, mend, "the key of the certificate in %s has %d bits: it must have 2048 or more", file, bits)
 		case left < expirySoon:
 			k.add(isWarn, check, t.ID, mend, "the certificate in %s ends on %s", file, until.Format(time.DateOnly))
 		default:
@@ -317,11 +337,12 @@ func (k *checker) certificates(cfg *config.Config) {
 	}
 }
 
-// certificateEnd is when the first certificate of a PEM file ends.
-func certificateEnd(file string) (time.Time, error) {
+// certificateOf is when the first certificate of a PEM file ends, and the size of
+// its RSA key.
+func certificateOf(file string) (end time.Time, bits int, err error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, 0, err
 	}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -329,11 +350,14 @@ func certificateEnd(file string) (time.Time, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return time.Time{}, err
+			return time.Time{}, 0, err
 		}
-		return cert.NotAfter, nil
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok {
+			bits = key.N.BitLen()
+		}
+		return cert.NotAfter, bits, nil
 	}
-	return time.Time{}, errors.New("no certificate in PEM form")
+	return time.Time{}, 0, errors.New("no certificate in PEM form")
 }
 
 func (k *checker) tls(cfg *config.Config) {
@@ -466,7 +490,12 @@ func (k *checker) nodes(ctx context.Context, cfg *config.Config) {
 		return
 	}
 	look, err := redis.Look(ctx, o)
-	if err != nil {
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op):
+		k.fault(check, "see that it runs, and that store.redis names where; serve does not start without it", "%s", oneLine(err))
+		return
+	case err != nil:
 		k.fault(check, "change it there; serve does not start like this", "%s", oneLine(err))
 		return
 	}
@@ -552,6 +581,12 @@ func (k *checker) desk(cfg *config.Config) {
 	signIn := "a one-time link that serve prints"
 	if n := len(cfg.Desk.Users); n > 0 {
 		signIn = "the tokens of " + plural(n, "named user")
+	}
+	for i, u := range cfg.Desk.Users {
+		if review.Reserved(u.Name) {
+			k.fault("desk", "give this person another name", "desk.users[%d]: the log uses the name %q for somebody else", i, u.Name)
+			return
+		}
 	}
 	k.ok("desk", "on %s, sign-in by %s", cfg.Private.Listen, signIn)
 }

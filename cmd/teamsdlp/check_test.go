@@ -176,9 +176,9 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	// credential makes the app prove itself by a certificate.
-	credential := func(valid time.Duration, withKey bool) func(*testing.T, string) {
+	credential := func(valid time.Duration, withKey bool, bits ...int) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
-			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			key, err := rsa.GenerateKey(rand.Reader, append(bits, 2048)[0])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,20 +230,24 @@ func TestCheck(t *testing.T) {
 		{"checkpoint file that is a folder", "action_log: {checkpoint_file: rules}", nil, 1, []string{"fault    checkpoints   open DIR/rules: is a directory"}},
 		{"a cloud that cannot act", "cloud: {name: usgov}", nil, 0, []string{"warning  cloud         Graph cannot act on messages in the cloud usgov\n", "-> expect findings"}},
 		{"a custom cloud", "cloud: {name: custom, graph_url: https://graph.example.com, login_url: https://login.example.com}", nil, 0, []string{"warning  cloud         a custom cloud: https://login.example.com decides"}},
+		{"an address of this network", "public: {url: \"https://10.0.0.7\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach 10.0.0.7: ", "-> set public.url to the name"}},
+		{"a name of this network", "public: {url: \"https://dlp\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach dlp: "}},
+		{"a name that the log uses", "desk: {users: [{name: graph, token: env:SECRET}]}", nil, 1, []string{`fault    desk          desk.users[0]: the log uses the name "graph" for somebody else` + "\n", "-> give this person another name"}},
+		{"no Redis", "store: {kind: redis, redis: {addresses: [\"127.0.0.1:1\"]}}", nil, 1, []string{"fault    store         the store on Redis at 127.0.0.1:1: ", "-> see that it runs, and that store.redis names where"}},
 		{"named users", "desk: {users: [{name: jo, token: env:SECRET}]}", nil, 0, []string{"sign-in by the tokens of 1 named user\n"}},
 
 		{"no keys folder", "", remove("keys"), 1, []string{"fault    keys          keys_dir: ", "-> make keys: teamsdlp keys new --keys-dir DIR/keys\n"}},
 		{"open keys folder", "", chmod("keys", 0o755), 0, []string{"warning  keys          others than its owner can look into", "-> chmod 700 DIR/keys\n"}},
 		{"open key", "", chmod("keys/encryption-b.key.pem", 0o640), 1, []string{"fault    keys          DIR/keys/encryption-b.key.pem has mode 0640", "-> chmod 600 DIR/keys/encryption-b.key.pem\n"}},
 		{"open digest key", "", chmod("keys/digest.key", 0o644), 1, []string{"fault    keys          DIR/keys/digest.key has mode 0644"}},
-		{"half a pair", "", remove("keys/encryption-b.cert.pem"), 1, []string{"fault    keys          encryption keys: pair b: ", "put half a pair back"}},
-		{"no pair", "", remove("keys/encryption-a.cert.pem", "keys/encryption-a.key.pem", "keys/encryption-b.cert.pem", "keys/encryption-b.key.pem"), 1, []string{"fault    keys          encryption keys: no encryption-<id>.key.pem"}},
+		{"half a pair", "", remove("keys/encryption-b.cert.pem"), 1, []string{"fault    keys          encryption keys: pair b: ", "-> put right what is named, from your copy where half a pair is missing\n"}},
+		{"no pair", "", remove("keys/encryption-a.cert.pem", "keys/encryption-a.key.pem", "keys/encryption-b.cert.pem", "keys/encryption-b.key.pem"), 1, []string{"fault    keys          encryption keys: no encryption-<id>.key.pem in DIR/keys\n", "-> make what is missing"}},
 		{"certificate of another key", "", func(t *testing.T, dir string) {
 			if err := os.Rename(filepath.Join(dir, "keys/encryption-b.cert.pem"), filepath.Join(dir, "keys/encryption-a.cert.pem")); err != nil {
 				t.Fatal(err)
 			}
 		}, 1, []string{"pair a: the certificate is of another key"}},
-		{"no digest key", "", remove("keys/digest.key"), 1, []string{"fault    keys ", "digest.key", "or put what is missing back from your copy"}},
+		{"no digest key", "", remove("keys/digest.key"), 1, []string{"fault    keys ", "digest.key", "-> make what is missing: teamsdlp keys new --keys-dir DIR/keys; or put it back from your copy\n"}},
 		{"broken checkpoint key", "", file("keys/checkpoint.key", "hunter2\n"), 1, []string{"fault    keys          reading the checkpoint key"}},
 
 		{"own TLS, not trusted", ownTLS, pem("dlp.example.com", 90*24*time.Hour), 0, []string{"warning  tls           this machine does not trust the certificate for dlp.example.com"}},
@@ -273,6 +277,7 @@ func TestCheck(t *testing.T) {
 			}
 			put(t, dir, "graph.pem", string(data)+string(key))
 		}, 1, []string{"fault    credential    " + checkTenant + ": DIR/graph.pem: key must be an RSA key\n"}},
+		{"a certificate with a short key", "", credential(90*24*time.Hour, true, 1024), 1, []string{"fault    credential    " + checkTenant + ": the key of the certificate in DIR/graph.pem has 1024 bits", "-> make a new certificate"}},
 		{"a certificate without its key", "", credential(90*24*time.Hour, false), 1, []string{"fault    credential    " + checkTenant + ": ", "does not hold a certificate and its key", "-> put the certificate and its key, RSA"}},
 
 		{"data not there yet", "", remove("data"), 0, []string{"DIR/data (not there yet: serve makes it): a synced write"}},
@@ -708,5 +713,43 @@ func TestCheckOnlineOverTLS(t *testing.T) {
 				t.Errorf("%d faults, want %d:\n%s", faults, c.faults, out)
 			}
 		})
+	}
+}
+
+// TestServeSaysWhatIsWrong: what keeps serve from starting is said with its mend,
+// before anything begins.
+func TestServeSaysWhatIsWrong(t *testing.T) {
+	remove := func(names ...string) func(dir string) {
+		return func(dir string) {
+			for _, name := range names {
+				if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	const free = "private: {listen: \"127.0.0.1:0\"}\n"
+	for _, tc := range []struct {
+		name, more string
+		do         func(dir string)
+		want       string
+	}{
+		{"no configuration", "", remove("teamsdlp.yaml"), "teamsdlp: DIR/teamsdlp.yaml: reading the configuration: no such file or directory (name it with --config FILE; teamsdlp check --example prints one to start from)\n"},
+		{"no keys", free + "public: {url: https://dlp.example.com, listen: \"127.0.0.1:0\"}", remove("keys"), "checkpoint.key: no such file or directory (make what is missing: teamsdlp keys new --keys-dir DIR/keys; or put it back from your copy)\n"},
+		{"half a pair", free + "public: {url: https://dlp.example.com, listen: \"127.0.0.1:0\"}", remove("keys/encryption-b.cert.pem"), "no such file or directory (put right what is named, from your copy where half a pair is missing)\n"},
+		{"TLS key of another", free + "public: {url: https://dlp.example.com, listen: \"127.0.0.1:0\", tls: {cert: tls.pem, key: other/tls.key}}", func(dir string) {
+			if err := os.Mkdir(filepath.Join(dir, "other"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			writeTLS(t, dir, "dlp.example.com", time.Hour)
+			writeTLS(t, filepath.Join(dir, "other"), "dlp.example.com", time.Hour)
+		}, "teamsdlp: public.tls: DIR/tls.pem and DIR/other/tls.key: tls: private key does not match public key\n"},
+	} {
+		dir := site(t, tc.more)
+		tc.do(dir)
+		code, _, stderr := commandEnv(t, map[string]string{"SECRET": checkSecret}, "serve", "--config", filepath.Join(dir, "teamsdlp.yaml"))
+		if want := strings.ReplaceAll(tc.want, "DIR", dir); code != 2 || !strings.HasSuffix(stderr, want) {
+			t.Errorf("%s: exit %d\n%s\nwant 2 and\n%s", tc.name, code, stderr, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,10 @@ Example:
 
 func (c edmKeyCmd) Run(e *env) error {
 	key := detect.NewTableKey()
-	if err := writeNew(c.File, 0o600, key.File()); err != nil {
+	switch err := writeNew(c.File, 0o600, key.File()); {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s is there already: a key is never overwritten", c.File)
+	case err != nil:
 		return err
 	}
 	_, err := fmt.Fprintf(e.stdout, "wrote %s  key %s: secret\n", c.File, key.ID())

@@ -275,7 +275,7 @@ func (c *inboxRetryCmd) Run(e *env) error {
 		switch {
 		case errors.As(err, &f):
 			missing = append(missing, err)
-			fmt.Fprintf(e.stderr, "teamsdlp: item %d: %s\n", id, f.msg)
+			fmt.Fprintf(e.stderr, "teamsdlp: %s\n", f.msg)
 		case err != nil:
 			return fmt.Errorf("item %d: %w", id, err)
 		default:
@@ -382,7 +382,7 @@ func (s *service) changeItem(ctx context.Context, what, actor, reason, verb stri
 	}
 	gone := func(err error) error {
 		if errors.Is(err, sqlite.ErrNotQuarantined) {
-			return adminRefusal{404, fmt.Sprintf("item %d is not in quarantine", id)}
+			return adminRefusal{404, fmt.Sprintf("item %d is not in quarantine: teamsdlp inbox list prints those that are", id)}
 		}
 		return err
 	}

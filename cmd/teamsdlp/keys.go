@@ -21,6 +21,7 @@ import (
 
 	"teamsdlp/actions"
 	"teamsdlp/config"
+	"teamsdlp/webhook"
 )
 
 // certificateYears is how long the certificate of a new encryption key is valid.
@@ -57,10 +58,26 @@ Example:
 
 func (c *keysRotateCmd) Run(e *env) error {
 	if err := actions.RotateKeys(c.KeysDir, c.Key); err != nil {
-		return err
+		return keysFault(err, c.KeysDir)
 	}
 	_, err := fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it\n", c.Key, c.KeysDir)
 	return err
+}
+
+// keysFault is an error of reading keys with what to do about it.
+func keysFault(err error, dir string) error {
+	return fmt.Errorf("%w (%s)", err, keysMend(err, dir))
+}
+
+// keysMend is what to do about an error of reading keys.
+func keysMend(err error, dir string) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "be the user that serve runs as, and give that user the folder"
+	case errors.Is(err, webhook.ErrNoKeys), errors.Is(err, actions.ErrKeys) && errors.Is(err, fs.ErrNotExist):
+		return "make what is missing: teamsdlp keys new --keys-dir " + dir + "; or put it back from your copy"
+	}
+	return "put right what is named, from your copy where half a pair is missing"
 }
 
 type keysNewCmd struct {

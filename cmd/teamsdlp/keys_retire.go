@@ -75,7 +75,7 @@ func (c *keysListCmd) Run(e *env) error {
 	}
 	ring, err := webhook.LoadKeyring(keys)
 	if err != nil {
-		return err
+		return keysFault(err, keys)
 	}
 	r, err := c.openStore(e)
 	if err != nil {

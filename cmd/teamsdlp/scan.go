@@ -140,6 +140,9 @@ func (r *scanRun) strangeRegions() {
 			known[d.Region] = true
 		}
 	}
+	if strings.EqualFold(r.RegionHint, "uk") {
+		fmt.Fprintf(r.e.stderr, "teamsdlp: scan: --region-hint %s: the code of the United Kingdom is GB\n", r.RegionHint)
+	}
 	for _, code := range r.options.Regions {
 		if !known[strings.ToLower(code)] {
 			fmt.Fprintf(r.e.stderr, "teamsdlp: scan: no detector is of the region %q; they are of %s\n", code, strings.Join(slices.Sorted(maps.Keys(known)), ", "))

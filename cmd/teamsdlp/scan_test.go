@@ -71,6 +71,9 @@ func TestScanRegions(t *testing.T) {
 			}
 		}
 	}
+	if code, _, errs := scanned(t, "x", "--region-hint", "UK"); code != 0 || !strings.Contains(errs, "--region-hint UK: the code of the United Kingdom is GB") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
 	if code, _, errs := scanned(t, "x", "--regions", "europe"); code != 2 || !strings.Contains(errs, `"europe": want a country code`) {
 		t.Errorf("exit %d: %s", code, errs)
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,13 +29,13 @@ Example:
   teamsdlp serve --config /etc/teamsdlp/teamsdlp.yaml`
 }
 
+// noConfig is what to do where there is no configuration.
+const noConfig = "name it with --config FILE; teamsdlp check --example prints one to start from"
+
 func (c *serveCmd) Run(e *env) error {
 	cfg, err := config.Load(c.Config, e.getenv)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (teamsdlp check --example prints one to start from)", err)
-	}
 	if err != nil {
-		return err
+		return configFault(err, noConfig)
 	}
 	if c.Data != "" {
 		if err := moveData(cfg, c.Data); err != nil {
@@ -56,12 +54,27 @@ func (c *serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	warnOfCertificates(cfg, log)
 	how := "works once, within 15 minutes"
 	if len(cfg.Desk.Users) > 0 {
 		how = "sign in with your token"
 	}
 	fmt.Fprintf(e.stderr, "review desk: %s (%s)\n", s.link, how)
 	return s.run(e.ctx)
+}
+
+// warnOfCertificates logs what check finds about keys and certificates that do not
+// keep serve from starting: one that ends soon, say.
+func warnOfCertificates(cfg *config.Config, log *zap.Logger) {
+	k := &checker{now: time.Now}
+	k.keys(cfg.KeysDir)
+	k.certificates(cfg)
+	k.tls(cfg)
+	for _, r := range k.results {
+		if r.State == isWarn || r.State == isFault {
+			log.Warn("check", zap.String("of", r.Check), zap.String("tenant", r.Subject), zap.String("detail", r.Detail), zap.String("mend", r.Mend))
+		}
+	}
 }
 
 // moveData makes cfg one of another data directory, which like the configured one

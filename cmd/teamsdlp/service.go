@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -71,11 +72,16 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if err = s.listen(ctx); err != nil {
 		return nil, err
 	}
+	if tlsFiles := cfg.Public.TLS; tlsFiles.On() {
+		if _, err = tls.LoadX509KeyPair(tlsFiles.Cert, tlsFiles.Key); err != nil {
+			return nil, fmt.Errorf("public.tls: %s and %s: %w", tlsFiles.Cert, tlsFiles.Key, err)
+		}
+	}
 	if s.keys, err = actions.LoadKeys(cfg.KeysDir); err != nil {
-		return nil, fmt.Errorf("%w (make keys with: teamsdlp keys new --keys-dir %s)", err, cfg.KeysDir)
+		return nil, keysFault(err, cfg.KeysDir)
 	}
 	if s.keyring, err = webhook.LoadKeyring(cfg.KeysDir); err != nil {
-		return nil, fmt.Errorf("%w (make keys with: teamsdlp keys new --keys-dir %s)", err, cfg.KeysDir)
+		return nil, keysFault(err, cfg.KeysDir)
 	}
 	s.rules, err = rulefile.NewWatcher(rulefile.WatchOptions{Dir: cfg.RulesDir, OnChange: s.rulesChanged, OnFault: s.rulesRefused})
 	if err != nil {
