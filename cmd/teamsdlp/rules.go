@@ -178,7 +178,8 @@ type rulesLintCmd struct {
 // Help is printed by --help.
 func (rulesLintCmd) Help() string {
 	return `Prints every fault that keeps the rules from loading, else every finding: a rule that can never fire, one that enforces without tests,
-an expired exception, and the like. Exit code 1 if there is any.
+an expired exception, a file that is not read, and the like. Whether the tests pass, without which no set comes into force, says rules
+test. Exit code 1 if there is any.
 
 Example:
   teamsdlp rules lint --rules rules`

@@ -3,8 +3,10 @@ package rulefile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -57,7 +59,36 @@ func Open(dir string, o Options) (*Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compileAll(dir, s, o)
+	g, err := compileAll(dir, s, o)
+	if err != nil {
+		return nil, err
+	}
+	g.Findings = append(g.Findings, unread(dir)...)
+	return g, nil
+}
+
+// unread finds files that look like rule files and are none, since they are in a
+// folder below the directory or have another ending: nobody would see why their
+// rules never fire. It looks at so many names only.
+func unread(dir string) (list []Finding) {
+	left := 2000
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // a folder that cannot be read has none
+		left--
+		switch name := d.Name(); {
+		case left < 0:
+			return fs.SkipAll
+		case err != nil:
+			return nil //nolint:nilerr // as above
+		case path != dir && strings.HasPrefix(name, "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case !d.IsDir() && isRuleFile(strings.ToLower(name)) && (filepath.Dir(path) != filepath.Clean(dir) || !isRuleFile(name)):
+			list = append(list, Finding{Code: "unread-file", File: path, Msg: "this file is not read: rule files are *.yaml and *.yml of the directory itself. Move it there, or take it away"})
+		}
+		return nil
+	})
+	return list
 }
 
 // Compile compiles files as one generation, as [ReadDir] returns them: rule files

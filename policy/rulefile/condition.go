@@ -2,6 +2,7 @@ package rulefile
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -231,7 +232,14 @@ func (d *decoder) detectCondition(n *yaml.Node, c *conditionReader) {
 		own.used = true
 	}
 	if own == nil && !c.set.engine.Has(id) {
-		d.fault(n, "unknown detector %q%s", clip(id), didYouMean(id, c.set.known))
+		guess := didYouMean(id, c.set.known)
+		if guess == "" {
+			guess = "; teamsdlp rules show detectors lists them"
+			if near := holding(id, c.set.known); near != "" {
+				guess = fmt.Sprintf(" (there is %s)%s", near, guess)
+			}
+		}
+		d.fault(n, "unknown detector %q%s", clip(id), guess)
 		return
 	}
 	c.out = &policy.Detect{Detector: id}

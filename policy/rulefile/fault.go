@@ -108,6 +108,18 @@ func didYouMean(got string, known []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", at)
 }
 
+// holding names the first few of known that have got as one of the words between
+// their dashes.
+func holding(got string, known []string) string {
+	var found []string
+	for _, k := range known {
+		if strings.Contains("-"+k+"-", "-"+strings.ToLower(got)+"-") && len(found) < 3 {
+			found = append(found, strconv.Quote(k))
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
 // distance is the number of inserted, dropped, changed or swapped bytes between a
 // and b; anything above limit may be returned as limit+1.
 func distance(a, b string, limit int) int {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -155,5 +156,40 @@ func TestGenerationOf(t *testing.T) {
 	}
 	if GenerationOf(base) != GenerationOf([]Source{{"a.yaml", []byte("x")}, {"b.yaml", []byte("y")}}) {
 		t.Error("equal directories have different names")
+	}
+}
+
+// TestUnreadFiles: what looks like a rule file and is not read is a finding, and
+// what a rule file may name is none.
+func TestUnreadFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"r.yaml": "rules: []\n", "b.yml": "", "C.YAML": quiet, "notes.txt": "x", ".hidden.yaml": "x", "lists/birds.txt": "heron\n",
+		"team/r.yaml": quiet, "team/deep/R.yml": quiet, "..data/r.yaml": quiet,
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := Open(dir, Options{SkipTests: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range g.Findings {
+		if f.Code == "unread-file" {
+			name, err := filepath.Rel(dir, f.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, filepath.ToSlash(name))
+		}
+	}
+	if want := []string{"C.YAML", "team/deep/R.yml", "team/r.yaml"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -47,7 +47,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 		return nil
 	}
 	if at := invalidUTF8(data); at >= 0 {
-		d.faultAt(data, at, "a byte that is not UTF-8")
+		d.faultAt(data, at, "a byte that is not UTF-8: save the file as UTF-8")
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -114,6 +114,15 @@ func (d *decoder) syntax(data []byte, err error) {
 			msg = "a tab: YAML is indented with spaces"
 			break
 		}
+	}
+	switch msg {
+	case "found unknown escape character":
+		msg = "a backslash in double quotes begins an escape: put the text, as a regular expression, in single quotes"
+		if at.Line <= len(lines) {
+			at.Column = 1 + utf8.RuneCount(lines[at.Line-1][:max(0, bytes.IndexByte(lines[at.Line-1], '\\'))])
+		}
+	case "mapping values are not allowed in this context":
+		msg = "a colon and a blank where no key can be: put a text that holds them in quotes, and look for a quote above that is not closed"
 	}
 	d.fault(at, "%s", msg)
 }
@@ -327,7 +336,12 @@ func (d *decoder) oneOf(n *yaml.Node, what string, words []string) (string, bool
 		return "", false
 	}
 	if !slices.Contains(words, s) {
-		d.fault(n, "unknown %s %q%s; it is one of %s", what, clip(s), didYouMean(s, words), strings.Join(words, ", "))
+		guess := didYouMean(s, words)
+		if guess != "" && len(words) > 20 { // more than anybody reads
+			d.fault(n, "unknown %s %q%s; teamsdlp rules schema lists them all", what, clip(s), guess)
+			return "", false
+		}
+		d.fault(n, "unknown %s %q%s; it is one of %s", what, clip(s), guess, strings.Join(words, ", "))
 		return "", false
 	}
 	return s, true
