@@ -1,9 +1,11 @@
 package test
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -276,12 +278,16 @@ func TestComposeNodes(t *testing.T) {
 	// Redis, as the file starts it, with users as the file's head says.
 	const password = "correct horse battery staple"
 	sum := sha256.Sum256([]byte(password))
-	found := regexp.MustCompile(`(?m)^#   (user teamsdlp on )#<sha256>(.*)$`).FindStringSubmatch(head)
-	if found == nil {
+	lines := regexp.MustCompile(`(?m)^#   (user .*\n)`).FindAllStringSubmatch(head, -1)
+	if len(lines) == 0 {
 		t.Fatal("the head of the file does not show secrets/redis_users")
 	}
+	var acl strings.Builder
+	for _, line := range lines {
+		acl.WriteString(strings.Replace(line[1], "<sha256>", fmt.Sprintf("%x", sum), 1))
+	}
 	users := filepath.Join(host, "redis_users")
-	writeFile(t, users, fmt.Sprintf("%s#%x%s\n", found[1], sum, found[2]))
+	writeFile(t, users, acl.String())
 	args := slices.Clone(compose.Services["redis"].Command)
 	if args[0] != "redis-server" {
 		t.Fatalf("redis is started by %v", args)
@@ -294,6 +300,23 @@ func TestComposeNodes(t *testing.T) {
 		t.Error("redis is not given its users or its volume")
 	}
 	server := redistest.StartLocked(t, data, args[1:]...)
+
+	// Whoever reaches it without the password gets nothing, which is what its health
+	// check looks for.
+	conn, err := net.Dial("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, "-NOAUTH") {
+		t.Errorf("without a password Redis says %q, %v", line, err)
+	}
+	if check := compose.Services["redis"].Healthcheck.Test; !strings.HasSuffix(check[len(check)-1], "grep -q NOAUTH") {
+		t.Errorf("the health check of Redis is %q", check)
+	}
 
 	front := newBalancer(t)
 	c := &cluster{redis: server, front: front}
