@@ -100,7 +100,7 @@ func Readable(c actions.Case) string {
 		if c.Action == actions.ActionBlockExternal {
 			said += " outside"
 		}
-		if (c.Overridden || c.Released) && !c.Deleted {
+		if (c.Overridden || c.Released) && !c.Deleted && !c.Edited {
 			said += ", and again"
 		}
 		return said

@@ -336,6 +336,7 @@ func TestReadable(t *testing.T) {
 		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Overridden: true}, "for 3.1 s, and again"},
 		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Released: true}, "for 3.1 s, and again"},
 		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Released: true, Deleted: true}, "for 3.1 s"},
+		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeApplied, Exposure: clock, Released: true, Edited: true}, "for 3.1 s"},
 		{actions.Case{Action: actions.ActionNotify, Outcome: actions.OutcomeApplied, Exposure: clock}, "still"},
 		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeNotEnforceable, Exposure: half}, "still"},
 		{actions.Case{Action: actions.ActionBlock, Outcome: actions.OutcomeFailed, Exposure: half}, "still"},
