@@ -356,7 +356,6 @@ func (s *Store) restore(ctx context.Context, p goredis.Pipeliner, rec archive.Re
 			p.ZAdd(ctx, s.keys.delay(at), goredis.Z{Score: float64(rec.Due.UnixMilli()), Member: add.ID})
 		}
 		p.XAdd(ctx, add)
-		p.HIncrBy(ctx, s.keys.counts(at), "items", 1)
 		p.HIncrBy(ctx, s.keys.counts(at), "bytes", int64(len(rec.Body)))
 		if rec.Unverified {
 			p.HIncrBy(ctx, s.keys.counts(at), "unverified", 1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,47 +18,27 @@ const (
 	putQueue   = 4096    // calls that may wait
 	putBatch   = 256     // calls of one pipeline
 	putBytes   = 2 << 20 // or their bytes, whichever comes first
-	putFlights = 4       // pipelines at once
+	putFlights = 1       // pipelines at once
 )
 
-// putCall is one run of the enqueue script.
+// putCall is one call of Put.
 type putCall struct {
-	keys []string
-	args []any
-	size int
+	of   []putItem
+	adds count
 	done chan error // holds one
-
-	of []*putCall // the calls that this one stands for; none: itself
 }
 
-// head is how many keys and arguments of the script stand before those of the
-// items.
-const (
-	headKeys = 2
-	headArgs = 6
-)
-
-// merged makes one call of those to the same partition: their script then counts
-// and publishes once. The bounds are checked for them together.
-func merged(calls []*putCall) []*putCall {
-	byQueue := map[string]*putCall{}
-	var out []*putCall
-	for _, c := range calls {
-		m := byQueue[c.keys[0]]
-		if m == nil {
-			m = &putCall{keys: slices.Clone(c.keys), args: slices.Clone(c.args), done: make(chan error, 1)}
-			byQueue[c.keys[0]] = m
-			out = append(out, m)
-		} else {
-			m.keys, m.args = append(m.keys, c.keys[headKeys:]...), append(m.args, c.args[headArgs:]...)
-		}
-		m.of = append(m.of, c)
-	}
-	return out
+// putItem is an item as it is stored.
+type putItem struct {
+	part     int
+	body     []byte
+	received int64 // ms
+	count
 }
 
 // A batcher sends what has queued up meanwhile as one pipeline: Redis syncs once
-// for all of it, and the answer of each call is its own.
+// for all of it. It is plain commands in a transaction: each item costs Redis the
+// XADD that it would cost by itself, where a script would copy it twice more.
 type batcher struct {
 	s     *Store
 	queue chan *putCall
@@ -73,21 +54,6 @@ func newBatcher(s *Store) *batcher {
 }
 
 func (b *batcher) close() { b.loops.Wait() }
-
-// answer gives every call that c stands for its answer. Where they were refused
-// together, each may fit by itself: they are returned then.
-func (c *putCall) answer(err error) (again []*putCall) {
-	if len(c.of) > 1 && errors.Is(err, webhook.ErrFull) {
-		return c.of
-	}
-	for _, one := range c.of {
-		one.done <- err
-	}
-	if len(c.of) == 0 {
-		c.done <- err
-	}
-	return nil
-}
 
 // add queues a call, or answers it with webhook.ErrFull at once.
 func (b *batcher) add(c *putCall) {
@@ -121,11 +87,11 @@ func (b *batcher) run() {
 		case <-b.s.life.Done():
 			return
 		}
-		for size := batch[0].size; len(batch) < putBatch && size < putBytes; {
+		for size := batch[0].adds.bytes; len(batch) < putBatch && size < putBytes; {
 			select {
 			case c := <-b.queue:
 				batch = append(batch, c)
-				size += c.size
+				size += c.adds.bytes
 				continue
 			default:
 			}
@@ -137,97 +103,100 @@ func (b *batcher) run() {
 
 // flush sends a batch and answers its calls.
 func (b *batcher) flush(batch []*putCall) {
-	if len(batch) > 1 {
-		batch = merged(batch)
-	}
 	s := b.s
-	if err := s.refused(); err != nil {
-		answer(batch, err)
-		return
+	err := s.refused()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(s.life, s.opts.Timeout)
+		defer cancel()
+		err = s.store(ctx, batch)
 	}
-	ctx, cancel := context.WithTimeout(s.life, s.opts.Timeout)
-	defer cancel()
-	know := s.server.Load()
-	if !know.waits(s.opts) {
-		s.send(ctx, s.rdb, batch, nil)
-		return
-	}
-	byServer := map[goredis.UniversalClient][]*putCall{}
 	for _, c := range batch {
-		client, err := nodeOf(ctx, s.rdb, c.keys[0])
+		c.done <- err
+	}
+}
+
+// store stores what calls hold: all of it, or it returns an error. In a cluster a
+// transaction is of one partition, and calls fail together: what was stored of them
+// is recognised when it comes again.
+func (s *Store) store(ctx context.Context, calls []*putCall) error {
+	byPart := map[int][]putItem{}
+	for _, c := range calls {
+		for _, i := range c.of {
+			byPart[i.part] = append(byPart[i.part], i)
+		}
+	}
+	byServer := map[goredis.UniversalClient][]int{}
+	for p := range byPart {
+		client, err := nodeOf(ctx, s.rdb, s.keys.queue(p))
 		if err != nil {
-			answer([]*putCall{c}, s.broke(err))
-			continue
+			return s.broke(err)
 		}
-		byServer[client] = append(byServer[client], c)
+		byServer[client] = append(byServer[client], p)
 	}
-	for client, calls := range byServer {
-		s.send(ctx, client, calls, know)
+	var errs []error
+	for client, parts := range byServer {
+		transactions := [][]int{parts}
+		if s.opts.Mode == Cluster {
+			transactions = slices.Collect(slices.Chunk(parts, 1))
+		}
+		errs = append(errs, s.transact(ctx, client, transactions, byPart))
 	}
-}
-
-// send runs calls in one pipeline, followed by a confirmation if know is given.
-func (s *Store) send(ctx context.Context, client goredis.UniversalClient, calls []*putCall, know *server) {
-	var refused []*putCall
-	defer func() {
-		if len(refused) > 0 {
-			s.send(ctx, client, refused, know)
-		}
-	}()
-	for again := false; len(calls) > 0; again = true {
-		cmds := make([]*goredis.Cmd, len(calls))
-		var confirm *goredis.Cmd
-		_, _ = client.Pipelined(ctx, func(p goredis.Pipeliner) error { // each answer is looked at
-			for i, c := range calls {
-				if again && i == 0 {
-					cmds[i] = enqueueScript.Eval(ctx, p, c.keys, c.args...) // it is known from then on
-				} else {
-					cmds[i] = enqueueScript.EvalSha(ctx, p, c.keys, c.args...)
-				}
-			}
-			if know != nil {
-				confirm = know.confirm(ctx, p, s.opts)
-			}
-			return nil
-		})
-		var unconfirmed error
-		if confirm != nil {
-			unconfirmed = know.confirmed(confirm, s.opts)
-		}
-		var unknown []*putCall
-		for i, c := range calls {
-			err := cmds[i].Err()
-			switch {
-			case err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") && !again:
-				unknown = append(unknown, c)
-			case err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT"):
-				// In a cluster each server must be told.
-				refused = append(refused, c.answer(s.stored(enqueueScript.Eval(ctx, client, c.keys, c.args...)))...)
-			case err == nil && unconfirmed != nil:
-				_ = c.answer(s.broke(unconfirmed)) // no refusal
-			default:
-				refused = append(refused, c.answer(s.stored(cmds[i]))...)
-			}
-		}
-		calls = unknown
-	}
-}
-
-// stored judges the answer of one call.
-func (s *Store) stored(cmd *goredis.Cmd) error {
-	why, err := cmd.Text()
+	err := errors.Join(errs...)
 	switch {
-	case err == nil && why == "":
+	case err == nil:
 		s.broken.Store(nil)
 		return nil
-	case err == nil:
-		s.opts.Observe.Refused(why)
-		return fmt.Errorf("%w (%s)", webhook.ErrFull, why)
 	case goredis.HasErrorPrefix(err, "OOM"):
 		s.opts.Observe.Refused("memory")
 		return fmt.Errorf("%w (memory of Redis)", webhook.ErrFull)
 	}
 	return s.broke(err)
+}
+
+// transact adds the items of partitions on one server, a transaction for each list
+// of partitions, in one pipeline. The first error says why one was not carried out.
+func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, lists [][]int, items map[int][]putItem) error {
+	know := s.server.Load()
+	var (
+		done    []*goredis.Cmd
+		confirm *goredis.Cmd
+		woken   []string
+	)
+	_, err := client.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		for _, parts := range lists {
+			pipe.Do(ctx, "MULTI")
+			for _, p := range parts {
+				var adds count
+				for _, i := range items[p] {
+					pipe.Do(ctx, "XADD", s.keys.queue(p), "*", "b", i.body, "u", i.unverified, "r", i.received)
+					adds = adds.plus(i.count)
+				}
+				pipe.Do(ctx, "HINCRBY", s.keys.counts(p), "bytes", adds.bytes)
+				if adds.unverified > 0 {
+					pipe.Do(ctx, "HINCRBY", s.keys.counts(p), "unverified", adds.unverified)
+				}
+				woken = append(woken, tag(p))
+			}
+			done = append(done, pipe.Do(ctx, "EXEC"))
+		}
+		pipe.Publish(ctx, s.keys.wake(), strings.Join(woken, " "))
+		if know.waits(s.opts) {
+			confirm = know.confirm(ctx, pipe, s.opts)
+		}
+		return nil
+	})
+	for _, cmd := range done {
+		answers, _ := cmd.Slice()
+		for _, v := range answers {
+			if bad, ok := v.(error); ok && err == nil {
+				err = bad
+			}
+		}
+	}
+	if err == nil && confirm != nil {
+		err = know.confirmed(confirm, s.opts)
+	}
+	return err
 }
 
 // broke notes that Redis does not answer as it must, so that for a short while
@@ -239,10 +208,4 @@ func (s *Store) broke(err error) error {
 		s.opts.Observe.Refused("store")
 	}
 	return err
-}
-
-func answer(calls []*putCall, err error) {
-	for _, c := range calls {
-		_ = c.answer(err) // no refusal
-	}
 }

@@ -26,6 +26,10 @@ type bare struct {
 	queue chan bareOp
 }
 
+// bareFlights is how many connections serve bare best: of each, Redis reads 16 KiB
+// before it syncs.
+const bareFlights = 4
+
 type bareOp struct {
 	body []byte
 	done chan error
@@ -33,7 +37,7 @@ type bareOp struct {
 
 func newBare(addr string) *bare {
 	b := &bare{goredis.NewClient(&goredis.Options{Addr: addr, MaxRetries: -1}), make(chan bareOp, putQueue)}
-	for range putFlights {
+	for range bareFlights {
 		go b.loop()
 	}
 	return b

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// remember is how long an item is known that came before: Graph repeats one
-	// for 4 hours. Beyond, and wherever it is not known, its effect tells.
+	// remember is how long an item that led to an effect is known when it comes
+	// again: Graph repeats one for 4 hours. Beyond, and wherever it is not known, its
+	// effect tells, only that it is decrypted for that.
 	remember = 5 * time.Hour
 	// claimBytes bounds the bodies of one claim, after its first.
 	claimBytes = 4 << 20
@@ -36,6 +37,7 @@ type row struct {
 	size       int
 	unverified string // "0" or "1"
 	attempts   int
+	key        string // what it is known by when it comes again; empty: nothing
 }
 
 // receipt names a row wherever it is; the lease it was claimed under is known by
@@ -104,38 +106,32 @@ func (s *Store) partitionOf(item webhook.Item) int {
 
 // Put stores items: when it returns nil all of them are as durable as Redis makes
 // them. Those of one partition are stored together, but some partitions may hold
-// theirs when others refused: what is sent again then is recognised. It returns
-// webhook.ErrFull at a bound and when Redis is out of memory.
+// theirs when others refused: what is sent again then is recognised on its way (see
+// remember). It returns webhook.ErrFull at a bound and when Redis is out of memory.
 func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
+	fail := func(err error) error { return fmt.Errorf("storing %d items: %w", len(items), err) }
 	if err := s.refused(); err != nil {
 		s.opts.Observe.Refused("store")
-		return fmt.Errorf("storing %d items: %w", len(items), err)
+		return fail(err)
 	}
-	byPart := map[int][]webhook.Item{}
-	for _, item := range items {
-		p := s.partitionOf(item)
-		byPart[p] = append(byPart[p], item)
-	}
-	var calls []*putCall
-	for p, list := range byPart {
-		c, err := s.enqueue(p, list)
+	c := &putCall{of: make([]putItem, len(items)), done: make(chan error, 1)}
+	for i, item := range items {
+		body, err := json.Marshal(item)
 		if err != nil {
-			return fmt.Errorf("storing %d items: %w", len(items), err)
+			return fail(errors.New("an item cannot be encoded")) // the cause could quote it
 		}
-		calls = append(calls, c)
+		c.of[i] = putItem{s.partitionOf(item), body, item.Received.UnixMilli(), countOf(len(body), len(item.Deferred) > 0)}
+		c.adds = c.adds.plus(c.of[i].count)
 	}
-	var errs []error
-	for _, c := range calls {
-		s.put.add(c)
+	if err := s.reserve(c.adds); err != nil {
+		return fail(err)
 	}
-	for _, c := range calls {
-		errs = append(errs, s.put.wait(ctx, c))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("storing %d items: %w", len(items), err)
+	s.puts.add(c)
+	if err := s.puts.wait(ctx, c); err != nil {
+		return fail(err)
 	}
 	return nil
 }
@@ -151,92 +147,92 @@ func (s *Store) refused() error {
 	return s.server.Load().unsafe
 }
 
-// enqueue makes the call that stores items in a partition.
-func (s *Store) enqueue(part int, items []webhook.Item) (*putCall, error) {
-	c := &putCall{done: make(chan error, 1)}
-	q := s.keys.queue(part)
-	c.keys = []string{q, s.keys.counts(part)}
-	room := s.room(part)
-	c.args = []any{room.items, room.bytes, room.unverified, remember.Milliseconds(), s.keys.wake(), tag(part)}
-	for _, item := range items {
-		body, err := json.Marshal(item)
-		if err != nil {
-			return nil, errors.New("an item cannot be encoded") // the cause could quote it
-		}
-		unverified := 0
-		if len(item.Deferred) > 0 {
-			unverified = 1
-		}
-		c.keys = append(c.keys, cmp.Or(s.keys.receive(part, item), q))
-		c.args = append(c.args, body, unverified, item.Received.UnixMilli())
-		c.size += len(body)
-	}
-	return c, nil
-}
-
 // count is how full something is.
 type count struct{ items, bytes, unverified int64 }
 
-// room is how full a partition may become: the bound less what lies in the
-// others, as of the last look.
-func (s *Store) room(part int) count {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := count{s.opts.MaxItems, s.opts.MaxBytes, s.opts.MaxUnverified}
-	for p, c := range s.counts {
-		if p != part {
-			r.items, r.bytes, r.unverified = r.items-c.items, r.bytes-c.bytes, r.unverified-c.unverified
-		}
+func countOf(size int, unverified bool) count {
+	c := count{items: 1, bytes: int64(size)}
+	if unverified {
+		c.unverified = 1
 	}
-	return r
+	return c
 }
 
-// full says which bound is reached.
-func (s *Store) full() string {
-	r := s.room(lead)
+func (c count) plus(o count) count {
+	return count{c.items + o.items, c.bytes + o.bytes, c.unverified + o.unverified}
+}
+
+func (c count) minus(o count) count {
+	return count{c.items - o.items, c.bytes - o.bytes, c.unverified - o.unverified}
+}
+
+// reserve counts what is about to be stored, or returns webhook.ErrFull. What the
+// other nodes added and ended is known as of the last look: together they may go
+// beyond a bound by what comes in between two.
+func (s *Store) reserve(more count) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if why := s.full(more); why != "" {
+		s.opts.Observe.Refused(why)
+		return fmt.Errorf("%w (%s)", webhook.ErrFull, why)
+	}
+	s.since = s.since.plus(more)
+	return nil
+}
+
+// full says which bound does not leave room for more. s.mu is held.
+func (s *Store) full(more count) string {
+	have := s.inbox.plus(s.since).plus(more)
 	switch {
-	case r.items <= 0:
+	case have.items > s.opts.MaxItems:
 		return "items"
-	case r.bytes <= 0:
+	case have.bytes > s.opts.MaxBytes:
 		return "bytes"
+	case more.unverified > 0 && have.unverified > s.opts.MaxUnverified:
+		return "unverified"
 	}
 	return ""
 }
 
-// look counts what lies in the partitions.
+// look learns what else lies in Redis.
 func (s *Store) look(ctx context.Context) error {
-	counts, err := s.countAll(ctx)
-	if err != nil {
+	if err := s.count(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.counts = counts
-	s.mu.Unlock()
 	return s.lookAtHead(ctx)
 }
 
-func (s *Store) countAll(ctx context.Context) ([]count, error) {
+// count counts the inbox.
+func (s *Store) count(ctx context.Context) error {
+	s.counting.Lock() // what is taken off since is taken off once
+	defer s.counting.Unlock()
+	s.mu.Lock()
+	before := s.since
+	s.mu.Unlock()
+	var all count
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	cmds := make([]*goredis.SliceCmd, s.opts.Partitions)
+	lens, sizes := make([]*goredis.IntCmd, s.opts.Partitions), make([]*goredis.SliceCmd, s.opts.Partitions)
 	_, err := s.ctl.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for i := range cmds {
-			cmds[i] = p.HMGet(ctx, s.keys.counts(i), "items", "bytes", "unverified")
+		for i := range lens {
+			lens[i], sizes[i] = p.XLen(ctx, s.keys.queue(i)), p.HMGet(ctx, s.keys.counts(i), "bytes", "unverified")
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, s.judged(err)
+		return s.judged(err)
 	}
-	counts := make([]count, len(cmds))
-	for i, c := range cmds {
-		var n [3]int64
-		for j, v := range c.Val() {
+	for i := range lens {
+		var n [2]int64
+		for j, v := range sizes[i].Val() {
 			n[j], _ = strconv.ParseInt(text(v), 10, 64)
 		}
-		counts[i] = count{n[0], n[1], n[2]}
+		all = all.plus(count{lens[i].Val(), n[0], n[1]})
 	}
-	return counts, nil
+	s.mu.Lock()
+	s.inbox, s.since = all, s.since.minus(before)
+	s.mu.Unlock()
+	return nil
 }
 
 // ---- giving items out ----
@@ -330,7 +326,7 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 	cursor := l.cursor
 	s.mu.Unlock()
 	p := l.part
-	v, err := s.run(ctx, claimScript, s.rowKeys(p), l.args(cursor, limit, claimBytes)...)
+	v, err := s.run(ctx, claimScript, s.rowKeys(p)[:4], l.args(cursor, limit, claimBytes)...)
 	if err != nil {
 		s.mu.Lock()
 		l.look = true
@@ -389,9 +385,54 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 			continue
 		}
 		item.Receipt, item.Attempts = c.receipt.String(), c.row.attempts
+		c.row.key = s.keys.receive(p, item)
 		items = append(items, item)
 	}
-	return items, nil
+	return s.withoutKnown(ctx, l, items)
+}
+
+// withoutKnown drops those of claimed items that came before and led to an effect.
+func (s *Store) withoutKnown(ctx context.Context, l *lease, items []webhook.Item) ([]webhook.Item, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	found := make([]*goredis.IntCmd, len(items))
+	_, err := s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		for i, item := range items {
+			if key := s.keys.receive(l.part, item); key != "" {
+				found[i] = pipe.Exists(ctx, key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.log.Debug("items that come again are not recognised", zap.Error(s.judged(err))) // their effects tell
+		return items, nil
+	}
+	fresh := items[:0]
+	for i, item := range items {
+		if found[i] == nil || found[i].Val() == 0 {
+			fresh = append(fresh, item)
+			continue
+		}
+		if err := s.Drop(ctx, item.Receipt, "it came before"); err != nil {
+			s.log.Debug("an item that came again is not dropped", zap.Error(err))
+			fresh = append(fresh, item)
+		}
+	}
+	return fresh, nil
+}
+
+// known is what a claimed row is known by when it comes again.
+func (s *Store) known(l *lease, id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := l.held[id]; r != nil {
+		return r.key
+	}
+	return ""
 }
 
 // flight returns a claimed row and its lease.
@@ -411,8 +452,11 @@ func (s *Store) flight(ctx context.Context, text string) (receipt, *lease, *row,
 
 func (s *Store) ended(l *lease, id string) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := l.held[id]; r != nil && l.part != lead { // the leader's are not counted
+		s.since = s.since.minus(countOf(r.size, r.unverified != "0"))
+	}
 	delete(l.held, id)
-	s.mu.Unlock()
 }
 
 func (s *Store) rowKeys(p int, more ...string) []string {
@@ -464,19 +508,15 @@ func (s *Store) Depth(ctx context.Context) (sqlite.Depth, error) {
 	fail := func(err error) (sqlite.Depth, error) {
 		return sqlite.Depth{}, fmt.Errorf("counting the inbox: %w", err)
 	}
-	counts, err := s.countAll(ctx)
-	if err != nil {
+	if err := s.count(ctx); err != nil {
 		return fail(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	var d sqlite.Depth
-	for _, c := range counts {
-		d.Items, d.Bytes, d.Unverified = d.Items+c.items, d.Bytes+c.bytes, d.Unverified+c.unverified
-	}
 	var deferred, dead []*goredis.IntCmd
 	var heads []*goredis.XMessageSliceCmd
-	_, err = s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i := range s.opts.Partitions {
 			deferred = append(deferred, p.ZCard(ctx, s.keys.delay(i)))
 			dead = append(dead, p.XLen(ctx, s.keys.dead(i)))
@@ -498,7 +538,7 @@ func (s *Store) Depth(ctx context.Context) (sqlite.Depth, error) {
 		}
 	}
 	s.mu.Lock()
-	s.counts = counts
+	d.Items, d.Bytes, d.Unverified = s.inbox.items, s.inbox.bytes, s.inbox.unverified
 	for _, l := range s.leases {
 		d.InFlight += int64(len(l.held))
 	}

@@ -550,9 +550,11 @@ func (s *Store) heard(what string) {
 		s.signal(s.beatNow)
 	default:
 		s.mu.Lock()
-		for p, l := range s.leases {
-			if tag(p) == what {
-				l.look = true
+		for part := range strings.FieldsSeq(what) {
+			for p, l := range s.leases {
+				if tag(p) == part {
+					l.look = true
+				}
 			}
 		}
 		s.mu.Unlock()

@@ -136,10 +136,13 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 	if strings.HasPrefix(e.Version, releasePrefix) {
 		open = digest(e.MessageKey, e.Version)
 	}
-	args := l.args(s.number(), string(e.State), effect, standing, effectFor.Milliseconds(), standingFor.Milliseconds(), r.id, r.size, r.unverified, s.id, open)
+	args := l.args(s.number(), string(e.State), effect, standing, effectFor.Milliseconds(), standingFor.Milliseconds(), r.id, r.size, r.unverified, s.id, open, remember.Milliseconds())
 	keys := []string{
 		s.keys.lease(p), s.keys.effect(p, e.MessageKey, e.Version), s.keys.standing(p, e.MessageKey), s.keys.alog(p),
 		s.keys.queue(p), s.keys.delay(p), s.keys.attempts(p), s.keys.counts(p), s.keys.open(p),
+	}
+	if known := s.known(l, r.id); known != "" {
+		keys = append(keys, known)
 	}
 	v, err := s.run(ctx, settleScript, keys, append(args, bodies...)...)
 	if err != nil {

@@ -26,7 +26,7 @@ func (s *Store) crash(t testing.TB) {
 	s.closeOnce.Do(func() {
 		s.end()
 		s.loops.Wait()
-		s.put.close()
+		s.puts.close()
 		s.closeErr = errors.Join(s.rdb.Close(), s.ctl.Close(), s.model.Close())
 	})
 	must(t, s.closeErr)
@@ -228,6 +228,70 @@ func TestAnotherLeaseIsAnother(t *testing.T) {
 	now, stop := a.Held(ctx, again.Receipt)
 	defer stop()
 	must(t, a.Finish(now, e, actions.Standing{}, again.Receipt))
+}
+
+// An item that led to an effect is dropped when it comes again, on any node; one that
+// did not is not.
+func TestComesAgain(t *testing.T) {
+	t.Parallel()
+	s := owner(t, testOptions(t, sharedServer(t)))
+	ctx := t.Context()
+	again := messages(3)
+	put := func() []webhook.Item {
+		t.Helper()
+		marker := storetest.Item("c0", 2+int(s.call.Load())) // so that something is claimed
+		must(t, s.Put(ctx, append(slices.Clone(again), marker)))
+		var got []webhook.Item
+		for !slices.ContainsFunc(got, func(i webhook.Item) bool { return i.Resource == marker.Resource }) || len(got) < 1 {
+			got = append(got, claimAll(t, s, 1)...)
+		}
+		waitFor(t, "the rest", func() bool {
+			d, err := s.Depth(ctx)
+			must(t, err)
+			if d.Items == d.InFlight {
+				return true
+			}
+			got = append(got, claimAll(t, s, 1)...)
+			return false
+		})
+		return got
+	}
+	end := func(items []webhook.Item) {
+		t.Helper()
+		for n, i := range items {
+			switch {
+			case i.Resource == again[0].Resource:
+				e := actions.Effect{MessageKey: keyOf(0), Version: "1", State: actions.StateClean}
+				must(t, s.Finish(ctx, e, actions.Standing{Version: "1"}, i.Receipt))
+			case i.Resource == again[1].Resource:
+				must(t, s.Quarantine(ctx, i.Receipt, "test"))
+			default:
+				must(t, s.Drop(ctx, i.Receipt, fmt.Sprint("test ", n)))
+			}
+		}
+	}
+	first := put()
+	if len(first) != 4 {
+		t.Fatalf("claimed %d; want 4", len(first))
+	}
+	end(first)
+	second := put()
+	var names []string
+	for _, i := range second {
+		names = append(names, i.Resource)
+	}
+	if len(second) != 3 || slices.Contains(names, again[0].Resource) {
+		t.Errorf("claimed %v; want what led to an effect to be left out", names)
+	}
+	end(second)
+	dead, err := s.ListQuarantine(ctx, 0, 0)
+	must(t, err)
+	for _, q := range dead {
+		must(t, s.RetryQuarantine(ctx, q.ID))
+	}
+	if got := claimAll(t, s, len(dead)); len(got) != 2 {
+		t.Errorf("%d items came back from quarantine; want 2", len(got))
+	}
 }
 
 // Lost is told which lanes a lease held before they can be claimed again.

@@ -179,7 +179,7 @@ type Store struct {
 	model   *sqlite.Store
 	id      string // of this process: a restarted node is another
 	install string // of the installation, as its first node named it
-	put     *batcher
+	puts    *batcher
 	call    atomic.Int64 // numbers scripts of this process
 	epoch   time.Time    // monotonic origin
 
@@ -189,11 +189,13 @@ type Store struct {
 
 	buried           map[int]int64 // of Restore: the last time of each quarantine
 	sealing, tailing sync.Mutex    // held while sealing, and while copying
+	counting         sync.Mutex    // held while the inbox is counted
 
 	mu       sync.Mutex // guards what follows
 	leases   map[int]*lease
 	nodes    []Node
-	counts   []count // of each partition, as of the last look
+	inbox    count // as of the last look
+	since    count // what this node added and ended since that look began
 	subs     map[string]subscriptions.Subscription
 	subsSeen int64 // version of subs
 	head     head
@@ -250,7 +252,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{
 		opts: o, keys: keyset{o.Prefix}, log: o.Log, epoch: time.Now(),
 		id:     strings.NewReplacer("/", "-", " ", "-").Replace(o.Node) + "-" + random(6),
-		leases: map[int]*lease{}, buried: map[int]int64{}, counts: make([]count, o.Partitions), subs: map[string]subscriptions.Subscription{},
+		leases: map[int]*lease{}, buried: map[int]int64{}, subs: map[string]subscriptions.Subscription{},
 		wake: make(chan struct{}, 1), claiming: make(chan struct{}, 1), tailNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), asked: make(chan struct{}, 1),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
@@ -291,7 +293,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.forgetHere(ctx); err != nil {
 		return nil, err
 	}
-	s.put = newBatcher(s)
+	s.puts = newBatcher(s)
 	if err := s.refreshSubscriptions(ctx); err != nil {
 		return nil, err
 	}
@@ -525,7 +527,9 @@ func (s *Store) Ready() error {
 	if err := s.Fresh(); err != nil {
 		return err
 	}
-	if why := s.full(); why != "" {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if why := s.full(count{items: 1, bytes: 1}); why != "" {
 		return fmt.Errorf("%w (%s)", webhook.ErrFull, why)
 	}
 	return nil
@@ -557,8 +561,8 @@ func (s *Store) Close() error {
 func (s *Store) shut() error {
 	s.end()
 	s.loops.Wait()
-	if s.put != nil {
-		s.put.close()
+	if s.puts != nil {
+		s.puts.close()
 	}
 	var errs []error
 	if s.rdb != nil {

@@ -24,7 +24,6 @@ local function endrow(q, delay, attempts, counts, id, size, unverified)
   if redis.call('XDEL', q, id) == 0 then return end
   redis.call('ZREM', delay, id)
   redis.call('HDEL', attempts, id)
-  redis.call('HINCRBY', counts, 'items', -1)
   redis.call('HINCRBY', counts, 'bytes', -size)
   if unverified ~= '0' then redis.call('HINCRBY', counts, 'unverified', -1) end
 end
@@ -54,61 +53,9 @@ redis.call('HSET', KEYS[1], 'owner', '', 'until', 0)
 redis.call('PUBLISH', ARGV[3], 'lease')
 return 1`)
 
-	// enqueue stores items that are new, all or none: what was found full, or
-	// nothing. KEYS: queue, counts, then a receive key an item (the queue where it
-	// has none). ARGV: items, bytes and unverified allowed, ms to remember, channel,
-	// message; then body, unverified, ms received an item. It is on the way of every
-	// 202, so it does without the functions that are common to the others, and finds
-	// out which items are new before it stores them only where they may not fit.
-	enqueueScript = goredis.NewScript(`
-local call = redis.call
-local q, counts, ttl = KEYS[1], KEYS[2], ARGV[4]
-local have = call('HMGET', counts, 'items', 'bytes', 'unverified', 'idle')
-local room = {tonumber(ARGV[1]) - (have[1] or 0), tonumber(ARGV[2]) - (have[2] or 0), tonumber(ARGV[3]) - (have[3] or 0)}
-local function tally(new)
-  local items, bytes, unverified = 0, 0, 0
-  for i = 3, #KEYS do
-    if new(KEYS[i]) then
-      local at = i * 3 - 2
-      items = items + 1
-      bytes = bytes + #ARGV[at]
-      if ARGV[at + 1] ~= '0' then unverified = unverified + 1 end
-    end
-  end
-  if items > room[1] then return 'items' end
-  if bytes > room[2] then return 'bytes' end
-  if unverified > 0 and unverified > room[3] then return 'unverified' end
-end
-if tally(function() return true end) then
-  local seen = {}
-  local full = tally(function(k)
-    if k == q then return true end
-    if seen[k] or call('EXISTS', k) == 1 then return false end
-    seen[k] = true
-    return true
-  end)
-  if full then return full end
-end
-local items, bytes, unverified = 0, 0, 0
-for i = 3, #KEYS do
-  local k, at = KEYS[i], i * 3 - 2
-  if k == q or call('SET', k, '1', 'NX', 'PX', ttl) then
-    call('XADD', q, '*', 'b', ARGV[at], 'u', ARGV[at + 1], 'r', ARGV[at + 2])
-    items = items + 1
-    bytes = bytes + #ARGV[at]
-    if ARGV[at + 1] ~= '0' then unverified = unverified + 1 end
-  end
-end
-if items == 0 then return '' end
-call('HSET', counts, 'items', string.format('%.0f', (have[1] or 0) + items), 'bytes', string.format('%.0f', (have[2] or 0) + bytes), 'idle', '0')
-if unverified > 0 then call('HINCRBY', counts, 'unverified', unverified) end
-if have[4] ~= '0' then call('PUBLISH', ARGV[5], ARGV[6]) end -- else the holder is at it, and looks again
-return ''`)
-
-	// claim reads deferred items that are due and items after the cursor, and notes
-	// whether it found any: then it will be called again. KEYS: lease, queue, delay,
-	// attempts, counts. ARGV: owner, fence, cursor, items and bytes
-	// wanted. It answers the cursor, ms until the next is due (-1: none), then id,
+	// claim reads deferred items that are due and items after the cursor. KEYS: lease,
+	// queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes wanted. It
+	// answers the cursor, ms until the next is due (-1: none), then id,
 	// body, unverified, attempts of each.
 	claimScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED claim') end
@@ -140,7 +87,6 @@ while n < most and (n == 0 or bytes < size) do
     if not redis.call('ZSCORE', KEYS[3], e[1]) then give(e) end
   end
 end
-if n == 0 and redis.call('HGET', KEYS[5], 'idle') ~= '1' then redis.call('HSET', KEYS[5], 'idle', '1') end
 out[1] = cursor
 local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 if first[2] then out[2] = whole(math.max(0, first[2] - now)) else out[2] = '-1' end
@@ -182,7 +128,6 @@ if not e[1] then return 0 end
 local f = {}
 for i = 1, #e[1][2], 2 do f[e[1][2][i]] = e[1][2][i + 1] end
 redis.call('XADD', KEYS[2], '*', 'b', f['b'], 'u', f['u'], 'r', f['r'])
-redis.call('HINCRBY', KEYS[3], 'items', 1)
 redis.call('HINCRBY', KEYS[3], 'bytes', #f['b'])
 if f['u'] ~= '0' then redis.call('HINCRBY', KEYS[3], 'unverified', 1) end
 redis.call('XDEL', KEYS[1], ARGV[1])
@@ -190,13 +135,15 @@ redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1`)
 
 	// settle writes an effect with all that goes with it and ends its row. KEYS:
-	// lease, effect, standing, alog, queue, delay, attempts, counts, open. ARGV:
-	// owner, fence, number of this call, state, effect, standing, ms to keep the
+	// lease, effect, standing, alog, queue, delay, attempts, counts, open, and what the
+	// item is known by when it comes again, if anything. ARGV: owner, fence, number of this call, state, effect, standing, ms to keep the
 	// effect and the standing (0: for good), row, size, unverified, node, the field
-	// of what is open while it is decided only (empty: none); then the entries.
+	// of what is open while it is decided only (empty: none), ms to know the item;
+	// then the entries.
 	settleScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED settle') end
 if ARGV[9] ~= '' then endrow(KEYS[5], KEYS[6], KEYS[7], KEYS[8], ARGV[9], ARGV[10], ARGV[11]) end
+if KEYS[10] then redis.call('SET', KEYS[10], '1', 'PX', ARGV[14]) end
 local e = redis.call('HMGET', KEYS[2], 's', 'c')
 if e[2] == ARGV[3] then return 'OK' end
 if e[1] and e[1] ~= 'decided' then return 'FINISHED' end
@@ -207,7 +154,7 @@ if ARGV[8] ~= '0' then redis.call('PEXPIRE', KEYS[3], ARGV[8]) end
 if ARGV[13] ~= '' then
   if ARGV[4] == 'decided' then redis.call('HSET', KEYS[9], ARGV[13], ARGV[5]) else redis.call('HDEL', KEYS[9], ARGV[13]) end
 end
-for i = 14, #ARGV do redis.call('XADD', KEYS[4], '*', 't', micros(), 'n', ARGV[12], 'k', ARGV[3], 'e', ARGV[i]) end
+for i = 15, #ARGV do redis.call('XADD', KEYS[4], '*', 't', micros(), 'n', ARGV[12], 'k', ARGV[3], 'e', ARGV[i]) end
 return 'OK'`)
 
 	// append adds entries that end no effect. KEYS: alog, once. ARGV: number of this

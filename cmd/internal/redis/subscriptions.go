@@ -90,7 +90,7 @@ func (s *Store) DeleteSubscription(ctx context.Context, localID string) error {
 	return nil
 }
 
-func (s *Store) changeSubscription(ctx context.Context, everywhere bool, args ...any) error {
+func (s *Store) changeSubscription(ctx context.Context, wait bool, args ...any) error {
 	l, err := s.current(ctx, lead)
 	if err != nil {
 		return err
@@ -103,16 +103,16 @@ func (s *Store) changeSubscription(ctx context.Context, everywhere bool, args ..
 		return err
 	}
 	version, _ := v.(int64)
-	if !everywhere {
+	if !wait {
 		return nil
 	}
-	return s.known(ctx, version)
+	return s.everywhere(ctx, version)
 }
 
-// known waits until every live node knows a version of the table. A node that
+// everywhere waits until every live node knows a version of the table. A node that
 // says nothing for the time of a lease is not live, and refuses items itself
 // before it has looked again (see Ready).
-func (s *Store) known(ctx context.Context, version int64) error {
+func (s *Store) everywhere(ctx context.Context, version int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*s.opts.Lease)
 	defer cancel()
 	for {
