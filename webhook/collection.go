@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -155,8 +156,11 @@ func checkHeader(h http.Header) Reason {
 		}
 	}
 	types := h.Values("Content-Type")
-	if len(types) != 1 {
+	switch {
+	case len(types) != 1:
 		return ReasonContentType
+	case types[0] == "application/json", types[0] == "application/json; charset=utf-8": // what Graph sends
+		return ""
 	}
 	media, params, err := mime.ParseMediaType(types[0])
 	if err != nil || media != "application/json" {
@@ -193,44 +197,72 @@ func (b *budget) give(n int64) { b.free.Add(n) }
 
 const firstBuffer = 16 << 10
 
+// A buffer holds a body until it was parsed, which copies it. Those of usual size
+// are used again: else they would be most of the garbage.
+type buffer struct{ b []byte }
+
+// buffers has a pool for each size that readBody asks for, up to small.
+var buffers = map[int64]*sync.Pool{}
+
+func init() {
+	for size := int64(firstBuffer); size <= small; size *= 2 {
+		buffers[size] = &sync.Pool{New: func() any { return &buffer{make([]byte, 0, size)} }}
+	}
+}
+
+func newBuffer(size int64) *buffer {
+	if pool := buffers[size]; pool != nil {
+		return pool.Get().(*buffer)
+	}
+	return &buffer{make([]byte, 0, size)}
+}
+
+// free lets the buffer be used again. Nil is none.
+func (b *buffer) free() {
+	if b == nil {
+		return
+	}
+	if pool := buffers[int64(cap(b.b))]; pool != nil {
+		b.b = b.b[:0]
+		pool.Put(b)
+	}
+}
+
 // readBody reads r up to limit bytes; one byte more is too large. It returns
 // how much of the budget it holds, which the caller gives back when the body is
-// no longer needed, whatever else is returned.
-func readBody(r io.Reader, declared, limit int64, b *budget) (body []byte, held int64, why Reason) {
+// no longer needed, whatever else is returned; and the body, whose buffer the
+// caller frees.
+func readBody(r io.Reader, declared, limit int64, b *budget) (body *buffer, held int64, why Reason) {
 	if declared > limit {
 		return nil, 0, ReasonTooLarge
 	}
-	size := int64(firstBuffer)
-	if declared >= 0 {
-		size = declared + 1 // the byte more, and room for Read to say EOF
-	}
-	size = min(size, firstBuffer, limit+1)
-	if !b.take(size) {
+	held = min(firstBuffer, limit+1)
+	if !b.take(held) {
 		return nil, 0, ReasonBusy
 	}
-	held = size
-	buf := make([]byte, 0, size)
+	body = newBuffer(held)
 	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		n, err := r.Read(body.b[len(body.b):cap(body.b)])
+		body.b = body.b[:len(body.b)+n]
 		switch {
-		case int64(len(buf)) > limit:
-			return nil, held, ReasonTooLarge
+		case int64(len(body.b)) > limit:
+			return body, held, ReasonTooLarge
 		case errors.Is(err, io.EOF):
-			return buf, held, ""
+			return body, held, ""
 		case err != nil:
-			return nil, held, ReasonUnreadable
+			return body, held, ReasonUnreadable
 		}
-		if len(buf) < cap(buf) {
+		if len(body.b) < cap(body.b) {
 			continue
 		}
-		grown := min(2*int64(cap(buf)), limit+1)
+		grown := min(2*held, limit+1)
 		if !b.take(grown) {
-			return nil, held, ReasonBusy
+			return body, held, ReasonBusy
 		}
-		next := make([]byte, len(buf), grown)
-		copy(next, buf)
-		b.give(int64(cap(buf)))
-		buf, held = next, grown
+		next := newBuffer(grown)
+		next.b = append(next.b, body.b...)
+		body.free()
+		b.give(held)
+		body, held = next, grown
 	}
 }

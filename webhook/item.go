@@ -39,13 +39,6 @@ type Item struct {
 // AppendJSON appends the item as encoding/json writes it: the same bytes, in a
 // fraction of the time, since what Graph sends has hardly anything to escape.
 func (i Item) AppendJSON(b []byte) ([]byte, error) {
-	if b == nil {
-		size := 400 + len(i.Resource)
-		if i.Encrypted != nil {
-			size += len(i.Encrypted.Data) + len(i.Encrypted.DataKey) + 300
-		}
-		b = make([]byte, 0, size)
-	}
 	received, err := i.Received.MarshalJSON()
 	if err != nil {
 		return nil, err

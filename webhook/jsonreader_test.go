@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,19 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(sameAsDecoder)
+}
+
+// Nothing that was read is part of the body any more: its buffer is used again.
+func TestNothingReadIsInTheBody(t *testing.T) {
+	body := collectionOf(tokens("a.b.c", `d"e`), rich(), basic())
+	want, why := parseCollection(slices.Clone(body), 10)
+	got, _ := parseCollection(body, 10)
+	for i := range body {
+		body[i] = 'x'
+	}
+	if diff := cmp.Diff(want, got); diff != "" || why != "" || len(got.Value) != 2 {
+		t.Errorf("%s (-want +got):\n%s", why, diff)
+	}
 }
 
 // An item is stored as encoding/json would write it, byte for byte.

@@ -345,7 +345,7 @@ func (v *Verifier) issuer(tid, ver string) string {
 
 // Proof is what the tokens of one collection prove.
 type Proof struct {
-	proved  map[pair]bool
+	proved  []pair
 	claimed map[pair][]string
 }
 
@@ -354,7 +354,9 @@ type pair struct{ tenant, app string }
 func pairOf(tenant, app string) pair { return pair{strings.ToLower(tenant), strings.ToLower(app)} }
 
 // Proves reports whether a valid token was for that tenant and app.
-func (p Proof) Proves(tenantID, appID string) bool { return p.proved[pairOf(tenantID, appID)] }
+func (p Proof) Proves(tenantID, appID string) bool {
+	return slices.Contains(p.proved, pairOf(tenantID, appID))
+}
 
 // Unproved returns the tokens that claim to be for that tenant and app and could
 // not be verified now.
@@ -377,14 +379,17 @@ func (v *Verifier) expects(tenantID, appID string) bool {
 // for another app or tenant is passed over if an item of that tenant explains
 // it: it proves nothing, and nobody can make us drop our items with his own.
 func (v *Verifier) VerifyCollection(ctx context.Context, tokens []string, at time.Time, strangers ...string) (Proof, error) {
-	p := Proof{proved: make(map[pair]bool), claimed: make(map[pair][]string)}
+	var p Proof
 	for _, token := range tokens {
 		t, err := v.verify(ctx, token, at)
 		switch of := pairOf(t.TenantID, t.AppID); {
 		case isForOthers(err) && slices.ContainsFunc(strangers, func(s string) bool { return s != "" && strings.EqualFold(s, t.TenantID) }):
 		case err == nil:
-			p.proved[of] = true
+			p.proved = append(p.proved, of)
 		case errors.Is(err, ErrUnverifiable):
+			if p.claimed == nil {
+				p.claimed = make(map[pair][]string)
+			}
 			p.claimed[of] = append(p.claimed[of], token)
 		default:
 			return Proof{}, err

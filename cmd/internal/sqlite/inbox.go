@@ -148,16 +148,17 @@ func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	rows, size, unverified, err := encode(items)
-	if err != nil {
-		return fmt.Errorf("storing %d items: %w", len(items), err)
-	}
 	if s.diskLow.Load() {
 		return s.refuse(len(items), "disk_mark", ErrDiskFull)
 	}
+	rows, buf, unverified, err := encode(items)
+	if err != nil {
+		return fmt.Errorf("storing %d items: %w", len(items), err)
+	}
 	b := &s.inbox
-	n := int64(len(items))
+	n, size := int64(len(items)), int64(len(*buf))
 	if why := b.admit(n, size, unverified, s.opts); why != "" {
+		giveBack(buf)
 		return s.refuse(len(items), why, nil)
 	}
 	var last int64
@@ -167,6 +168,7 @@ func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 		return err
 	}
 	o.after = func(err error) {
+		giveBack(buf)
 		if err != nil {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -196,22 +198,43 @@ func (s *Store) refuse(items int, why string, cause error) error {
 	return fmt.Errorf("storing %d items: %w (%s): %w", items, webhook.ErrFull, why, cause)
 }
 
-func encode(items []webhook.Item) (rows []inboxRow, size, unverified int64, err error) {
-	rows = make([]inboxRow, len(items))
+// bodies are buffers for the stored forms of a Put. One is used again once its
+// rows were written.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooled is the largest buffer that is kept.
+const maxPooled = 256 << 10
+
+func giveBack(buf *[]byte) {
+	if cap(*buf) <= maxPooled {
+		bodies.Put(buf)
+	}
+}
+
+// encode returns items in their stored form, and the buffer that holds it.
+func encode(items []webhook.Item) (rows []inboxRow, buf *[]byte, unverified int64, err error) {
+	buf = bodies.Get().(*[]byte)
+	all := (*buf)[:0]
+	ends := make([]int, len(items))
 	for i, item := range items {
-		body, err := item.AppendJSON(nil)
-		if err != nil {
-			return nil, 0, 0, errors.New("an item cannot be encoded") // the cause could quote it
+		if all, err = item.AppendJSON(all); err != nil {
+			giveBack(buf)
+			return nil, nil, 0, errors.New("an item cannot be encoded") // the cause could quote it
 		}
-		r := inboxRow{received: item.Received, body: body}
+		ends[i] = len(all)
+	}
+	*buf = all
+	rows = make([]inboxRow, len(items))
+	from := 0
+	for i, item := range items {
+		rows[i] = inboxRow{received: item.Received, body: all[from:ends[i]:ends[i]]}
 		if len(item.Deferred) > 0 {
-			r.flags |= flagUnverified
+			rows[i].flags |= flagUnverified
 			unverified++
 		}
-		rows[i] = r
-		size += int64(len(body))
+		from = ends[i]
 	}
-	return rows, size, unverified, nil
+	return rows, buf, unverified, nil
 }
 
 // insert writes rows in the writer's transaction and returns the last number.

@@ -260,9 +260,9 @@ func TestReceiptsAreNotReused(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	size := func() int64 {
-		_, n, _, err := encode(testItems("x"))
+		_, buf, _, err := encode(testItems("x"))
 		must(t, err)
-		return n
+		return int64(len(*buf))
 	}()
 	unverified := testItem("u")
 	unverified.Deferred = []string{"token"}
