@@ -238,7 +238,10 @@ func (d *date) UnmarshalJSON(b []byte) error {
 // is not said to be of another type. Members that it does not know are ignored.
 // Its error is ErrNotMessage and never quotes the input.
 func DecodeMessage(b []byte) (*Message, error) {
-	if err := checkJSON(b, maxMessageDepth, false); err != nil {
+	switch err := checkJSON(b, maxMessageDepth, false); {
+	case errors.Is(err, errGrammar):
+		return nil, fmt.Errorf("%w: %s", ErrNotMessage, fieldOf(err))
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNotMessage, err)
 	}
 	var w struct {
