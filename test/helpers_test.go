@@ -412,10 +412,19 @@ func (s *site) settle(twin *graphtwin.Twin) {
 
 func (s *site) settleWithin(twin *graphtwin.Twin, most time.Duration) {
 	s.t.Helper()
+	if why := s.unsettled(twin, most); why != "" {
+		s.t.Fatal(why)
+	}
+}
+
+// unsettled waits until nothing is under way any more, and says what still is after
+// that time.
+func (s *site) unsettled(twin *graphtwin.Twin, most time.Duration) (why string) {
+	s.t.Helper()
 	idle := 0
 	settled := eventually(most, func() bool {
 		if s.ended() {
-			s.t.Fatalf("serve ended with code %d\n%s", s.code, s.stderr.String())
+			return true
 		}
 		if twin.Undelivered() > 0 || s.metric("teamsdlp_inbox_items") != 0 {
 			idle = 0
@@ -424,9 +433,13 @@ func (s *site) settleWithin(twin *graphtwin.Twin, most time.Duration) {
 		idle++
 		return idle > 5
 	})
-	if !settled {
-		s.t.Fatalf("not settled within %s: %d notifications undelivered, %v items wait", most, twin.Undelivered(), s.metric("teamsdlp_inbox_items"))
+	switch {
+	case s.ended():
+		return fmt.Sprintf("serve ended with code %d\n%s", s.code, s.stderr.String())
+	case !settled:
+		return fmt.Sprintf("not settled within %s: %d notifications undelivered, %v items wait", most, twin.Undelivered(), s.metric("teamsdlp_inbox_items"))
 	}
+	return ""
 }
 
 // entries is the action log, oldest first, read as anybody would.

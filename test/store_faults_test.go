@@ -329,7 +329,20 @@ func oldFile(t *testing.T, twin *graphtwin.Twin, s *site) (x *traffic, waiting i
 		t.Fatalf("%d items wait", waiting)
 	}
 	unrotate := "message_key = substr(message_key, instr(message_key, '/') + 1) || '/' || substr(message_key, 1, instr(message_key, '/') - 1)"
-	s.change("UPDATE effect SET "+unrotate, "UPDATE standing SET "+unrotate, "DROP INDEX effect_unfinished", "DROP INDEX effect_case", "DROP INDEX standing_case", "UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+	older := []string{
+		"UPDATE effect SET " + unrotate, "UPDATE standing SET " + unrotate,
+		"ALTER TABLE case_rule RENAME TO newer", "CREATE TABLE case_rule (case_id TEXT, rule TEXT)",
+		"INSERT INTO case_rule SELECT c.id, r.rule FROM newer r JOIN cases c ON c.last_seq = r.last_seq", "DROP TABLE newer",
+		"ALTER TABLE case_detector RENAME TO newer", "CREATE TABLE case_detector (case_id TEXT, detector TEXT)",
+		"INSERT INTO case_detector SELECT c.id, r.detector FROM newer r JOIN cases c ON c.last_seq = r.last_seq", "DROP TABLE newer",
+		"UPDATE meta SET value = '1' WHERE key = 'schema_version'",
+	}
+	for _, name := range strings.Fields(`effect_unfinished effect_case standing_case
+		entries_label entries_outcome entries_severity entries_action entries_tenant cases_label cases_overridden cases_reported
+		cases_released cases_edited cases_deleted cases_open cases_outcome cases_severity cases_action cases_tenant`) {
+		older = append(older, "DROP INDEX "+name)
+	}
+	s.change(older...)
 	return x, waiting
 }
 
@@ -378,7 +391,9 @@ func upgraded(t *testing.T, s *site, x *traffic) (faults []string) {
 			t.Fatal(err)
 		}
 	}
-	s.settle(x.twin)
+	if why := s.unsettled(x.twin, patience); why != "" {
+		wrong("%s", why)
+	}
 	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)
 	if now != version {
 		wrong("migrated to version %d, want %d", now, version)

@@ -55,6 +55,7 @@ import (
 var (
 	windows = flag.Int("windows", 5, "interleaved windows of each side")
 	write   = flag.String("write", "", "file to write the table into")
+	rows    = flag.Int("rows", 1_000_000, "entries of the log that pages are read of")
 	only    = flag.String("only", "", "names, as B1,B4; empty: all")
 )
 
@@ -574,7 +575,7 @@ func TestFigures(t *testing.T) {
 		name string
 		run  func(*bench)
 	}{
-		{"B1", enqueue}, {"B3", ack}, {"B4", endToEnd}, {"B6", latency}, {"B9", verify}, {"B11", backlog}, {"B13", shed}, {"B14", overload},
+		{"B1", enqueue}, {"B3", ack}, {"B4", endToEnd}, {"B6", latency}, {"B9", verify}, {"B10", pages}, {"B11", backlog}, {"B13", shed}, {"B14", overload},
 	} {
 		if b.wants(f.name) {
 			f.run(b)
@@ -732,6 +733,120 @@ func verify(b *bench) {
 		return n / (cpu() - before).Seconds()
 	}
 	b.add("B9", "actions verify of 20,000 entries / SHA-256 of the same bytes, by CPU time", interleaved(base, ours), .15, false)
+}
+
+// fill appends n entries to a log, an intent and a result a case, through the store's
+// own append, 500 a call. They are synthetic: a second apart by their times, from a
+// few thousand people, with what is seldom in one of 10,000.
+func fill(b *bench, s *sqlite.Store, n int) (begin time.Time) {
+	begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	seldom := func(i int, common, rare string) string {
+		if i%10_000 == 77 {
+			return rare
+		}
+		return common
+	}
+	for from := 0; from < n; from += 500 {
+		var list []actions.Entry
+		for i := from; i < min(n, from+500); i++ {
+			c := i / 2
+			e := actions.Entry{
+				Kind: actions.KindIntent, Case: strconv.Itoa(c), Tenant: seldom(c, tenant, "seldom"), Time: begin.Add(time.Duration(i) * time.Second), Action: actions.ActionBlock, Outcome: actions.OutcomePending,
+				Conversation: &actions.Conversation{Kind: "group", ID: "19:" + strconv.Itoa(c%1000)}, Sender: &actions.Sender{ID: fmt.Sprintf("1d6f0b52-6f0e-4b0c-9d5e-%012d", c%5000), Name: "Ana"},
+				Message: &actions.Message{ID: strconv.Itoa(c), Version: "1"},
+				Rules:   []actions.RuleResult{{ID: seldom(c, "card", "seldom"), Severity: seldom(c, "high", "critical"), Mode: "enforce", Result: "matched", Matched: []actions.Match{{Detector: seldom(c, "credit-card", "seldom"), Count: 1, Distinct: 1}}}},
+				Verdict: "block: card, 1 credit-card (high)", Actor: actions.ActorSelf,
+			}
+			if i%2 == 1 {
+				e.Kind, e.Rules, e.Outcome = actions.KindResult, nil, actions.Outcome(seldom(c, string(actions.OutcomeApplied), string(actions.OutcomeFailed)))
+			}
+			if i%10_000 == 9_999 {
+				e = actions.Entry{Kind: actions.KindLabel, Case: e.Case, Tenant: tenant, Time: e.Time, Label: "false-positive", Actor: "jo"}
+			}
+			list = append(list, e)
+		}
+		must(b, s.Append(context.Background(), list...))
+	}
+	return begin
+}
+
+// pages reads pages of 50 of a large log, from anywhere and filtered.
+func pages(b *bench) {
+	s := openStore(b, sqlite.Options{})
+	start := time.Now()
+	begin := fill(b, s, *rows)
+	b.Logf("%d entries in %s", *rows, time.Since(start).Round(time.Second))
+	ctx := context.Background()
+	entries := func(f actions.Filter) int {
+		f.Limit = 50
+		list, err := s.Entries(ctx, f)
+		must(b, err)
+		return len(list)
+	}
+	cases := func(f actions.Filter) int {
+		f.Limit, f.Kind = 50, ""
+		list, err := s.Cases(ctx, f)
+		must(b, err)
+		return len(list)
+	}
+	size := fmt.Sprintf("%d entries", *rows)
+	for name, page := range map[string]func(actions.Filter) int{"entries": entries, "cases": cases} {
+		// What a page costs is CPU; 20 of them are one measurement.
+		cost := func(before int64) float64 {
+			was := cpu()
+			for i := range int64(20) {
+				page(actions.Filter{Before: before - i})
+			}
+			return float64(cpu() - was)
+		}
+		var ratios []float64
+		for range *windows {
+			newest, worst := cost(int64(*rows)), 0.0
+			for tenth := int64(1); tenth <= 10; tenth++ {
+				worst = max(worst, cost(tenth*int64(*rows)/10-1000+200))
+			}
+			ratios = append(ratios, worst/((newest+cost(int64(*rows)))/2))
+		}
+		b.add("B10", "dearest tenth of all pages of "+name+" / the newest page, "+size+", by CPU time", ratios, 2, true)
+	}
+	spans := map[string]actions.Filter{
+		"the last hour": {Since: begin.Add(time.Duration(*rows)*time.Second - time.Hour)},
+		"an early day":  {Since: begin.Add(time.Duration(*rows) * time.Second / 10), Until: begin.Add(time.Duration(*rows)*time.Second/10 + 24*time.Hour)},
+		"the first day": {Until: begin.Add(24 * time.Hour)},
+		"all but a day": {Since: begin.Add(24 * time.Hour)},
+	}
+	filters := map[string]actions.Filter{
+		"nothing": {}, "sender": {Sender: "1d6f0b52-6f0e-4b0c-9d5e-000000000077"}, "conversation": {Conversation: "19:77"}, "case": {Case: "77"}, "kind": {Kind: actions.KindLabel},
+		"rule": {Rule: "card"}, "seldom rule": {Rule: "seldom"}, "detector": {Detector: "credit-card"}, "seldom detector": {Detector: "seldom"},
+		"severity": {Severity: "high"}, "seldom severity": {Severity: "critical"}, "outcome": {Outcome: actions.OutcomeApplied}, "seldom outcome": {Outcome: actions.OutcomeFailed},
+		"action": {Action: actions.ActionBlock}, "absent action": {Action: actions.ActionNotify}, "label": {Label: "false-positive"}, "tenant": {Tenant: tenant}, "seldom tenant": {Tenant: "seldom"},
+	}
+	for name, page := range map[string]func(actions.Filter) int{"entries": entries, "cases": cases} {
+		var worst []float64
+		dearest := ""
+		for range *windows {
+			most := 0.0
+			for fname, f := range filters {
+				for sname, at := range spans {
+					f.Since, f.Until = at.Since, at.Until
+					var took []time.Duration
+					n := 0
+					for range 3 {
+						start := time.Now()
+						n = page(f)
+						took = append(took, time.Since(start))
+					}
+					slices.Sort(took)
+					if ms := float64(took[1]) / float64(time.Millisecond); ms > most {
+						most, dearest = ms, fmt.Sprintf("%s in %s (%d rows)", fname, sname, n)
+					}
+				}
+			}
+			worst = append(worst, most)
+		}
+		b.Logf("dearest: %s", dearest)
+		b.add("B10", fmt.Sprintf("dearest page of %s of %d filters, each in %d spans of time, %s, milliseconds", name, len(filters), len(spans), size), worst, 20, true)
+	}
 }
 
 // openAndTell is the child of backlog: how long an open takes, and its memory.

@@ -13,7 +13,7 @@ import (
 const archivePage = 500
 
 // notMoved are the meta keys that are of this file.
-var notMoved = map[string]bool{keySchema: true, "redis_install": true}
+var notMoved = map[string]bool{keySchema: true, keyDisorder: true, "redis_install": true}
 
 // Dump implements archive.Source. It fails if retention has deleted the start of
 // the log: without it the tree cannot be built anew.

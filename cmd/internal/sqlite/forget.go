@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -119,17 +120,26 @@ func (s *Store) deleteCases(ctx context.Context, before int64) (int, error) {
 	}
 	err = s.do(ctx, 0, func(t *tx) error {
 		for _, id := range ids {
-			var last int64
-			err := t.row(`SELECT last_seq FROM cases WHERE id = ?`, []any{id}, &last)
+			var (
+				last int64
+				body []byte
+				c    actions.Case
+			)
+			err := t.row(`SELECT last_seq, body FROM cases WHERE id = ?`, []any{id}, &last, &body)
 			if errors.Is(err, sql.ErrNoRows) || err == nil && last >= before {
 				continue // something new was said of it meanwhile
 			}
 			if err != nil {
 				return err
 			}
+			if err := json.Unmarshal(body, &c); err != nil {
+				return fmt.Errorf("case %s: %w", id, err)
+			}
+			rules, detectors := findings(c.Rules)
+			if err := dropFindings(t, last, rules, detectors); err != nil {
+				return err
+			}
 			for _, query := range []string{
-				`DELETE FROM case_rule WHERE case_id = ?`,
-				`DELETE FROM case_detector WHERE case_id = ?`,
 				`DELETE FROM effect WHERE case_id = ? AND case_id <> ''`,
 				`DELETE FROM standing WHERE case_id = ? AND case_id <> ''`,
 				`DELETE FROM cases WHERE id = ?`,

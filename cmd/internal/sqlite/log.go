@@ -10,6 +10,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,6 +76,9 @@ func appendEntry(t *tx, e actions.Entry, seq int64) error {
 
 // insertSealed writes an entry that has its number and its bytes.
 func insertSealed(t *tx, e actions.Entry, body []byte) error {
+	if err := noteDisorder(t, nanos(e.Time)); err != nil {
+		return err
+	}
 	c := columnsOf(e.Conversation, e.Sender)
 	_, err := t.exec(insertEntry, e.Seq, e.ID, nanos(e.Time), string(e.Kind), e.Tenant, e.Case,
 		c.conversation, c.senderID, c.senderFold, severity(e.Rules), string(e.Action), string(e.Outcome), e.Label, body)
@@ -99,6 +103,20 @@ func insertSealed(t *tx, e actions.Entry, body []byte) error {
 		return nil
 	}
 	return foldCase(t, e)
+}
+
+// noteDisorder keeps how far times go back from one entry to a later one. It must be
+// called before the entry of that time is written.
+func noteDisorder(t *tx, at int64) error {
+	var back, most int64
+	if err := t.row(`SELECT coalesce(max(time_ns), ?1) - ?1 FROM entries`, []any{at}, &back); err != nil || back <= 0 {
+		return err
+	}
+	if err := t.row(`SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = ?`, []any{keyDisorder}, &most); err != nil || back <= most {
+		return err
+	}
+	_, err := t.exec(putMeta, keyDisorder, strconv.FormatInt(back, 10))
+	return err
 }
 
 const putCase = `INSERT INTO cases
@@ -129,6 +147,7 @@ func foldCase(t *tx, e actions.Entry) error {
 		}
 	}
 	oldRules, oldDetectors := findings(c.Rules)
+	before := c.LastSeq
 	c = actions.Fold(c, e)
 	if body, err = json.Marshal(c); err != nil {
 		return err
@@ -142,22 +161,36 @@ func foldCase(t *tx, e actions.Entry) error {
 	}
 	rules, detectors := findings(c.Rules)
 	return errors.Join(
-		replaceSet(t, "case_rule", "rule", e.Case, oldRules, rules),
-		replaceSet(t, "case_detector", "detector", e.Case, oldDetectors, detectors),
+		dropFindings(t, before, oldRules, oldDetectors),
+		each(rules, func(r string) error {
+			_, err := t.exec(`INSERT INTO case_rule (rule, last_seq) VALUES (?, ?)`, r, e.Seq)
+			return err
+		}),
+		each(detectors, func(d string) error {
+			_, err := t.exec(`INSERT INTO case_detector (detector, last_seq) VALUES (?, ?)`, d, e.Seq)
+			return err
+		}),
 	)
 }
 
-// replaceSet changes the rows of a case in one of its side tables from one sorted set
-// to another.
-func replaceSet(t *tx, table, column, id string, from, to []string) error {
-	if slices.Equal(from, to) {
-		return nil
-	}
-	if _, err := t.exec("DELETE FROM "+table+" WHERE case_id = ?", id); err != nil {
-		return err
-	}
-	for _, v := range to {
-		if _, err := t.exec("INSERT INTO "+table+" (case_id, "+column+") VALUES (?, ?)", id, v); err != nil {
+// dropFindings takes a case out of its side tables, where it stands by its last entry.
+func dropFindings(t *tx, last int64, rules, detectors []string) error {
+	return errors.Join(
+		each(rules, func(r string) error {
+			_, err := t.exec(`DELETE FROM case_rule WHERE rule = ? AND last_seq = ?`, r, last)
+			return err
+		}),
+		each(detectors, func(d string) error {
+			_, err := t.exec(`DELETE FROM case_detector WHERE detector = ? AND last_seq = ?`, d, last)
+			return err
+		}),
+	)
+}
+
+// each calls fn with every one of list until it returns an error.
+func each(list []string, fn func(string) error) error {
+	for _, v := range list {
+		if err := fn(v); err != nil {
 			return err
 		}
 	}
@@ -215,10 +248,16 @@ func severity(results []actions.RuleResult) string {
 	}).Severity
 }
 
-// A where collects the conditions of a query.
+// A where collects the conditions of a list. Only the first that an index is for is
+// left for SQLite to look up by: without statistics it would choose among several by
+// chance, and might choose the one that all rows meet. So they are added in the order
+// of how few rows are likely to meet them.
 type where struct {
+	from  string // the table, or two of which the first is followed to the second
+	seq   string // the column that orders the list, with its table
 	terms []string
 	args  []any
+	led   bool // there is a condition that an index is for
 }
 
 // add adds a condition with its arguments.
@@ -229,46 +268,109 @@ func (w *where) add(term string, args ...any) {
 
 // equal adds a condition unless value is empty.
 func (w *where) equal(column, value string) {
-	if value != "" {
-		w.add(column+" = ?", value)
+	switch {
+	case value == "":
+	case w.led:
+		w.add("+"+column+" = ?", value)
+	default: // some indexes are of what is not empty
+		w.add(column+" = ? AND "+column+" <> ''", value)
+		w.led = true
 	}
 }
 
-func (w *where) String() string {
-	if len(w.terms) == 0 {
-		return ""
+// through adds that a side table holds value for the row, unless value is empty.
+func (w *where) through(table, column, value string) {
+	seq := w.seq[strings.IndexByte(w.seq, '.')+1:] // there as here
+	switch {
+	case value == "":
+	case w.led:
+		w.add("EXISTS (SELECT 1 FROM "+table+" x WHERE x."+column+" = ? AND x."+seq+" = "+w.seq+")", value)
+	default:
+		w.from = table + " s CROSS JOIN " + w.from + " ON " + w.seq + " = s." + seq
+		w.seq = "s." + seq
+		w.add("s."+column+" = ?", value)
+		w.led = true
 	}
-	return " WHERE " + strings.Join(w.terms, " AND ")
 }
 
 // objectID is the form of an object id in Microsoft Entra: it is looked up by
 // index, and never searched for in names.
 var objectID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// common adds what lists of cases and of entries share.
-func (w *where) common(f actions.Filter, seq, at string) {
-	w.equal("tenant", f.Tenant)
-	w.equal("conversation", f.Conversation)
-	w.equal("severity", f.Severity)
-	w.equal("action", string(f.Action))
-	w.equal("outcome", string(f.Outcome))
-	w.equal("label", f.Label)
+// sender adds the condition on who said it. A name, or part of one, is searched for
+// in all that the other conditions leave.
+func (w *where) sender(sender string) {
 	switch {
-	case f.Sender == "":
-	case objectID.MatchString(f.Sender):
-		w.equal("sender_id", f.Sender)
+	case sender == "":
+	case objectID.MatchString(sender):
+		w.equal("sender_id", sender)
 	default:
-		w.add("(sender_id = ? OR instr(sender_fold, ?) > 0)", f.Sender, strings.ToLower(f.Sender))
+		w.add("(sender_id = ? OR instr(sender_fold, ?) > 0)", sender, strings.ToLower(sender))
 	}
+}
+
+// page returns the query of one page. time is the column of times.
+func (w *where) page(time string, f actions.Filter, s span, order string) (query string, args []any) {
 	if !f.Since.IsZero() {
-		w.add(at+" >= ?", nanos(f.Since))
+		w.add("+"+time+" >= ?", nanos(f.Since))
 	}
 	if !f.Until.IsZero() {
-		w.add(at+" < ?", nanos(f.Until))
+		w.add("+"+time+" < ?", nanos(f.Until))
 	}
+	if s.before < maxSeq {
+		w.add(w.seq+" < ?", s.before)
+	}
+	if s.after >= 0 {
+		w.add(w.seq+" > ?", s.after)
+	}
+	query = "SELECT body FROM " + w.from
+	if len(w.terms) > 0 {
+		query += " WHERE " + strings.Join(w.terms, " AND ")
+	}
+	return query + " ORDER BY " + w.seq + " " + order + " LIMIT ?", append(w.args, pageSize(f.Limit))
+}
+
+// A span is where in the log a list can be: after one entry and before another.
+type span struct{ after, before int64 }
+
+// span returns the span of f. Its times become numbers: lists are in the order of
+// numbers, and would otherwise read all that is newer than what they show. Clocks go
+// back at times, so entries are not in the order of their times; but no entry is
+// older than one before it by more than the store keeps account of.
+func (r *Reader) span(ctx context.Context, f actions.Filter) (span, error) {
+	s := span{-1, maxSeq}
 	if f.Before > 0 {
-		w.add(seq+" < ?", f.Before)
+		s.before = f.Before
 	}
+	if f.After != nil {
+		s.after = *f.After
+	}
+	if f.Since.IsZero() && f.Until.IsZero() {
+		return s, nil
+	}
+	var back int64
+	if err := r.row(ctx, `SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = ?`, []any{keyDisorder}, &back); err != nil {
+		return s, err
+	}
+	if t := nanos(f.Since); !f.Since.IsZero() && t > math.MinInt64+back {
+		// Whatever comes before an entry so old is too old as well.
+		var seq int64
+		const query = `SELECT coalesce((SELECT seq FROM entries WHERE time_ns < ? ORDER BY time_ns DESC, seq DESC LIMIT 1), -1)`
+		if err := r.row(ctx, query, []any{t - back}, &seq); err != nil {
+			return s, err
+		}
+		s.after = max(s.after, seq)
+	}
+	if t := nanos(f.Until); !f.Until.IsZero() && t < math.MaxInt64-back {
+		// Whatever comes after an entry so young is too young as well.
+		var seq int64
+		const query = `SELECT coalesce((SELECT seq FROM entries WHERE time_ns >= ? ORDER BY time_ns, seq LIMIT 1), ?)`
+		if err := r.row(ctx, query, []any{t + back, int64(maxSeq)}, &seq); err != nil {
+			return s, err
+		}
+		s.before = min(s.before, seq)
+	}
+	return s, nil
 }
 
 // states are the conditions of Filter.State.
@@ -278,34 +380,59 @@ var states = map[string]string{
 	"released":   "released",
 	"edited":     "edited",
 	"deleted":    "deleted",
-	"open":       "NOT (overridden OR reported OR released OR edited OR deleted) AND label = ''",
+	"open":       openCase,
 }
 
 // Cases lists cases by their last entry, newest first; Since and Until are about
 // that entry's time.
 func (r *Reader) Cases(ctx context.Context, f actions.Filter) ([]actions.Case, error) {
-	var w where
-	w.common(f, "last_seq", "updated_ns")
-	w.equal("id", f.Case)
-	if f.Rule != "" {
-		w.add("EXISTS (SELECT 1 FROM case_rule r WHERE r.case_id = cases.id AND r.rule = ?)", f.Rule)
+	f.After = nil
+	s, err := r.span(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("listing cases: %w", err)
 	}
-	if f.Detector != "" {
-		w.add("EXISTS (SELECT 1 FROM case_detector d WHERE d.case_id = cases.id AND d.detector = ?)", f.Detector)
+	query, args, err := casesQuery(f, s)
+	if err != nil {
+		return nil, fmt.Errorf("listing cases: %w", err)
 	}
-	if f.State != "" {
-		term, ok := states[f.State]
-		if !ok {
-			return nil, fmt.Errorf("listing cases: there is no state %q", f.State)
-		}
-		w.add(term)
-	}
-	query := "SELECT body FROM cases" + w.String() + " ORDER BY last_seq DESC LIMIT ?"
-	cases, err := list[actions.Case](ctx, r, query, append(w.args, pageSize(f.Limit))...)
+	cases, err := list[actions.Case](ctx, r, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing cases: %w", err)
 	}
 	return cases, nil
+}
+
+func casesQuery(f actions.Filter, s span) (query string, args []any, err error) {
+	w := where{from: "cases", seq: "cases.last_seq"}
+	w.equal("id", f.Case)
+	w.equal("label", f.Label)
+	state := func() {
+		if term := states[f.State]; w.led {
+			w.add("iif(" + term + ", 1, 0)") // no index is for that
+		} else {
+			w.add(term)
+			w.led = true
+		}
+	}
+	if f.State != "" && states[f.State] == "" {
+		return "", nil, fmt.Errorf("there is no state %q", f.State)
+	}
+	if f.State != "" && f.State != "open" {
+		state()
+	}
+	w.sender(f.Sender)
+	w.equal("conversation", f.Conversation)
+	w.through("case_rule", "rule", f.Rule)
+	w.through("case_detector", "detector", f.Detector)
+	w.equal("outcome", string(f.Outcome))
+	w.equal("severity", f.Severity)
+	w.equal("action", string(f.Action))
+	if f.State == "open" { // as most are
+		state()
+	}
+	w.equal("tenant", f.Tenant)
+	query, args = w.page("updated_ns", f, s, "DESC")
+	return query, args, nil
 }
 
 // Case returns one case with its entries, oldest first. actions.ErrNotFound if
@@ -358,18 +485,37 @@ func (r *Reader) Entries(ctx context.Context, f actions.Filter) ([]actions.Entry
 	if f.State != "" {
 		return nil, fmt.Errorf("listing entries: state %q is one of cases", f.State)
 	}
-	var w where
-	w.common(f, "seq", "time_ns")
-	w.equal("kind", string(f.Kind))
-	if f.Case != "" {
-		w.add("case_id = ? AND case_id <> ''", f.Case)
+	s, err := r.span(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("listing entries: %w", err)
 	}
-	if f.Rule != "" {
-		w.add("EXISTS (SELECT 1 FROM entry_rule r WHERE r.rule = ? AND r.seq = entries.seq)", f.Rule)
+	query, args := entriesQuery(f, s)
+	entries, err := list[actions.Entry](ctx, r, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing entries: %w", err)
 	}
-	if f.Detector != "" {
-		w.add("EXISTS (SELECT 1 FROM entry_detector d WHERE d.detector = ? AND d.seq = entries.seq)", f.Detector)
+	return entries, nil
+}
+
+func entriesQuery(f actions.Filter, s span) (query string, args []any) {
+	w := where{from: "entries", seq: "entries.seq"}
+	w.equal("case_id", f.Case)
+	w.equal("label", f.Label)
+	ofMost := []actions.Kind{actions.KindIntent, actions.KindResult, actions.KindShadow}
+	if !slices.Contains(ofMost, f.Kind) {
+		w.equal("kind", string(f.Kind))
 	}
+	w.sender(f.Sender)
+	w.equal("conversation", f.Conversation)
+	w.through("entry_rule", "rule", f.Rule)
+	w.through("entry_detector", "detector", f.Detector)
+	w.equal("outcome", string(f.Outcome))
+	w.equal("severity", f.Severity)
+	w.equal("action", string(f.Action))
+	if slices.Contains(ofMost, f.Kind) {
+		w.equal("kind", string(f.Kind))
+	}
+	w.equal("tenant", f.Tenant)
 	if len(f.Digests) > 0 {
 		// No index: values are looked for now and then.
 		terms := make([]string, len(f.Digests))
@@ -382,15 +528,9 @@ func (r *Reader) Entries(ctx context.Context, f actions.Filter) ([]actions.Entry
 	}
 	order := "DESC"
 	if f.After != nil {
-		w.add("seq > ?", *f.After)
 		order = "ASC"
 	}
-	query := "SELECT body FROM entries" + w.String() + " ORDER BY seq " + order + " LIMIT ?"
-	entries, err := list[actions.Entry](ctx, r, query, append(w.args, pageSize(f.Limit))...)
-	if err != nil {
-		return nil, fmt.Errorf("listing entries: %w", err)
-	}
-	return entries, nil
+	return w.page("time_ns", f, s, order)
 }
 
 // list decodes the bodies that query selects.

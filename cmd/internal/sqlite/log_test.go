@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -349,36 +348,5 @@ func TestCase(t *testing.T) {
 	for _, id := range []string{"", "nobody", "%"} {
 		_, _, err := s.Case(ctx, id)
 		wantErr(t, "Case "+id, err, actions.ErrNotFound)
-	}
-}
-
-// Any page costs what the newest costs: the plan of a keyset page is a search,
-// and nothing is sorted.
-func TestPagesAreSearched(t *testing.T) {
-	s := openTest(t, testOptions(t.TempDir()))
-	for _, q := range []string{
-		`SELECT body FROM entries WHERE seq < 5 ORDER BY seq DESC LIMIT 50`,
-		`SELECT body FROM entries WHERE case_id = 'a' AND case_id <> '' AND seq > 0 ORDER BY seq LIMIT 50`,
-		`SELECT body FROM entries WHERE kind = 'gap' AND seq < 5 ORDER BY seq DESC LIMIT 50`,
-		`SELECT body FROM cases WHERE last_seq < 5 ORDER BY last_seq DESC LIMIT 50`,
-		`SELECT body FROM cases WHERE sender_id = 'x' AND last_seq < 5 ORDER BY last_seq DESC LIMIT 50`,
-		`SELECT seq, flags, body FROM inbox WHERE seq > 5 ORDER BY seq`,
-		`SELECT message_key, version FROM effect WHERE case_id = '' AND updated_ms < 5 AND state IN ('clean') LIMIT 5`,
-	} {
-		rows, err := s.Reader.db.Query("EXPLAIN QUERY PLAN " + q)
-		must(t, err)
-		var plan []string
-		must(t, drain(rows, func(rows *sql.Rows) error {
-			var id, parent, x int
-			var detail string
-			if err := rows.Scan(&id, &parent, &x, &detail); err != nil {
-				return err
-			}
-			plan = append(plan, detail)
-			return nil
-		}))
-		if p := strings.Join(plan, "; "); strings.Contains(p, "SCAN") || strings.Contains(p, "TEMP B-TREE") {
-			t.Errorf("%s\n\tplan: %s", q, p)
-		}
 	}
 }

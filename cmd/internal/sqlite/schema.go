@@ -32,7 +32,7 @@ type migration string
 
 // migrations is the history of the schema: the element at index i leads from
 // version i to version i+1. Elements are only ever added at the end.
-var migrations = []migration{schema1, schema2, schema3, schema4}
+var migrations = []migration{schema1, schema2, schema3, schema4, schema5}
 
 // schema1 is the first schema. Times are milliseconds (_ms) or nanoseconds (_ns)
 // since 1970. The inbox has no secondary index: it is on the
@@ -210,6 +210,54 @@ const (
 	// head is a message key up to its last slash, and with it.
 	head    = `rtrim(message_key, replace(message_key, '/', ''))`
 	rotated = `iif(instr(message_key, '/') = 0, message_key, substr(message_key, length(` + head + `) + 1) || '/' || substr(` + head + `, 1, length(` + head + `) - 1))`
+)
+
+// schema5 lets every filter of the lists be followed by its value, newest first; see
+// entriesQuery and casesQuery. What few entries have is indexed for those alone.
+const schema5 migration = `
+CREATE INDEX entries_label ON entries (label) WHERE label <> '';
+CREATE INDEX entries_outcome ON entries (outcome) WHERE outcome <> '';
+CREATE INDEX entries_severity ON entries (severity) WHERE severity <> '';
+CREATE INDEX entries_action ON entries (action) WHERE action <> '';
+CREATE INDEX entries_tenant ON entries (tenant) WHERE tenant <> '';
+CREATE INDEX cases_label ON cases (label, last_seq) WHERE label <> '';
+CREATE INDEX cases_overridden ON cases (last_seq) WHERE overridden;
+CREATE INDEX cases_reported ON cases (last_seq) WHERE reported;
+CREATE INDEX cases_released ON cases (last_seq) WHERE released;
+CREATE INDEX cases_edited ON cases (last_seq) WHERE edited;
+CREATE INDEX cases_deleted ON cases (last_seq) WHERE deleted;
+CREATE INDEX cases_open ON cases (last_seq) WHERE ` + openCase + `;
+CREATE INDEX cases_outcome ON cases (outcome, last_seq);
+CREATE INDEX cases_severity ON cases (severity, last_seq);
+CREATE INDEX cases_action ON cases (action, last_seq);
+CREATE INDEX cases_tenant ON cases (tenant, last_seq);
+-- By the case's last entry, so that the newest come first.
+CREATE TABLE case_rule5 (
+	rule     TEXT    NOT NULL,
+	last_seq INTEGER NOT NULL,
+	PRIMARY KEY (rule, last_seq)
+) WITHOUT ROWID;
+INSERT INTO case_rule5 SELECT r.rule, c.last_seq FROM case_rule r JOIN cases c ON c.id = r.case_id;
+DROP TABLE case_rule;
+ALTER TABLE case_rule5 RENAME TO case_rule;
+CREATE TABLE case_detector5 (
+	detector TEXT    NOT NULL,
+	last_seq INTEGER NOT NULL,
+	PRIMARY KEY (detector, last_seq)
+) WITHOUT ROWID;
+INSERT INTO case_detector5 SELECT d.detector, c.last_seq FROM case_detector d JOIN cases c ON c.id = d.case_id;
+DROP TABLE case_detector;
+ALTER TABLE case_detector5 RENAME TO case_detector;
+INSERT INTO meta SELECT '` + keyDisorder + `', max(high - time_ns) FROM
+	(SELECT time_ns, max(time_ns) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS high FROM entries) HAVING max(high - time_ns) > 0;
+`
+
+const (
+	// openCase is the condition of a case that nobody has done anything about.
+	openCase = `NOT (overridden OR reported OR released OR edited OR deleted) AND label = ''`
+	// keyDisorder is the meta key of how far the time of an entry lies before that of
+	// an earlier one, at most, in nanoseconds; see span.
+	keyDisorder = "log_disorder_ns"
 )
 
 // keySchema is the meta key of the schema's version.
