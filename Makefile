@@ -67,8 +67,9 @@ lint: ## Run the linters of .golangci.yml. They are compiled first, once.
 	if [[ -z $$packages ]]; then echo 'no packages to lint'; exit 1; fi; \
 	go run $(GOLANGCI_LINT) run $$packages
 
-# What fuzzing found is kept in testdata/fuzz, and "make test" tries it again. It
-# does not look for more: what chance finds is to be mended, and says nothing of the
+# What fuzzing found is kept in testdata/fuzz, and "make test" tries it again, with
+# some thousands of changed forms of each input, the same in every run (test/trial).
+# It does not look for more by chance: that is to be mended, and says nothing of the
 # change that is tested. Fuzzing compiles all that a package depends on once more, for the SDK in minutes:
 # the targets that need it run only with FUZZALL=1, as in "make chaos". One target
 # a core runs at a time.

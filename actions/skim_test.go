@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"teamsdlp/test/trial"
 )
 
 // everyField is an entry in which nothing is empty.
@@ -116,7 +118,7 @@ func FuzzSkim(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 300, func(t *testing.T, b []byte) {
 		had := bytes.Clone(b)
 		got, ok := skim(b)
 		if want := decodeFacts(b); ok && !sameFacts(got, want) {

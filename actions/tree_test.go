@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"teamsdlp/test/trial"
 )
 
 func testKeys(t testing.TB) *Keys {
@@ -339,7 +341,7 @@ func FuzzCheckpoints(f *testing.F) {
 	f.Add(framed(s.checkpoint(f, k, 5)))
 	f.Add([]byte("\n\n— a b\n\n— c d\n"))
 	f.Add([]byte("log.example\n5\n\n\n— log.example AAAA\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 1000, func(t *testing.T, b []byte) {
 		r, err := Verify(context.Background(), s, b, note.VerifierList(k.Verifier()))
 		if err != nil || r.Size != 5 {
 			t.Fatalf("%+v, %v", r, err)
@@ -736,7 +738,7 @@ func FuzzCheckProof(f *testing.F) {
 	}
 	f.Add(proof)
 	f.Add([]byte(proofHeader + "\nextra \nindex 0\n\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 2000, func(t *testing.T, b []byte) {
 		got, err := CheckProof(b, known)
 		if err == nil && !bytes.Equal(got.Body, s.bodies[got.Seq]) {
 			t.Fatalf("proved what is not in the log: %q", got.Body)

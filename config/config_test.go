@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"teamsdlp/test/trial"
 )
 
 var update = flag.Bool("update", false, "write the faults found into testdata/*.bad.yaml")
@@ -438,7 +440,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	trial.Fuzz(f, 30, func(t *testing.T, data []byte) {
 		// A path that does not exist keeps references to files off this machine.
 		cfg, err := Parse("c.yaml", bytes.ReplaceAll(data, []byte("/"), []byte("_")), environment, "/nonexistent")
 		var faults Faults

@@ -276,7 +276,7 @@ func (d *decoder) secret(path string, n *yaml.Node, v reflect.Value) {
 			return
 		}
 		if value = strings.TrimRight(d.getenv(ref), "\r\n"); value == "" {
-			d.fault(path, "the environment variable %s is not set, or empty", ref)
+			d.fault(path, "the environment variable %s is not set, or empty", clipped(ref))
 			return
 		}
 	case scheme == "file" && found && ref != "":
@@ -350,10 +350,13 @@ func join(path, key string) string {
 }
 
 // quote is for words that came from the file: bounded, on one line.
-func quote(s string) string {
+func quote(s string) string { return strconv.Quote(clipped(s)) }
+
+// clipped is the beginning of what is too long to repeat.
+func clipped(s string) string {
 	const most = 80
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
-	return strconv.Quote(s)
+	return s
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"teamsdlp/test/trial"
 )
 
 // What is echoed in the handshake is inert, and is what was asked for.
@@ -22,7 +24,7 @@ func FuzzHandshake(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, query string) {
+	trial.Fuzz(f, 300, func(t *testing.T, query string) {
 		token, asked, why := handshake(query)
 		switch {
 		case !asked && (token != "" || why != ""), why != "" && token != "":
@@ -47,7 +49,7 @@ func FuzzJWKS(f *testing.F) {
 	f.Add(`{"keys":[{"kty":"RSA","kid":"a","n":"` + strings.Repeat("_", 342) + `","e":"AQAB"}]}`)
 	f.Add(`{"keys":[{"kty":"RSA","kid":"a","n":"` + strings.Repeat("_", 342) + `","e":"AAAAAAAB"}]}`)
 	f.Add(`{"keys":null}`)
-	f.Fuzz(func(t *testing.T, set string) {
+	trial.Fuzz(f, 300, func(t *testing.T, set string) {
 		keys, err := parseJWKS([]byte(set))
 		if err != nil {
 			return
@@ -86,7 +88,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add(sealed(make([]byte, 32)), uint16(255))
 	f.Add([]byte("15 bytes of odd"), uint16(1))
 	f.Add([]byte{}, uint16(1))
-	f.Fuzz(func(t *testing.T, data []byte, bit uint16) {
+	trial.Fuzz(f, 300, func(t *testing.T, data []byte, bit uint16) {
 		mac := hmac.New(sha256.New, k)
 		mac.Write(data)
 		sum := mac.Sum(nil)

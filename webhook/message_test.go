@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"teamsdlp/test/trial"
 )
 
 const fullMessage = `{ "@odata.context": "x", "@odata.type": "#Microsoft.Graph.ChatMessage",
@@ -196,7 +198,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add([]byte(plainMessage))
 	f.Add([]byte(`{"id":"1","createdDateTime":"0001-01-01T00:00:00.0000000000000Z"}`))
 	f.Add([]byte(`{"id":"1","policyViolation":{"userAction":",,,"}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 300, func(t *testing.T, b []byte) {
 		m, err := DecodeMessage(b)
 		if err != nil {
 			if !errors.Is(err, ErrNotMessage) {

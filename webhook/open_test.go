@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"teamsdlp/test/trial"
 )
 
 const plainMessage = `{"@odata.context":"x","id":"1793520612345","etag":"1793520612345","body":{"contentType":"html","content":"<p>SECRET-CANARY</p>"}}`
@@ -303,7 +305,7 @@ func FuzzEncryptedContent(f *testing.F) {
 	f.Add("", "", "")
 	f.Add(good.Data, flip(good.DataKey), good.DataSignature)
 	f.Add("AAAA", good.DataKey, good.DataSignature)
-	f.Fuzz(func(t *testing.T, data, key, sig string) {
+	trial.Fuzz(f, 20, func(t *testing.T, data, key, sig string) {
 		ec := EncryptedContent{Data: data, DataKey: key, DataSignature: sig, CertificateID: s.id, CertificateThumbprint: s.thumb}
 		plain, err := k.Open(&ec)
 		if err == nil {

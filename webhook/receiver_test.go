@@ -22,6 +22,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"teamsdlp/test/trial"
 )
 
 // counted is an Observer that counts.
@@ -1010,7 +1012,7 @@ func FuzzCollection(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 300, func(t *testing.T, b []byte) {
 		c, why := parseCollection(b, 10)
 		if why != "" {
 			if c.Value != nil || why.status() == http.StatusAccepted {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"teamsdlp/test/trial"
 )
 
 func TestParseResource(t *testing.T) {
@@ -89,7 +91,7 @@ func FuzzResource(f *testing.F) {
 	f.Add("teams/t/channels/c/messages/1/replies/2?x")
 	f.Add("chats('a''%27b')/messages(%271%27)")
 	f.Add("users('u')/chats('%25')/messages('1')")
-	f.Fuzz(func(t *testing.T, s string) {
+	trial.Fuzz(f, 300, func(t *testing.T, s string) {
 		r, err := ParseResource(s)
 		if err != nil {
 			if r != (Ref{}) || strings.Contains(err.Error(), s) && len(s) > 40 {

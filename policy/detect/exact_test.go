@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"teamsdlp/policy/extract"
+	"teamsdlp/test/trial"
 )
 
 var (
@@ -417,7 +418,7 @@ func FuzzExact(f *testing.F) {
 	list = append(list, Detector{ID: "all", Family: "person", Alone: Low, WithContext: High, Exact: &Exact{Table: table, AtLeast: 3}},
 		Detector{ID: "form", Family: "content", Fingerprint: &Fingerprint{Text: claimForm, Low: 10, High: 80}})
 	e := exactEngine(f, list...)
-	f.Fuzz(func(t *testing.T, s string, markup bool) {
+	trial.Fuzz(f, 1000, func(t *testing.T, s string, markup bool) {
 		text := extract.Plain(s)
 		if markup {
 			text = extract.HTML(s)

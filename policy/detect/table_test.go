@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"teamsdlp/policy/extract"
+	"teamsdlp/test/trial"
 )
 
 func buildOf(text string, change func(*TableOptions)) ([]byte, TableReport, error) {
@@ -369,7 +370,7 @@ func FuzzReadTable(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:60])
 	f.Add([]byte(tableHead + "\x02\x00\x00\x00{}"))
-	f.Fuzz(func(t *testing.T, file []byte) {
+	trial.Fuzz(f, 300, func(t *testing.T, file []byte) {
 		// A checksum that fits lets the rest be looked at.
 		if n := len(file) - 64; n > 0 {
 			file = bytes.Clone(file)
@@ -389,7 +390,7 @@ func FuzzBuildTable(f *testing.F) {
 	f.Add(customers, false)
 	f.Add("customer_no\n\"1", true)
 	f.Add("\xEF\xBB\xBFcustomer_no\r\n٣٤٥٦٧٨\r\n", false)
-	f.Fuzz(func(t *testing.T, text string, semicolon bool) {
+	trial.Fuzz(f, 1000, func(t *testing.T, text string, semicolon bool) {
 		file, report, err := buildOf(text, func(o *TableOptions) {
 			fromColumns("customer_no=text,email=email")(o)
 			if semicolon {

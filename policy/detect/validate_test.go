@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"teamsdlp/test/trial"
 )
 
 func TestValidate(t *testing.T) {
@@ -92,9 +94,18 @@ func FuzzValidate(f *testing.F) {
 	for _, s := range []string{"", "0", "DE", "DE8", "é", "\xff", "GB82WEST12345698765432", strings.Repeat("9", 100)} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	lower := func(s string) string { // of ASCII: elsewhere it can make letters that were none
+		b := []byte(s)
+		for i, c := range b {
+			if 'A' <= c && c <= 'Z' {
+				b[i] |= 0x20
+			}
+		}
+		return string(b)
+	}
+	trial.Fuzz(f, 50, func(t *testing.T, s string) {
 		for _, name := range Validators() {
-			if Validate(name, s) != Validate(name, " "+strings.ToLower(s)+"-") {
+			if Validate(name, s) != Validate(name, " "+lower(s)+"-") {
 				t.Errorf("%s: case or separators matter in %q", name, s)
 			}
 		}

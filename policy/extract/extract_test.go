@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
+
+	"teamsdlp/test/trial"
 )
 
 func TestPlain(t *testing.T) {
@@ -377,7 +379,7 @@ func FuzzHTML(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	trial.Fuzz(f, 300, func(t *testing.T, s string) {
 		text := HTML(s)
 		check(t, s, text)
 		low := strings.ToLower(s)
@@ -435,7 +437,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add(`{"a":["\\","\"",1234567.8,"\ud800\u0041"]}`, "application/vnd.microsoft.card.adaptive")
 	f.Add(`"\`, "messageReference")
 	f.Add(`[{"https://x":"https://%41%"}]`, "")
-	f.Fuzz(func(t *testing.T, content, kind string) {
+	trial.Fuzz(f, 300, func(t *testing.T, content, kind string) {
 		text := Message(Source{Body: "x", Attachments: []Attachment{{ContentType: kind, Content: content}}})
 		if !utf8.Valid(text.Bytes()) {
 			t.Errorf("%q: the buffer is not UTF-8", content)
@@ -493,7 +495,7 @@ func FuzzLinear(f *testing.F) {
 	for _, h := range hostile {
 		f.Add(h, h)
 	}
-	f.Fuzz(func(t *testing.T, before, s string) {
+	trial.Fuzz(f, 5, func(t *testing.T, before, s string) {
 		if len(s) == 0 || len(s) > 1<<10 || len(before) > 1<<10 {
 			return
 		}

@@ -18,6 +18,7 @@ import (
 	"teamsdlp/policy"
 	"teamsdlp/policy/detect"
 	"teamsdlp/policy/extract"
+	"teamsdlp/test/trial"
 )
 
 var today = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -474,7 +475,7 @@ func FuzzCompile(f *testing.F) {
 		f.Fatal(err)
 	}
 	named = slices.DeleteFunc(named, func(s Source) bool { return isRuleFile(s.Name) })
-	f.Fuzz(func(t *testing.T, data []byte) {
+	trial.Fuzz(f, 3, func(t *testing.T, data []byte) {
 		if len(data) > 1<<14 {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"teamsdlp/policy"
 	"teamsdlp/policy/detect"
 	"teamsdlp/policy/extract"
+	"teamsdlp/test/trial"
 )
 
 var update = flag.Bool("update", false, "write testdata/full/tables/customers.edm anew")
@@ -224,7 +225,7 @@ func FuzzTerms(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	rules := Source{"r.yaml", []byte(listRule)}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	trial.Fuzz(f, 10, func(t *testing.T, data []byte) {
 		g, err := Compile("", []Source{rules, {"fish.txt", data}}, Options{Now: today})
 		if err == nil {
 			for _, w := range g.set.lists["fish"].words {

@@ -24,6 +24,7 @@ import (
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/graph/limit"
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/trial"
 )
 
 // What goes over the wire: the three paths, policyViolation alone, a body of
@@ -328,7 +329,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(s)
 	}
 	now := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, header string) {
+	trial.Fuzz(f, 2000, func(t *testing.T, header string) {
 		if d, ok := retryAfter(header, now); d < 0 || d > 24*time.Hour || !ok && d != 0 {
 			t.Errorf("Retry-After %q: %v, %v", header, d, ok)
 		}
@@ -565,7 +566,7 @@ func TestSnapshot(t *testing.T) {
 func FuzzSnapshot(f *testing.F) {
 	f.Add([]byte(`{"id":"1","etag":"5","policyViolation":{"dlpAction":"blockAccess","userAction":"Override, ReportFalsePositive"}}`))
 	f.Add([]byte(`{"id":"1","body":null,"policyViolation":{}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	trial.Fuzz(f, 2000, func(t *testing.T, data []byte) {
 		if s, ok := snapshot(data); ok && s.Violation != nil {
 			s.Violation.Overridden()
 		}
@@ -576,7 +577,7 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(403, []byte(`{}`), "")
 	f.Add(429, []byte(`{"error":{"code":"TooManyRequests","message":"m","innerError":{"request-id":"1"}}}`), "2.128")
 	f.Add(502, []byte(`<html>`), "Sun, 06 Nov 1994 08:49:37 GMT")
-	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
+	trial.Fuzz(f, 2000, func(t *testing.T, status int, body []byte, after string) {
 		tr := &transport{clock: time.Now}
 		resp := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {after}}, Body: http.NoBody}
 		resp.Body = readCloser{strings.NewReader(string(body))}
