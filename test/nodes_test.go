@@ -140,9 +140,14 @@ func (c *cluster) settle(twin *graphtwin.Twin) {
 		s.settle(twin)
 	}
 	for _, s := range c.nodes {
-		waitFor(s.t, "the log to be whole", func() bool {
-			return s.metric("teamsdlp_log_entries_unsealed") == 0 && s.metric("teamsdlp_log_entries_missing") == 0
+		unsealed, missing := 0.0, 0.0
+		whole := eventually(patience, func() bool {
+			unsealed, missing = s.metric("teamsdlp_log_entries_unsealed"), s.metric("teamsdlp_log_entries_missing")
+			return unsealed == 0 && missing == 0
 		})
+		if !whole {
+			s.t.Fatalf("the log is not whole within %s: %v entries unsealed, %v missing\n%s", patience, unsealed, missing, s.stderr.String())
+		}
 	}
 }
 
