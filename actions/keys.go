@@ -8,11 +8,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -51,6 +53,22 @@ type Keys struct {
 type epoch struct {
 	name string
 	key  []byte
+	macs *sync.Pool // of *keyedHash; set by keys
+}
+
+// keyedHash is an HMAC that is used again and again: to make one costs as much as
+// a digest does.
+type keyedHash struct {
+	hash.Hash
+	some [512]byte // of a string, on its way into the hash
+}
+
+func (h *keyedHash) writeString(s string) {
+	for s != "" {
+		n := copy(h.some[:], s)
+		h.Write(h.some[:n])
+		s = s[n:]
+	}
 }
 
 // NewKeys makes keys that live in memory. The name is the log's origin: it
@@ -62,7 +80,7 @@ func NewKeys(name string) (*Keys, error) {
 	}
 	digest := make([]byte, digestKeySize)
 	_, _ = rand.Read(digest)
-	return keys([]string{private}, []string{public}, []epoch{{"e1", digest}})
+	return keys([]string{private}, []string{public}, []epoch{{name: "e1", key: digest}})
 }
 
 // CreateKeys makes new keys and writes their three files into dir, which must
@@ -183,7 +201,7 @@ func RotateKeys(dir, which string) error {
 		key := make([]byte, digestKeySize)
 		_, _ = rand.Read(key)
 		var text strings.Builder
-		for _, e := range append(k.epochs, epoch{fmt.Sprintf("e%d", len(k.epochs)+1), key}) {
+		for _, e := range append(k.epochs, epoch{name: fmt.Sprintf("e%d", len(k.epochs)+1), key: key}) {
 			fmt.Fprintf(&text, "epoch: %s\nkey: %s\n", e.name, hex.EncodeToString(e.key))
 		}
 		return replace(filepath.Join(dir, DigestKeyFile), text.String(), 0o600)
@@ -284,6 +302,9 @@ func keys(private, public []string, epochs []epoch) (*Keys, error) {
 		}
 		signers = append(signers, signer)
 	}
+	for i, e := range epochs {
+		epochs[i].macs = &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, e.key)} }}
+	}
 	k := &Keys{signer: signers[len(signers)-1], private: private[len(private)-1], publics: public, epochs: epochs}
 	if len(signers) == 2 {
 		k.predecessor = signers[0]
@@ -312,7 +333,7 @@ func keys(private, public []string, epochs []epoch) (*Keys, error) {
 // "e1:" and 32 hex digits; e1 names the key. Equal values of one detector have
 // equal digests, and without the key a digest tells nothing of its value.
 func (k *Keys) Digest(detector, value string) string {
-	return k.epochs[len(k.epochs)-1].sum([]byte(detector), []byte{0}, []byte(value))
+	return k.epochs[len(k.epochs)-1].sum(detector, "\x00", value)
 }
 
 // Digests are what Digest is, and was in every epoch before, the newest first: to
@@ -320,7 +341,7 @@ func (k *Keys) Digest(detector, value string) string {
 func (k *Keys) Digests(detector, value string) []string {
 	var list []string
 	for _, e := range slices.Backward(k.epochs) {
-		list = append(list, e.sum([]byte(detector), []byte{0}, []byte(value)))
+		list = append(list, e.sum(detector, "\x00", value))
 	}
 	return list
 }
@@ -332,9 +353,9 @@ func (k *Keys) Epoch() string { return k.epochs[len(k.epochs)-1].name }
 // counts: ("ab", "c") and ("a", "bc") differ. It stays the same over all epochs:
 // a new one must not make an edit of every text.
 func (k *Keys) Fingerprint(parts ...string) string {
-	input := [][]byte{[]byte("fingerprint\x00")}
+	input := append(make([]string, 0, 1+2*len(parts)), "fingerprint\x00")
 	for _, p := range parts {
-		input = append(input, binary.BigEndian.AppendUint64(nil, uint64(len(p))), []byte(p))
+		input = append(input, string(binary.BigEndian.AppendUint64(nil, uint64(len(p)))), p)
 	}
 	return k.epochs[0].sum(input...)
 }
@@ -342,19 +363,21 @@ func (k *Keys) Fingerprint(parts ...string) string {
 // CaseID names the case of a message: 16 hex digits that tell nothing of it, the
 // same over all epochs.
 func (k *Keys) CaseID(messageKey string) string {
-	return hex.EncodeToString(k.epochs[0].mac([]byte("case"), []byte(messageKey))[:8])
+	return hex.EncodeToString(k.epochs[0].mac("case", messageKey)[:8])
 }
 
-func (e epoch) sum(parts ...[]byte) string {
+func (e epoch) sum(parts ...string) string {
 	return e.name + ":" + hex.EncodeToString(e.mac(parts...)[:digestSize])
 }
 
-func (e epoch) mac(parts ...[]byte) []byte {
-	m := hmac.New(sha256.New, e.key)
+func (e epoch) mac(parts ...string) []byte {
+	h := e.macs.Get().(*keyedHash)
+	defer e.macs.Put(h)
+	h.Reset()
 	for _, p := range parts {
-		m.Write(p)
+		h.writeString(p)
 	}
-	return m.Sum(nil)
+	return h.Sum(nil)
 }
 
 // Signer signs checkpoints.

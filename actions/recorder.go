@@ -585,10 +585,19 @@ func remember(e Entry) *Entry {
 }
 
 func matchedRules(rules []RuleResult) []RuleResult {
-	var matched []RuleResult
-	for _, r := range rules {
-		if r.Result == resultMatch {
-			matched = append(matched, r)
+	n := 0
+	for i := range rules {
+		if rules[i].Result == resultMatch {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	matched := make([]RuleResult, 0, n)
+	for i := range rules {
+		if rules[i].Result == resultMatch {
+			matched = append(matched, rules[i])
 		}
 	}
 	return matched
