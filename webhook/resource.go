@@ -126,6 +126,10 @@ func quotedKey(s string) (key, rest string, ok bool) {
 		return "", "", false
 	}
 	s = s[n:]
+	// Nearly all have neither a quote inside nor an escape.
+	if key, rest, found := strings.Cut(s, "'"); found && strings.HasPrefix(rest, ")") && strings.IndexByte(key, '%') < 0 {
+		return key, rest[1:], true
+	}
 	var b strings.Builder
 	for s != "" {
 		n := quote(s)
