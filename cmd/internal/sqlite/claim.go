@@ -96,7 +96,14 @@ func (b *inbox) firstDue() (time.Time, bool) {
 // claimed is a row that was read, before it is handed out.
 type claimed struct {
 	*row
-	body []byte
+	item webhook.Item
+	odd  bool // it cannot be decoded
+}
+
+// read decodes the body of the row.
+func (c *claimed) read(body []byte) {
+	c.odd = json.Unmarshal(body, &c.item) != nil
+	c.item.Receipt, c.item.Attempts = strconv.FormatInt(c.seq, 10), c.attempts
 }
 
 // claimNow claims what is there. On an error everything is as it was.
@@ -116,7 +123,7 @@ func (s *Store) claimNow(ctx context.Context, limit int) ([]webhook.Item, error)
 	s.inbox.take(got, fresh, cursor)
 	got = append(got, fresh...)
 	slices.SortFunc(got, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
-	items, err := s.decode(ctx, got)
+	items, err := s.decoded(ctx, got)
 	if err == nil {
 		s.foresee(ctx, items)
 	}
@@ -132,13 +139,15 @@ func (s *Store) readDue(ctx context.Context, limit int) ([]claimed, error) {
 			break
 		}
 		c := claimed{row: r}
-		err := s.Reader.row(ctx, `SELECT body FROM inbox WHERE seq = ?`, []any{r.seq}, &c.body)
+		var body []byte
+		err := s.Reader.row(ctx, `SELECT body FROM inbox WHERE seq = ?`, []any{r.seq}, &body)
 		if errors.Is(err, sql.ErrNoRows) { // its end is durable, and about to be known here
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading row %d: %w", r.seq, err)
 		}
+		c.read(body)
 		got = append(got, c)
 		size += r.size
 	}
@@ -175,11 +184,14 @@ func (s *Store) readFresh(ctx context.Context, limit int, size int64) ([]claimed
 	end := stored
 	err := s.Reader.each(ctx, query, []any{cursor, stored}, func(rows *sql.Rows) error {
 		c := claimed{row: &row{}}
-		var flags int64
-		if err := rows.Scan(&c.seq, &flags, &c.body); err != nil {
+		var (
+			flags int64
+			body  sql.RawBytes
+		)
+		if err := rows.Scan(&c.seq, &flags, &body); err != nil {
 			return err
 		}
-		c.size, c.unverified = int64(len(c.body)), flags&flagUnverified != 0
+		c.size, c.unverified = int64(len(body)), flags&flagUnverified != 0
 		if b.loaded[c.seq] { // it comes, or came, through the heap
 			return nil
 		}
@@ -187,6 +199,7 @@ func (s *Store) readFresh(ctx context.Context, limit int, size int64) ([]claimed
 			end = got[len(got)-1].seq
 			return errStop
 		}
+		c.read(body)
 		got = append(got, c)
 		size -= c.size
 		return nil
@@ -212,15 +225,13 @@ func (b *inbox) take(due, fresh []claimed, cursor int64) {
 	b.cursor = max(b.cursor, cursor)
 }
 
-// decode turns rows into items; one that cannot be is quarantined.
-func (s *Store) decode(ctx context.Context, got []claimed) ([]webhook.Item, error) {
+// decoded returns the items of rows; a row without one is quarantined.
+func (s *Store) decoded(ctx context.Context, got []claimed) ([]webhook.Item, error) {
 	items := make([]webhook.Item, 0, len(got))
 	for _, c := range got {
-		var item webhook.Item
-		receipt := strconv.FormatInt(c.seq, 10)
-		if json.Unmarshal(c.body, &item) != nil {
+		if c.odd {
 			s.log.Error("an inbox row cannot be decoded", zap.Int64("seq", c.seq))
-			if err := s.Quarantine(ctx, receipt, "the stored item cannot be decoded"); err != nil {
+			if err := s.Quarantine(ctx, c.item.Receipt, "the stored item cannot be decoded"); err != nil {
 				for _, c := range got {
 					s.inbox.putBack(c.seq, c.attempts, time.Time{})
 				}
@@ -228,8 +239,7 @@ func (s *Store) decode(ctx context.Context, got []claimed) ([]webhook.Item, erro
 			}
 			continue
 		}
-		item.Receipt, item.Attempts = receipt, c.attempts
-		items = append(items, item)
+		items = append(items, c.item)
 	}
 	return items, nil
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -214,7 +213,11 @@ func columnsOf(c *actions.Conversation, s *actions.Sender) columns {
 // findings are the rules that matched and what they matched by, each sorted and
 // once.
 func findings(results []actions.RuleResult) (rules, detectors []string) {
-	for _, r := range matched(results) {
+	for i := range results {
+		r := &results[i]
+		if r.Result != resultMatched {
+			continue
+		}
 		rules = append(rules, r.ID)
 		for _, m := range r.Matched {
 			detectors = append(detectors, m.Detector)
@@ -225,27 +228,20 @@ func findings(results []actions.RuleResult) (rules, detectors []string) {
 	return slices.Compact(rules), slices.Compact(detectors)
 }
 
-// matched leaves out what did not match: near misses, exceptions and the like.
-func matched(results []actions.RuleResult) []actions.RuleResult {
-	var list []actions.RuleResult
-	for _, r := range results {
-		if r.Result == "matched" {
-			list = append(list, r)
-		}
-	}
-	return list
-}
+// resultMatched is the result of a rule that matched: not of a near miss, an
+// exception and the like.
+const resultMatched = "matched"
 
 // severity is the highest of the rules that matched.
 func severity(results []actions.RuleResult) string {
 	order := []string{"low", "medium", "high", "critical"}
-	list := matched(results)
-	if len(list) == 0 {
-		return ""
+	highest, rank := "", -2
+	for i := range results {
+		if r := &results[i]; r.Result == resultMatched && slices.Index(order, r.Severity) > rank {
+			highest, rank = r.Severity, slices.Index(order, r.Severity)
+		}
 	}
-	return slices.MaxFunc(list, func(a, b actions.RuleResult) int {
-		return cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity))
-	}).Severity
+	return highest
 }
 
 // A where collects the conditions of a list. Only the first that an index is for is
