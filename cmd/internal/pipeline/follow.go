@@ -47,11 +47,8 @@ func (p *Pipeline) follow(ctx context.Context, item webhook.Item, target actions
 // decide judges the text and records the verdict; what is to be sent is sent.
 func (p *Pipeline) decide(ctx context.Context, item webhook.Item, target actions.Target, m *webhook.Message, step actions.Step) error {
 	begin := p.now()
-	var message *policy.Message
-	p.compute(func() { message = p.message(target, m) })
-	judging := p.Rules().Begin(message)
-	verdict, known := p.judge(ctx, judging, message, target)
-	judged := p.now()
+	j := p.judge(ctx, m, target)
+	verdict, message, judged := j.verdict, j.message, p.now()
 	if ctx.Err() != nil {
 		// Told to stop: the verdict may rest on context that was out of reach only
 		// because of that. The item is claimed again at the next start.
@@ -67,14 +64,14 @@ func (p *Pipeline) decide(ctx context.Context, item webhook.Item, target actions
 		Override:     string(verdict.Override),
 		Report:       string(verdict.Report),
 		Descriptions: verdict.Descriptions,
-		Conversation: conversation(message, known),
+		Conversation: conversation(message, j.known),
 		Message:      &actions.Message{ID: m.ID, ReplyTo: m.ReplyToID, Version: m.Version(), SentAt: sentAt(m)},
 		Sender:       &actions.Sender{ID: message.Sender.ID, Name: senderName(m), Kind: message.Sender.Kind},
 		Exposure:     actions.Exposure{Sent: sentAt(m), Received: item.Received.UTC(), Judged: judged},
 
 		NotEnforceable: p.notEnforceable(target.Tenant, message.Sender),
 	}
-	judging.End() // before anything is waited for: its buffers are for the next message
+	j.End() // before anything is waited for: its buffers are for the next message
 	decision, err := p.recorder.Judge(ctx, step, judgement, item.Receipt)
 	if err != nil {
 		return err

@@ -8,33 +8,43 @@ import (
 	"teamsdlp/actions"
 	"teamsdlp/policy"
 	"teamsdlp/policy/detect"
+	"teamsdlp/webhook"
 )
 
 // maxMasked bounds how many distinct values of one detector an entry shows.
 const maxMasked = 5
 
-// judge judges, fetching context only where a rule's result hangs on it. What
+// judged is a message with what the rules say of it.
+type judged struct {
+	*policy.Judging // to be ended once the verdict's rules are not needed any more
+	message         *policy.Message
+	verdict         policy.Verdict
+	known           policy.Context // that the verdict rests on: the entry names the conversation by it
+}
+
+// judge judges m, fetching context only where a rule's result hangs on it. What
 // cannot be fetched within the time is left out and counts as the answer that
-// keeps the rule in force. It returns the context it ended with: the entry names
-// the conversation by it. The verdict's rules are good until the judging ends.
-func (p *Pipeline) judge(ctx context.Context, judging *policy.Judging, m *policy.Message, target actions.Target) (policy.Verdict, policy.Context) {
-	var (
-		known policy.Context
-		v     policy.Verdict
-	)
-	judge := func() { v = judging.Judge(&known, p.now()) }
-	if p.compute(judge); !v.Need.Any() {
-		return v, known
+// keeps the rule in force.
+func (p *Pipeline) judge(ctx context.Context, m *webhook.Message, target actions.Target) *judged {
+	j := &judged{}
+	judge := func() { j.verdict = j.Judge(&j.known, p.now()) }
+	p.compute(func() {
+		j.message = p.message(target, m)
+		j.Judging = p.Rules().Begin(j.message)
+		judge()
+	})
+	if !j.verdict.Need.Any() {
+		return j
 	}
 	fetch, cancel := context.WithTimeout(ctx, p.contextTimeout)
 	defer cancel()
-	p.fetch(fetch, v.Need, m, target, &known)
-	if p.compute(judge); v.Need.Any() { // one answer can open another question
-		p.fetch(fetch, v.Need, m, target, &known)
+	p.fetch(fetch, j.verdict.Need, j.message, target, &j.known)
+	if p.compute(judge); j.verdict.Need.Any() { // one answer can open another question
+		p.fetch(fetch, j.verdict.Need, j.message, target, &j.known)
 	}
-	known.Final = true
+	j.known.Final = true
 	p.compute(judge)
-	return v, known
+	return j
 }
 
 // fetch fills known with what need names, as far as Graph gives it.

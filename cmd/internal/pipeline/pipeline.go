@@ -427,15 +427,19 @@ func (p *Pipeline) lifecycle(ctx context.Context, item webhook.Item) error {
 // came without content.
 func (p *Pipeline) open(ctx context.Context, item webhook.Item, ref webhook.Ref, target actions.Target) (m *webhook.Message, done bool, err error) {
 	var data []byte
-	if item.Encrypted != nil {
-		p.compute(func() { data, err = p.Opener.Open(item.Encrypted) })
-		if err != nil {
-			return nil, true, p.quarantine(ctx, item, err.Error())
+	if item.Encrypted == nil {
+		if data, done, err = p.read(ctx, item, target); done || err != nil {
+			return nil, true, err
 		}
-	} else if data, done, err = p.read(ctx, item, target); done || err != nil {
-		return nil, true, err
 	}
-	m, err = webhook.DecodeMessage(data)
+	p.compute(func() {
+		if item.Encrypted != nil {
+			data, err = p.Opener.Open(item.Encrypted)
+		}
+		if err == nil {
+			m, err = webhook.DecodeMessage(data)
+		}
+	})
 	if err != nil {
 		return nil, true, p.quarantine(ctx, item, err.Error())
 	}
