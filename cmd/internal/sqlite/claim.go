@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,7 +101,9 @@ type claimed struct {
 
 // read decodes the body of the row.
 func (c *claimed) read(body []byte) {
-	c.odd = json.Unmarshal(body, &c.item) != nil
+	var err error
+	c.item, err = webhook.ReadItem(body)
+	c.odd = err != nil
 	c.item.Receipt, c.item.Attempts = strconv.FormatInt(c.seq, 10), c.attempts
 }
 
