@@ -19,8 +19,8 @@
 // go without a savepoint: there is nothing in one that can fail by itself, and if
 // one does all the same the batch is repeated one by one. There is no
 // lingering: a lone write is committed at once, and under load the sync is
-// shared. The one exception are the ends of messages that lead to no entry, for
-// which nobody waits but the conversation itself: while others are worked on (see
+// shared. The one exception are the ends of messages, which only their
+// conversations wait for: while others are worked on (see
 // [Store.Working]) they wait up to 10 ms for a commit to go along with, since a
 // commit costs several times what such an end writes. The write-ahead log is
 // copied into the database beside all that, over a

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// patience is how long a write that nobody waits for but its own conversation
-	// may wait for others to share its commit.
+	// patience is how long a write that only its own conversation waits for may wait
+	// for others to share its commit.
 	patience = 10 * time.Millisecond
 	// gatherOps is how many are too many to wait for more.
 	gatherOps = batchOps / 2
 )
 
-// gather holds back writes that are in no hurry, the ends of messages that lead to
-// nothing, until any commit takes them along: a commit of one's own costs several
-// times what is written in it. They wait for patience at most, and not at all once
+// gather holds back writes that are in no hurry, the ends of messages, until any
+// commit takes them along: a commit of one's own costs several times what is
+// written in it. They wait for patience at most, and not at all once
 // everybody who works has come: see Store.Working.
 type gather struct {
 	w        *writer
@@ -135,8 +135,8 @@ func (g *gather) take() *op {
 	return o
 }
 
-// Working counts those who may be about to end a message: a message that leads to
-// nothing is written with those of the others, if there are others. Who calls it
+// Working counts those who may be about to end a message: its end is written with
+// those of the others, if there are others. Who calls it
 // with 1 when it begins to work calls it with -1 when it has ended.
 func (s *Store) Working(delta int) { s.w.gather.work(delta) }
 

@@ -21,7 +21,7 @@ func patient(t *testing.T) (*Store, *commits) {
 	return s, seen
 }
 
-// finish ends clean messages, each in a goroutine, and returns what is told of each.
+// finish ends messages, each in a goroutine, and returns what is told of each.
 func finish(t *testing.T, s *Store, from, n int) <-chan error {
 	t.Helper()
 	done := make(chan error, n)
@@ -47,7 +47,7 @@ func held(t *testing.T, s *Store, n int) {
 	}
 }
 
-func TestCleanEndsShareACommit(t *testing.T) {
+func TestEndsShareACommit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		working int
@@ -61,9 +61,9 @@ func TestCleanEndsShareACommit(t *testing.T) {
 		{"too many to wait for more", 10 * gatherOps, gatherOps, func(*Store) {}, []int{1}},
 		{"the others have gone", 3, 2, func(s *Store) { held(t, s, 2); s.Working(-1) }, []int{1}},
 		{"another commit takes them along", 3, 2, func(s *Store) { held(t, s, 2); must(t, s.Put(t.Context(), testItems("a"))) }, []int{2}},
-		{"one with an entry takes them along", 3, 2, func(s *Store) {
+		{"an intent takes them along", 3, 2, func(s *Store) {
 			held(t, s, 2)
-			must(t, s.Finish(t.Context(), shadowEffect("s"), actions.Standing{}, "", shadowEntry("s")))
+			must(t, s.Decide(t.Context(), effect("d", "1", ""), actions.Standing{}, shadowEntry("d")))
 		}, []int{2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -141,8 +141,8 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 	written := s.unseen.write(e.MessageKey)
 	finished := false // of the writer until the answer
 	write := s.do
-	if len(entries) == 0 && e.State.Terminal() {
-		write = s.doInTime
+	if e.State.Terminal() {
+		write = s.doInTime // what was to be sent is sent
 	}
 	err = write(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
 		func(t *tx) (err error) {
