@@ -142,8 +142,8 @@ func (o *opening) decrypt() error {
 	if err != nil {
 		return err
 	}
-	plain := make([]byte, len(o.data))
-	cipher.NewCBCDecrypter(block, o.k[:aes.BlockSize]).CryptBlocks(plain, o.data)
+	plain := o.data
+	cipher.NewCBCDecrypter(block, o.k[:aes.BlockSize]).CryptBlocks(plain, plain)
 	pad := int(plain[len(plain)-1])
 	if pad == 0 || pad > aes.BlockSize {
 		return errPadding

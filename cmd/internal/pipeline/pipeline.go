@@ -148,7 +148,7 @@ type Pipeline struct {
 	recorder *actions.Recorder
 	lanes    *lanes
 	slots    *semaphore.Weighted // items in flight
-	cores    *semaphore.Weighted // work that only computes
+	cores    chan struct{}       // holds one for each piece of work that only computes
 
 	life  context.Context // of all work; it ends when Run has drained
 	abort context.CancelFunc
@@ -186,7 +186,7 @@ func New(cfg Config) *Pipeline {
 	}
 	p := &Pipeline{
 		Config: cfg, lanes: newLanes(cfg.LaneDepth, cfg.Clock), slots: semaphore.NewWeighted(int64(cfg.InFlight)),
-		cores: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
+		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		clock: cfg.Clock, observe: cfg.Observer, log: cfg.Program, keys: cfg.Keys,
 		canEnforce: cfg.CanEnforce, contextTimeout: cfg.ContextTimeout,
 	}
@@ -310,8 +310,8 @@ func pause(ctx context.Context, wait time.Duration) {
 // compute runs what only computes, on no more cores than there are: hundreds of
 // lanes that decrypt at once would keep the answers to Graph waiting.
 func (p *Pipeline) compute(do func()) {
-	_ = p.cores.Acquire(context.Background(), 1) // whoever has one gives it back soon
-	defer p.cores.Release(1)
+	p.cores <- struct{}{} // whoever has one gives it back soon
+	defer func() { <-p.cores }()
 	do()
 }
 
