@@ -19,6 +19,7 @@ type codeForm struct {
 type coded struct {
 	k      *kind
 	p      string
+	ends   uint64 // how many letters and digits in a row it may start with, by bit
 	beyond uint32 // what may stand beyond the letters or digits it is listed by: see beyond
 }
 
@@ -33,11 +34,13 @@ type codeTables struct {
 // A codeList is patterns whose texts start alike.
 type codeList struct {
 	all    []coded
-	beyond uint32 // what any of them takes
+	ends   uint64 // of any of them
+	beyond uint32
 }
 
 func (l *codeList) add(c coded) {
 	l.all = append(l.all, c)
+	l.ends |= c.ends
 	l.beyond |= c.beyond
 }
 
@@ -56,6 +59,7 @@ func listCodes() {
 
 func (t *codeTables) add(c coded) {
 	p := c.p
+	c.ends = rowsOf(p)
 	compact, next := lead(p, false)
 	printed, sign := lead(p, true)
 	if compact < 0 {
@@ -65,7 +69,6 @@ func (t *codeTables) add(c coded) {
 				n++
 			}
 		}
-		c.beyond = anything
 		t.length[n].add(c)
 	} else {
 		t.put(c, compact, next)
@@ -90,10 +93,27 @@ func (t *codeTables) put(c coded, n, next int) {
 	}
 }
 
-// What stands beyond the letters or digits that a text starts with is told by the
-// next ones, whatever signs part them: so many digits, or so many letters. That is
-// a bit of a word, so that one look turns away all patterns of a list that most
-// texts do not match.
+// rowsOf returns how many letters and digits in a row a text that matches p may start
+// with: as many as stand before the end, or before a place for a separator.
+func rowsOf(p string) (rows uint64) {
+	n := 0
+	for i := range len(p) {
+		if isAlnum(p[i]) {
+			n++
+			continue
+		}
+		rows |= 1 << n
+		if p[i] != '_' && p[i] != '<' && p[i] != '>' {
+			return rows
+		}
+	}
+	return rows | 1<<n
+}
+
+// What stands beyond the letters or digits before a sign is told by the next ones,
+// whatever signs part them: so many digits, or so many letters. That is a bit of a
+// word, so that one look turns away all patterns of a list that most texts do not
+// match.
 const (
 	nothingBeyond = 30 // neither letters nor digits
 	unclearBeyond = 31 // more signs than any pattern takes
@@ -201,15 +221,21 @@ func (s *scanner) wordCodes(start, end int) {
 	if start > 0 && wordBefore(buf, start) {
 		return
 	}
-	sign := 1
-	if end < len(buf) && isDigit(buf[end]) {
-		sign = 0
+	n := end - start
+	listed := n < len(codeForms.letters[0]) && isLetter(buf[start])
+	switch {
+	case end < len(buf) && isDigit(buf[end]):
+		to := s.tokenEnd(start, end)
+		if listed {
+			s.tryRow(&codeForms.letters[0][n][(buf[start]|0x20)-'a'], start, to-start)
+		}
+		s.tokenCodes(start, to)
+		return
+	case listed:
+		s.tryParted(&codeForms.letters[1][n][(buf[start]|0x20)-'a'], start, end)
 	}
-	if n := end - start; n < len(codeForms.letters[0]) && isLetter(buf[start]) {
-		s.tryCodes(&codeForms.letters[sign][n][(buf[start]|0x20)-'a'], start, end)
-	}
-	if end < len(buf) && isDigit(buf[end]) || end-start == 8 || end-start == 11 {
-		s.tokenCodes(start, end)
+	if n == 8 || n == 11 {
+		s.tokenCodes(start, s.tokenEnd(start, end))
 	}
 }
 
@@ -219,36 +245,59 @@ func (s *scanner) digitCodes(i, j int) {
 	switch {
 	case j == len(buf):
 	case isLetter(buf[j]):
+		to := s.tokenEnd(i, j)
 		if j-i < len(codeForms.digits[0]) {
-			s.tryCodes(&codeForms.digits[0][j-i], i, j)
+			s.tryRow(&codeForms.digits[0][j-i], i, to-i)
 		}
-		s.tokenCodes(i, j)
-	case j-i < len(codeForms.digits[1]):
-		s.tryCodes(&codeForms.digits[1][j-i], i, j)
+		s.tokenCodes(i, to)
+	case betweenGroups[buf[j]] && j-i < len(codeForms.digits[1]):
+		s.tryParted(&codeForms.digits[1][j-i], i, j)
 	}
 }
 
-// tokenCodes tries what is as long as the letters and digits from start on, of
-// which those up to end are read.
-func (s *scanner) tokenCodes(start, end int) {
+// tokenEnd returns where the letters and digits from start on end, of which those up
+// to end are read. It does not look further than codes are long.
+func (s *scanner) tokenEnd(start, end int) int {
 	for end < len(s.buf) && end-start < len(codeForms.length) && isAlnum(s.buf[end]) {
 		end++
 	}
 	s.work += end - start
-	if end-start == len(codeForms.length) && (s.buf[start] == '4' || s.buf[start] == '8') {
+	return end
+}
+
+// tokenCodes tries what is as long as the letters and digits buf[start:end].
+func (s *scanner) tokenCodes(start, end int) {
+	n := end - start
+	switch {
+	case n < len(codeForms.length):
+		if n >= shortestKey && n <= longestKey {
+			s.crypto(start, end)
+		}
+		for i := range codeForms.length[n].all {
+			if c := &codeForms.length[n].all[i]; s.fits(c.p, start) {
+				s.code(c, start)
+			}
+		}
+	case s.buf[start] == '4' || s.buf[start] == '8':
 		s.monero(start)
-	}
-	if n := end - start; n >= shortestKey && n <= longestKey {
-		s.crypto(start, end)
-	}
-	if n := end - start; n < len(codeForms.length) {
-		s.tryCodes(&codeForms.length[n], start, end)
 	}
 }
 
-// tryCodes tries the patterns of l on what starts at i, of which the letters or
-// digits up to end are read.
-func (s *scanner) tryCodes(l *codeList, i, end int) {
+// tryRow tries the patterns of l on the n letters and digits from i on.
+func (s *scanner) tryRow(l *codeList, i, n int) {
+	if l.ends>>n&1 == 0 {
+		return
+	}
+	for j := range l.all {
+		if c := &l.all[j]; c.ends>>n&1 != 0 && s.fits(c.p, i) {
+			s.code(c, i)
+		}
+	}
+}
+
+// tryParted tries the patterns of l on what starts at i, where a sign follows the
+// letters or digits up to end.
+func (s *scanner) tryParted(l *codeList, i, end int) {
 	if len(l.all) == 0 {
 		return
 	}
@@ -256,8 +305,8 @@ func (s *scanner) tryCodes(l *codeList, i, end int) {
 	if l.beyond&beyond == 0 {
 		return
 	}
-	for n := range l.all {
-		if c := &l.all[n]; c.beyond&beyond != 0 && s.fits(c.p, i) {
+	for j := range l.all {
+		if c := &l.all[j]; c.beyond&beyond != 0 && s.fits(c.p, i) {
 			s.code(c, i)
 		}
 	}

@@ -250,8 +250,11 @@ func (s *scanner) from(a int) {
 				kinds = grouped[n]
 			}
 		}
+		undialled := s.home == "" && !s.explain && (n < fewestDialled || n > mostDialled)
 		for _, k := range kinds {
-			s.try(k, a, b, n, &p)
+			if !undialled || !k.number.paren {
+				s.try(k, a, b, n, &p)
+			}
 		}
 	}
 }
@@ -263,18 +266,23 @@ func tight(sep byte) bool { return sep == '.' || sep == '_' || sep == '-' || sep
 type stretch struct {
 	k          *kind
 	start, end int
-	digits     []byte
-	layout     layout
-	mixed      bool // separators of several kinds
-	lines      int  // 1: over a line's end, 2: over a block's
-	roomy      bool // its groups are as long as those of a phone number
-	paired     bool // its groups are two and three digits: see pairs
-	sized      bool // its groups are as long as in print
-	since      bool // a year stands first: 2006-2007, CVE-2004-0914
-	area       bool // its groups are those that only phone numbers have: see area
-	far        bool // its letters stand apart
-	glued      bool // letters touch it
-	loose      bool // a part of a longer chain, which only a word nearby makes a value
+	arrangement
+	lines int  // 1: over a line's end, 2: over a block's
+	far   bool // its letters stand apart
+	glued bool // letters touch it
+	loose bool // a part of a longer chain, which only a word nearby makes a value
+}
+
+// An arrangement is how the groups of a stretch stand, to a detector.
+type arrangement struct {
+	digits []byte
+	layout layout
+	mixed  bool // separators of several kinds
+	roomy  bool // its groups are as long as those of a phone number
+	paired bool // its groups are two and three digits: see pairs
+	sized  bool // its groups are as long as in print
+	since  bool // a year stands first: 2006-2007, CVE-2004-0914
+	area   bool // its groups are those that only phone numbers have: see area
 }
 
 // How digits are grouped.
@@ -289,39 +297,60 @@ const (
 // try tests groups a to b, n digits in all and parted by p, for one detector.
 func (s *scanner) try(k *kind, a, b, n int, p *parting) {
 	f, g := k.number, s.groups[a:b+1]
-	if p.parens && !f.paren {
+	x := arrangement{digits: s.digits[g[0].from:][:n], mixed: p.mixed && (!f.paren || p.dotted)}
+	switch {
+	case len(g) == 1:
+	case p.parens && !f.paren, !f.arranged(&x, g, p.lines, a == 0 && b == len(s.groups)-1, s.home != ""):
 		return
 	}
 	last := &g[len(g)-1]
-	x := stretch{k: k, start: g[0].off, end: last.off + last.n, digits: s.digits[g[0].from:][:n], mixed: p.mixed && (!f.paren || p.dotted), lines: p.lines}
-	if len(g) > 1 && !s.arranged(&x, g, a == 0 && b == len(s.groups)-1) {
-		return
+	start, end := g[0].off, last.off+last.n
+	var detail string
+	if f.letters == nil { // most are turned away here
+		var ok bool
+		if detail, ok = f.check(x.digits, s.home); !ok {
+			if x.layout != irregular {
+				s.reject(k.ID, start, end, f.gate)
+			}
+			return
+		}
 	}
-	value, detail, ok := s.confirm(&x)
-	if !ok {
-		return
+	s.confirmed(&stretch{k: k, start: start, end: end, arrangement: x, lines: p.lines}, a, b, detail)
+}
+
+// confirmed judges what has the arrangement and, if it is only digits, the check of a
+// detector.
+func (s *scanner) confirmed(x *stretch, a, b int, detail string) {
+	k, value := x.k, x.digits
+	switch {
+	case k.number.letters != nil:
+		var ok bool
+		if value, ok = s.lettered(x); !ok {
+			return
+		}
+	case k.number.paren && detail == byGroup && x.layout == printed && x.paired:
+		detail = byPairs
 	}
-	if why := s.cut(&x, a, b); why != "" {
+	if why := s.cut(x, a, b); why != "" {
 		s.reject(k.ID, x.start, x.end, why)
 		return
 	}
 	// A word that the value is glued to is none of the text's whole words.
 	glued := x.start > 0 && wordBefore(s.buf, x.start) || x.end < len(s.buf) && wordAt(s.buf, x.end)
 	if glued || !s.lacking(k) {
-		s.judge(&x, value, detail)
+		s.judge(x, value, detail)
 	}
 }
 
 // arranged sets how the groups stand; false if they cannot be one value. whole: they
-// are all there are.
-func (s *scanner) arranged(x *stretch, g []group, whole bool) bool {
-	f := x.k.number
-	x.layout, x.sized = f.layout(g)
-	if x.layout == printed {
+// are all there are. home: the home country is known.
+func (f *form) arranged(x *arrangement, g []group, lines int, whole, home bool) bool {
+	x.layout, x.sized = f.layoutOf(g)
+	switch {
+	case x.layout == printed:
 		return true
-	}
-	if f.paren {
-		if !x.phoneGroups(g, s.home != "") {
+	case f.paren:
+		if !x.phoneGroups(g, home) {
 			return false
 		}
 		x.paired = pairs(g, x.digits)
@@ -329,33 +358,39 @@ func (s *scanner) arranged(x *stretch, g []group, whole bool) bool {
 		return true
 	}
 	// Lines that happen to end and start with digits, a decimal number.
-	if f.solid || (!whole || x.lines > 0) && !roomy(g) || dated(x.digits, g) || len(g) == 2 && g[1].sep == '.' && !x.sized {
-		return false
-	}
-	return true
+	return !f.solid && (whole && lines == 0 || roomy(g)) && !dated(x.digits, g) && (len(g) != 2 || g[1].sep != '.' || x.sized)
 }
 
-// layout says whether groups are those of a layout, with the separators that it is
+// layoutOf says whether groups are those of a layout, with the separators that it is
 // printed with. sized: they are as long as those of one.
-func (f *form) layout(g []group) (_ layout, sized bool) {
+func (f *form) layoutOf(g []group) (_ layout, sized bool) {
 	for _, l := range f.layouts {
-		if len(l) != len(g) {
+		if !asLong(g, l) {
 			continue
 		}
-		long, same := true, len(g) != 2 || g[1].sep != '.' || strings.IndexByte(f.seps, '.') >= 0
-		for i := range g {
-			if int(l[i]) != g[i].n {
-				long = false
-				break
-			}
-			same = same && (i == 0 || f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0)
+		sized = true
+		same := len(g) != 2 || g[1].sep != '.' || strings.IndexByte(f.seps, '.') >= 0
+		for i := 1; i < len(g) && same; i++ {
+			same = f.seps == "" || g[i].sep == ' ' && g[i].n > 5 || strings.IndexByte(f.seps, g[i].sep) >= 0
 		}
-		if long && same {
+		if same {
 			return printed, true
 		}
-		sized = sized || long
 	}
 	return irregular, sized
+}
+
+// asLong reports whether groups are as long as those of layout l.
+func asLong(g []group, l string) bool {
+	if len(g) != len(l) {
+		return false
+	}
+	for i := range g {
+		if int(l[i]) != g[i].n {
+			return false
+		}
+	}
+	return true
 }
 
 // roomy reports whether the groups are so large that they are a value's and not a
@@ -369,27 +404,14 @@ func roomy(g []group) bool {
 	return true
 }
 
-// confirm runs the check and returns the canonical value, which is good until the
-// next candidate.
-func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
+// lettered takes the letters that belong to the digits, and runs the check. It
+// returns the canonical value, which is good until the next candidate.
+func (s *scanner) lettered(x *stretch) (value []byte, ok bool) {
 	f := x.k.number
-	if f.letters == nil {
-		detail, ok = f.check(x.digits, s.home)
-		if f.paren && detail == byGroup && x.layout == printed && x.paired {
-			detail = byPairs
-		}
-		if !ok {
-			if x.layout == printed || x.layout == bare {
-				s.reject(x.k.ID, x.start, x.end, f.gate)
-			}
-			return nil, "", false
-		}
-		return x.digits, detail, true
-	}
 	head, from := s.lettersBefore(x, f.before)
 	tail, to := s.lettersAfter(x, f.after)
 	if len(head) != f.before || len(tail) != f.after {
-		return nil, "", false
+		return nil, false
 	}
 	v := append(append(append(s.spare[:0], head...), x.digits...), tail...)
 	for i, c := range v {
@@ -399,10 +421,10 @@ func (s *scanner) confirm(x *stretch) (value []byte, detail string, ok bool) {
 	}
 	if !f.letters(v) {
 		s.reject(x.k.ID, from, to, f.gate)
-		return nil, "", false
+		return nil, false
 	}
 	x.start, x.end = from, to
-	return v, "", true
+	return v, true
 }
 
 // lettersBefore returns the n letters right before i, which separators may part

@@ -68,14 +68,25 @@ const (
 	byGroup = "groups like those of a phone number"
 )
 
+// fewestDialled and mostDialled are how many digits a number has that is dialled inside
+// some country: what all of them have in common. One in particular has its own plan.
+const fewestDialled, mostDialled = 7, 12
+
 // national reports whether d may be a phone number as it is dialled inside a
 // country: in North America, in the home region, or somewhere.
 func national(d []byte, home string) (string, bool) {
 	if same(d) {
 		return "", false
 	}
+	if home == "" && (len(d) < fewestDialled || len(d) > mostDialled) {
+		return "", false
+	}
 	american := (len(d) == 10 || len(d) == 11 && d[0] == '1') && nanp(d[len(d)-10:])
-	if p := plans().regions[home]; p != nil && (p.code != "1" || american) {
+	var p *plan
+	if home != "" {
+		p = plans().regions[home]
+	}
+	if p != nil && (p.code != "1" || american) {
 		if p.trunk != "" && len(d) > len(p.trunk) && string(d[:len(p.trunk)]) == p.trunk && p.has(d[len(p.trunk):]) {
 			return "trunk prefix and numbering plan of " + home, true
 		}
@@ -86,9 +97,9 @@ func national(d []byte, home string) (string, bool) {
 	switch n := len(d); {
 	case american:
 		return byNANP, true
-	case d[0] == '0' && d[1] != '0' && n >= 8 && n <= 12:
+	case d[0] == '0' && d[1] != '0' && n > fewestDialled && n <= mostDialled:
 		return byTrunk, true
-	case d[0] != '0' && n >= 7 && n <= 11:
+	case d[0] != '0' && n >= fewestDialled && n < mostDialled:
 		return byGroup, true
 	}
 	return "", false
@@ -226,7 +237,7 @@ func chinese(g []group, d []byte) bool {
 func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
 
 // phoneGroups says whether the groups are those of a phone number.
-func (x *stretch) phoneGroups(g []group, home bool) bool {
+func (x *arrangement) phoneGroups(g []group, home bool) bool {
 	if len(g) > 6 || dated(x.digits, g) && !(home && len(g) >= 5) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}

@@ -3,6 +3,8 @@ package detect
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -257,26 +259,25 @@ func (s *scanner) run() {
 // follows. The start of a word, and of each hump of a camelCase one, may be that of a
 // secret.
 func (s *scanner) word(i int) int {
-	buf := s.buf
+	buf, start := s.buf, i
 	s.trigger(i)
-	start := i
 	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !wordBefore(buf, i)) {
 		s.spelled(i)
 	}
 	i = s.letters(i)
-	if i-start == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
+	n := i - start
+	if n == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
 		s.spelledEmail(start)
 	}
 	if r := s.row.add(start, i); r.n > 0 {
 		s.seedPhrase(r)
 	}
 	if i < len(buf) && isDigit(buf[i]) {
-		if i-start == fiscalLetters || s.explain {
+		if n == fiscalLetters || s.explain {
 			s.fiscal(i)
 		}
 		s.wordCodes(start, i)
-	} else if n := i - start; n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !wordAt(buf, i+1)) && digitAfter(buf, i) ||
-		(n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
+	} else if n < 8 && i+1 < len(buf) && (isDigit(buf[i+1]) || !wordAt(buf, i+1)) && digitAfter(buf, i) || (n == 8 || n == 11) && isUpper(buf[start]) && isUpper(buf[i-1]) {
 		s.wordCodes(start, i)
 	}
 	return i
@@ -284,7 +285,14 @@ func (s *scanner) word(i int) int {
 
 // letters returns what follows the letters from i on, and tries each hump of them.
 func (s *scanner) letters(i int) int {
-	buf, lowerBefore := s.buf, isLower(s.buf[i])
+	buf := s.buf
+	if i+8 < len(buf) && buf[i] < utf8.RuneSelf {
+		// Most words: eight letters at most, and small ones after the first.
+		if n := smallLetters(binary.LittleEndian.Uint64(buf[i:]) | 0x20); n > 0 && classes[buf[i+n]] != letter {
+			return i + n
+		}
+	}
+	lowerBefore := isLower(buf[i])
 	for i++; i < len(buf); i++ {
 		c := buf[i]
 		if isLower(c) && buf[i-1] < utf8.RuneSelf {
@@ -300,6 +308,16 @@ func (s *scanner) letters(i int) int {
 		lowerBefore = isLower(c)
 	}
 	return i
+}
+
+// smallLetters returns how many of the bytes of x, from the lowest on, are small
+// letters of ASCII.
+func smallLetters(x uint64) int {
+	const ones = 0x0101010101010101
+	low := x & (0x7F * ones)
+	// The high bit of each byte: at least 'a', and not more than 'z'.
+	small := (low + (0x80-'a')*ones) &^ (low + (0x7F-'z')*ones) &^ x & (0x80 * ones)
+	return bits.TrailingZeros64(small^0x80*ones) / 8
 }
 
 // tail is word for letters that a digit is before, as in a hash: nothing but a hump
