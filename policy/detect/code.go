@@ -498,6 +498,9 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 			level = level.lower()
 			why += "; it reaches over a paragraph's end"
 		}
+	case ev.other && k.Alone < Medium:
+		level = min(level, Internal)
+		why += "; no keyword nearby, and it is named as something else"
 	case w.odd:
 		level = min(level, Internal)
 		why += "; no keyword nearby, and it is oddly written"

@@ -29,7 +29,7 @@ var companies = finders{
 	"kr-brn":       {number: &form{min: 10, max: 10, layouts: []string{"\x03\x02\x05"}, gate: "check digit", check: only(koreanBusiness)}},
 	"jp-corporate": {number: &form{min: 13, max: 13, layouts: []string{"\x01\x04\x04\x04"}, gate: "modulo 9", check: only(japaneseCorporate)}},
 	"cn-uscc":      {code: &codeForm{patterns: []string{"XX999999XXXXXXXXXX"}, check: uscc, gate: "modulo 31", capitals: true}},
-	"sg-uen":       {code: &codeForm{patterns: []string{"99999999A", "999999999A", "A99AA9999A"}, check: uen, gate: "check letter", alone: uenAlone}},
+	"sg-uen":       {code: &codeForm{patterns: []string{"99999999A", "999999999A", "A99AA9999A"}, check: uen, gate: "check letter"}},
 	"no-orgnr":     {number: &form{min: 9, max: 9, layouts: []string{"\x03\x03\x03"}, gate: "modulo 11", check: only(orgnr)}},
 	"se-orgnr":     {number: &form{min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "Luhn", seps: "- ", check: only(organisationsnummer)}},
 	"za-company":   {number: &form{min: 12, max: 12, layouts: []string{"\x04\x06\x02"}, gate: "year and kind", solid: true, seps: "/", check: only(southAfricanCompany)}},

@@ -215,7 +215,13 @@ type candidate struct {
 // better reports whether c is the one to report where c and b overlap.
 func (c *candidate) better(b *candidate) bool {
 	if c.kind.weak != b.kind.weak && min(c.level, b.level) >= Low {
-		return b.kind.weak
+		weak, other := c, b
+		if b.kind.weak {
+			weak, other = b, c
+		}
+		// A word right beside the one says more than the other's form alone.
+		named := weak.evidence && weak.dist <= beside && !other.evidence && other.level <= Low
+		return c.kind.weak == named
 	}
 	return cmp.Or(
 		cmp.Compare(c.level, b.level),

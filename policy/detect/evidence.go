@@ -26,6 +26,7 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"tilaus", "tilausnumero", "lasku", "laskunumero", "lahetys", "seurantakoodi", "tuotenumero", "pontun", "reikningur",
 	"numer zamowienia", "przesylka", "numer przesylki", "zgloszenie", "numer zgloszenia", "paragon", "numer seryjny", "objednavka", "cislo objednavky", "zasilka", "cislo zasilky", "zasielka", "rendeles", "szamla", "csomag", "comanda", "colet", "narudzba", "narocilo", "posiljka",
 	"tellimus", "arve", "saadetis", "pasutijums", "rekins", "uzsakymas", "saskaita", "siuntinys", "siparis", "siparis no", "kargo", "kargo takip", "takip no", "fis no", "παραγγελια", "τιμολογιο", "αποστολη", "поръчка", "фактура", "пратка", "замовлення", "рахунок", "посылка", "накладная",
+	"part", "model", "model no", "flight", "teil", "modell", "flug", "pieza", "modelo", "peca", "modele", "pezzo", "modello", "onderdeel", "czesc", "del nr", "sag", "osa",
 	"receipt", "receipt no", "receipt number", "consignment", "docket", "voucher", "快递单号", "运单号", "订单编号", "伝票番号", "追跡番号", "問い合わせ番号", "송장번호", "운송장", "배송", "הזמנה", "חשבונית", "pesanan", "faktur", "resi",
 	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호",
 	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
@@ -95,7 +96,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	s.look()
 	ev := evidence{term: -1, dist: 1 << 30, in: s}
 	if set <= len(s.e.kinds) && !s.holds(set) {
-		if s.outer == nil && !s.holds(0) {
+		if s.outer == nil && len(s.hits) == 0 {
 			return ev
 		}
 		within = min(within, labelGap+longestLabel)

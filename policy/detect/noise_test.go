@@ -37,6 +37,7 @@ var bareAlarms = map[string]int{
 	"cn-ric": 10, "se-pnr": 80, "at-svnr": 90, "es-nuss": 80, "gr-amka": 60, "ee-ik": 50, "lu-id": 10, "si-emso": 30, "kr-rrn": 50, "za-id": 50,
 	"ch-ahv": 10, "es-ccc": 150, "fr-rib": 130, "iccid": 20,
 	"ar-cbu": 120, "eg-nid": 40, "fr-spi": 10, "hu-adoazonosito": 120, "pe-ruc": 60, "is-kt": 15, "kr-frn": 40, "kz-iin": 25, "rs-jmbg": 15,
+	"ru-snils": 130, "ar-cuil": 110, "bg-egn": 130, "ec-cedula": 140, "lv-pk": 20,
 }
 
 // Random numbers are reported by no detector but those, and by no more than that.

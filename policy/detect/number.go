@@ -538,7 +538,7 @@ func (s *scanner) cut(x *stretch, a, b int) string {
 		case 0, lineSep, blockSep, parenSep:
 		case ' ':
 			// A row of groups of one kind; cards are told by their layout.
-			if x.layout != printed && inner == ' ' || x.layout == printed && !x.k.number.expiry && inner == ' ' {
+			if x.layout == bare && s.column(a) || x.layout != printed && inner == ' ' || x.layout == printed && !x.k.number.expiry && inner == ' ' {
 				x.loose = true
 			}
 		case '.', '_':
@@ -554,6 +554,13 @@ func (s *scanner) cut(x *stretch, a, b int) string {
 		}
 	}
 	return ""
+}
+
+// column reports whether the digits of group a stand in a row of numbers, of which
+// another is as long as a value.
+func (s *scanner) column(a int) bool {
+	beside := func(i int) bool { return i >= 0 && i < len(s.groups) && s.groups[i].n >= fewest }
+	return s.groups[a].sep == ' ' && beside(a-1) || a+1 < len(s.groups) && s.groups[a+1].sep == ' ' && beside(a+1)
 }
 
 // columns reports whether a card's four groups are taken out of a longer row of
@@ -759,7 +766,7 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 	if x.lines > 1 {
 		w.level = w.level.lower()
 	}
-	if !w.word && !w.date && s.t.Zone(x.start) == extract.Code {
+	if !w.word && !w.date && (s.t.Zone(x.start) == extract.Code || x.layout == bare && x.start > 0 && s.buf[x.start-1] == '`') {
 		w.level, w.inCode = w.level.lower(), true
 	}
 	return w

@@ -42,7 +42,7 @@ var worldwide = finders{
 	"in-pan":      {code: &codeForm{patterns: []string{"AAAAA9999A", "AAAAA_9999_A"}, check: pan, gate: "kind of holder", known: set("ABCDE1234F", "AAAPL1234C")}},
 	"in-voter":    {code: &codeForm{patterns: []string{"AAA9999999"}, gate: "three letters, seven digits", capitals: true}},
 	"sg-nric-fin": {code: &codeForm{patterns: []string{"A9999999A"}, check: nric, gate: "check letter", known: set("S1234567D")}},
-	"hk-hkid":     {code: &codeForm{patterns: []string{"A999999<X>", "AA999999<X>"}, check: hkid, gate: "modulo 11", known: set("A1234563")}},
+	"hk-hkid":     {code: &codeForm{patterns: []string{"A999999<X>", "AA999999<X>"}, check: hkid, gate: "modulo 11", alone: hkidAlone, known: set("A1234563")}},
 	"tw-id":       {code: &codeForm{patterns: []string{"A999999999"}, check: taiwanese, gate: "modulo 10", known: set("A123456789")}},
 	"cn-ric": {number: &form{
 		min: 18, max: 18, layouts: []string{"\x06\x08\x04"}, gate: "date and check character",

@@ -153,13 +153,15 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	if x.loose && !home && detail != byNANP {
 		word, ev.term = false, -1 // a part of a longer number
 	}
-	if word && vague[s.term(ev)] && s.covered(ev, k.set) {
+	if word && vague[s.term(ev)] && (x.glued || s.covered(ev, k.set)) {
 		word, ev.term = false, -1 // "account number", "id number"
 	}
 	if detail == byGroup && word && !ev.header && (vague[s.term(ev)] || x.layout != printed || x.lines > 0 || ev.dist > beside || !ev.before && ev.dist > justAfter || x.since) {
 		word = false
 	}
 	switch {
+	case ev.other && !word:
+		w.lacks = "it is named as something else"
 	case ev.label, ev.named && !(ev.found() && !vague[s.term(ev)]):
 		w.level, w.label = min(alone.lower(), Internal), true
 	case word:
@@ -180,6 +182,8 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		w.lacks = "a sign stands before it" // UTC+0200 12345678, fc:01 1318064
 	case s.money(x.start, x.end):
 		w.lacks = "it is an amount"
+	case s.counted(x.end):
+		w.lacks = "it is a quantity"
 	}
 	if w.lacks != "" {
 		w.level = min(w.level, Internal)

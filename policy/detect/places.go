@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // groupsRead looks among the groups that chain has read for what is told by its
@@ -178,6 +179,10 @@ func (s *scanner) hexGroups(i int) int {
 	buf, from, to, colons, double := s.buf, i, i, 0, false
 	for from > 0 && i-from < 4 && isHex(buf[from-1]) {
 		from--
+	}
+	if from > 0 && (isLetter(buf[from-1]) || buf[from-1] >= utf8.RuneSelf) && i+1 < len(buf) && isHex(buf[i+1]) {
+		s.work += i - from
+		return i + 1 // the end of a word: "gateway:2a0d:55a5::1"
 	}
 	for to < len(buf) && to-from < 40 && (isHex(buf[to]) || buf[to] == ':') {
 		if buf[to] == ':' {

@@ -10,10 +10,10 @@ var travel = finders{
 	}, code: &codeForm{patterns: []string{"AXXXXXXXX", "AXXXXXXXX9", "99AA99999", "A9999999", "AA999999"}, check: passport, gate: "letters and digits", capitals: true}, weak: true},
 	"uk-driving-licence": {code: &codeForm{patterns: []string{"XXXXXXXXXXXXXXXX", "AAAAA_999999_XXXXX"}, check: drivingLicence, gate: "form", known: set("MORGA657054SM9IJ")}},
 	"us-driver-licence": {number: &form{
-		min: 7, max: 12, gate: "form of a state", layouts: []string{"\x02\x03\x04", "\x04\x02\x04", "\x03\x03\x03", "\x03\x02\x04"}, solid: true,
+		min: 7, max: 13, gate: "form of a state", layouts: []string{"\x02\x03\x04", "\x02\x03\x03", "\x06\x03", "\x04\x02\x04", "\x03\x03\x03", "\x03\x02\x04"}, solid: true,
 		check: only(anyDigits),
 	}, code: &codeForm{patterns: []string{"A9999999", "A99999999", "A99999", "A999999", "A999999999", "A99999999999", "A999999999999", "A9999999999999", "A_999_999_999_999", "A999_999_999_999", "A999_999_99_999_9", "A999_9999_9999", "A999_9999_9999_99",
-		"A9999_99999_99999", "A99_999_999", "A99_99_9999", "AA999999", "AA999999A", "AAA999999", "999AA9999", "99AAA99999", "9AAAA99999AA", "AA9999999"}, check: notSame, gate: "form of a state", capitals: true}, weak: true},
+		"A9999_99999_99999", "A99_999_999", "A99_99_9999", "AA999999", "AA999999A", "AAA999999", "999AA9999", "99AAA99999", "9AAAA99999AA", "AA9999999", "9999999A", "99999999AA", "AAA99999999", "A-999-999-999-999"}, check: notSame, gate: "form of a state", capitals: true}, weak: true},
 	"vin": {code: &codeForm{patterns: []string{"XXXXXXXXXXXXXXXXX"}, check: vin, gate: "check digit"}},
 	"eu-driving-licence": {number: &form{
 		min: 8, max: 12, gate: "length", solid: true, check: only(anyDigits),

@@ -593,13 +593,21 @@ func koreanLicence(d []byte) bool {
 	return p >= 11 && p <= 28
 }
 
-// uenAlone is the most that a Singaporean number is worth by itself: digits and a
-// letter are also those of a Spanish identity card.
-func uenAlone(s []byte) Level {
-	if isLetter(s[0]) {
-		return Low
+// hkidAlone gives those with two letters no worth of their own but for the prefixes
+// that are given out: KB6819296 is an article.
+func hkidAlone(s []byte) Level {
+	if isLetter(s[1]) && s[0] != 'X' && s[0] != 'W' {
+		return Internal
 	}
-	return Internal
+	return High
+}
+
+// deaAlone does the same for all but practitioners.
+func deaAlone(s []byte) Level {
+	if strings.IndexByte("ABFGM", s[0]) < 0 {
+		return Internal
+	}
+	return High
 }
 
 // notSame is for forms that have no arithmetic: their digits are not all one.

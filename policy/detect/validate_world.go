@@ -555,7 +555,7 @@ func ukVATPrefix(s []byte) bool { return len(s) == 11 && allDigits(s[2:]) && ukV
 // check digit of one that is written with it, as in the machine-readable zone.
 func passport(s []byte) bool {
 	digits, _, _ := mix(string(s))
-	return digits >= 4 && (len(s) < 10 || icao(s[:9]) == s[9])
+	return digits >= 2 && (len(s) < 10 || icao(s[:9]) == s[9])
 }
 
 // bic checks the country of a bank identifier code.

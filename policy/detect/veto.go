@@ -303,17 +303,21 @@ func (s *scanner) computed(start, end int) bool {
 func (s *scanner) listed(start, end int) bool {
 	buf := s.buf
 	mark := func(c byte) bool { return c == ';' || c == ',' || c == '|' }
+	if start > 3 && buf[start-1] == ' ' && buf[start-2] == '|' && buf[start-3] == ' ' && isDigit(buf[start-4]) ||
+		end+3 < len(buf) && buf[end] == ' ' && buf[end+1] == '|' && buf[end+2] == ' ' && isDigit(buf[end+3]) {
+		return true
+	}
 	return start > 1 && mark(buf[start-1]) && isDigit(buf[start-2]) || end+1 < len(buf) && mark(buf[end]) && isDigit(buf[end+1])
 }
 
 // units are what is counted or measured; right after a number they say that it is
 // neither an id nor a card.
 var units = set("units", "unit", "pieces", "pcs", "items", "rows", "records", "lines", "entries", "events", "bytes", "users", "hits", "views", "requests", "messages", "files", "tokens",
-	"kb", "mb", "gb", "tb", "ms", "us", "ns", "sec", "secs", "seconds", "minutes", "hours", "days", "km", "kg", "tons", "steps", "points", "samples", "people", "inhabitants", "shares", "downloads",
+	"kb", "mb", "gb", "tb", "ms", "us", "ns", "nanoseconds", "microseconds", "milliseconds", "cycles", "sec", "secs", "seconds", "minutes", "hours", "days", "km", "kg", "tons", "steps", "points", "samples", "people", "inhabitants", "shares", "downloads",
 	"boxes", "box", "cartons", "pallets", "times", "percent", "st", "stuck", "einheiten", "adet", "ks", "kusov", "unidad", "pecas", "pezzo", "stycken", "antal", "kpl", "sztuk", "штук", "шт", "zeilen", "millionen", "unites", "pieces", "unidades", "pezzi", "stuks", "stk", "szt", "million", "billion", "millions", "billions")
 
 // measures are those units of which no id is followed, whatever word is near it.
-var measures = set("bytes", "kb", "mb", "gb", "tb", "ms", "ns", "rows", "records", "lines", "requests", "downloads", "inhabitants", "zeilen", "lignes", "filas", "righe", "linhas", "regels", "rader", "wierszy")
+var measures = set("nanoseconds", "microseconds", "milliseconds", "bytes", "kb", "mb", "gb", "tb", "ms", "ns", "rows", "records", "lines", "requests", "downloads", "inhabitants", "zeilen", "lignes", "filas", "righe", "linhas", "regels", "rader", "wierszy")
 
 // counters are the measure words of East Asia.
 const counters = "個个件台枚本冊名人円元ページ条份项次개명원"

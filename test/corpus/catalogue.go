@@ -258,14 +258,14 @@ var moreTypes = []*baseType{
 		}
 		return grouped(s+l+serial+char(sum%10), " ", 2, 6, 1, 3)
 	}),
-	checked("de-personalausweis", 40, 85, "de", words("Personalausweis", "Personalausweisnummer"), func(g *gen) value {
+	checked("de-personalausweis", 65, 85, "de", words("Personalausweis", "Personalausweisnummer"), func(g *gen) value {
 		s := g.from("LMNPRTVWXY", 1) + g.from("0123456789CFGHJKLMNPRTVWXYZ", 8)
 		for !strings.ContainsAny(s, digits) {
 			s = s[:8] + g.from(digits, 1)
 		}
 		return single(s + icao(s))
 	}),
-	checked("de-kvnr", 40, 85, "de", words("Krankenversicherungsnummer", "Versichertennummer", "KVNR"), func(g *gen) value {
+	checked("de-kvnr", 65, 85, "de", words("Krankenversicherungsnummer", "Versichertennummer", "KVNR"), func(g *gen) value {
 		l, s := g.from(uppers, 1), g.from(digits, 8)
 		all := two(int(l[0]-'A')+1) + s
 		sum := 0
@@ -343,7 +343,7 @@ var moreTypes = []*baseType{
 		s := g.from("125", 1) + g.from(digits, 7)
 		return single(s + elevenTo(weigh(s, 9, 8, 7, 6, 5, 4, 3, 2)))
 	}),
-	checked("pl-id-card", 40, 85, "pl", words("dowód osobisty", "numer dowodu"), func(g *gen) value {
+	checked("pl-id-card", 65, 85, "pl", words("dowód osobisty", "numer dowodu"), func(g *gen) value {
 		for {
 			l, s := g.from("ABCD", 1)+g.from("ABCDEFGHIJKLMN", 2), g.from(digits, 5)
 			sum := weigh(s, 7, 3, 1, 7, 3)
@@ -375,7 +375,7 @@ var moreTypes = []*baseType{
 		}
 		return single(s + char(d))
 	}),
-	checked("bg-egn", 40, 85, "en", words("EGN", "ЕГН"), func(g *gen) value {
+	checked("bg-egn", 65, 85, "en", words("EGN", "ЕГН"), func(g *gen) value {
 		s := two(g.some(40, 99)) + two(g.some(1, 12)) + two(g.some(1, 28)) + g.from(digits, 3)
 		return single(s + char(weigh(s, 2, 4, 8, 5, 10, 9, 7, 3, 6)%11%10))
 	}),

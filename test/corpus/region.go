@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // localLabels are what people of a type's country write before a number that is an
@@ -32,6 +33,17 @@ var births = []struct{ says, date string }{
 	{"née le %s", "14 août 19##"}, {"nacido el %s", "23 de noviembre de 19##"}, {"fecha de nacimiento: %s", "2 de enero de 19##"}, {"nato il %s", "9 maggio 19##"}, {"nascido em %s", "7 de fevereiro de 19##"},
 	{"geboren op %s", "21 oktober 19##"}, {"född %s", "8 juni 19##"}, {"født den %s", "30. desember 19##"}, {"data urodzenia: %s", "11 września 19##"}, {"birthday: %s", "April 2, 19##"},
 }
+
+// licences are the forms of driver licences by state: A is a letter, # a digit.
+var licences = []string{"#######", "########", "#########", "A#######", "A########", "A############", "A###-###-##-###-#", "A###-####-####", "####-##-####", "A##-##-####", "##-###-####", "#######A", "A ### ### ### ###", "AA######A", "###AA####",
+	"A#### ##### #####", "### ### ###", "AAA######", "########AA", "A###-####-####-##", "######-###", "############"}
+
+var licenceSays = []string{"my driver's license number is %s", "driver license %s", "DL# %s", "DLN: %s", "Can you verify the driver's licence %s for the rental?", "I lost my driver license, it was %s", "%s is my driver license number", "Texas driver's license %s",
+	"operator's license %s", "driver's license on file: %s", "the officer took my driver's license (%s)"}
+
+// licenceTalk has the words and other numbers.
+var licenceTalk = []string{"my driver's license expires 05/12/2027", "I renewed my driver license in 2019 for $45.50", "driver license appointment at 555 Main St, 94110", "software license 27183456 expired", "the driver version is 27183456",
+	"license key D1234567 for the plugin", "MIT license, Copyright 2019", "nursing license application from 2021", "DL1234567 is the plugin's file", "the DMV opens at 0800, room 1204"}
 
 // regionRows are rows of what is particular to countries and to how their people
 // write.
@@ -63,6 +75,21 @@ func regionRows() []Row {
 			html := g.coin()
 			return Case{HTML: html, Body: g.chat(escape(around(g, g.one("here you are: %s", "%s", "after lunch %s"), mark(g.dial(loneNumbers[i%len(loneNumbers)]))), html), html), Reason: "grouped as only telephone numbers are",
 				Want: []Span{{Detector: t.id, Least: 65, Most: 75}}}
+		}},
+		{Name: "driver-licences", Kind: Plain, About: "my driver's license number is D1234567, DL# G540-123-85-678-0: forms of the states, in sentences", types: []string{"us-driver-licence"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
+			var b strings.Builder
+			for _, c := range g.dial(licences[i%len(licences)]) {
+				if c == 'A' {
+					c = rune(g.from(uppers, 1)[0])
+				}
+				b.WriteRune(c)
+			}
+			html := g.coin()
+			return Case{HTML: html, Body: g.chat(escape(fmt.Sprintf(g.one(licenceSays...), mark(b.String())), html), html), Reason: "a form of a state, and a word for it",
+				Want: []Span{{Detector: t.id, Least: 75, Most: 75}}}
+		}},
+		{Name: "licence-talk", Kind: Noise, About: "my driver's license expires 05/12/2027: talk of licences that gives none away", types: []string{"us-driver-licence"}, build: func(g *gen, t *baseType, i int) Case {
+			return g.silent(licenceTalk[i%len(licenceTalk)], "no number of a licence")
 		}},
 		{Name: "births", Kind: Plain, About: "né le 5 mars 1985, born March 5th, 1985", types: []string{"date-of-birth"}, times: 2, build: func(g *gen, t *baseType, i int) Case {
 			b := births[i%len(births)]
