@@ -26,7 +26,7 @@ help: ## Print this list.
 
 .PHONY: build
 build: ## Build bin/teamsdlp. The first build compiles the Graph SDK: some minutes.
-	go build -o bin/teamsdlp ./cmd/teamsdlp
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/teamsdlp ./cmd/teamsdlp
 
 .PHONY: demo
 demo: ## Run the whole product on this machine, against a simulated Graph.
