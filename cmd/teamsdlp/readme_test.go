@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
@@ -287,18 +288,25 @@ func TestReadmeKnowsEveryCommand(t *testing.T) {
 	}
 }
 
-// TestReadmeLinks: every file that a page links to or shows is there.
+// TestReadmeLinks: every file that a page links to or shows is there, and so is
+// the heading of it.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, name := range readmes {
+	for _, name := range pages(t) {
 		p := readPage(t, name)
 		for _, m := range link.FindAllStringSubmatch(p.prose, -1) {
-			target, _, _ := strings.Cut(m[1], "#")
-			if target == "" || strings.HasPrefix(target, "https://") {
+			target, heading, _ := strings.Cut(m[1], "#")
+			if strings.HasPrefix(target, "https://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), target)); err != nil {
+			at := name
+			if target != "" {
+				at = path.Join(path.Dir(name), target)
+			}
+			if _, err := os.Stat(filepath.Join(root, at)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
+			} else if heading != "" && !slices.Contains(readPage(t, at).anchors(), heading) {
+				t.Errorf("%s links to %s: %s has no such heading", name, m[1], at)
 			}
 		}
 	}
@@ -307,6 +315,44 @@ func TestReadmeLinks(t *testing.T) {
 			t.Errorf("README.md does not link to %s", want)
 		}
 	}
+}
+
+// pages are all pages of the repository.
+func pages(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(at string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || at != root && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case strings.HasSuffix(at, ".md"):
+			name, err := filepath.Rel(root, at)
+			names = append(names, filepath.ToSlash(name))
+			return err
+		}
+		return nil
+	})
+	if err != nil || len(names) < len(readmes) {
+		t.Fatalf("pages: %q, %v", names, err)
+	}
+	return names
+}
+
+// anchors are the names by which links find the page's headings.
+func (p page) anchors() (list []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(p.prose, -1) {
+		list = append(list, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1]))
+	}
+	return list
 }
 
 // TestReadmePromises: each of the eleven promises names tests, and each of them
