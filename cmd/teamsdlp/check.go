@@ -202,8 +202,11 @@ func (k *checker) config(path string, cfg *config.Config, err error) bool {
 	if errors.As(err, &faults) {
 		for _, f := range faults {
 			mend := "correct it in the file; teamsdlp check --example shows every key with its form"
-			if errors.Is(f, fs.ErrPermission) {
+			switch {
+			case errors.Is(f, fs.ErrPermission):
 				mend = "check as the user that serve runs as, and let that user read it"
+			case errors.Is(f, fs.ErrNotExist):
+				mend = "put the file there, or correct its path; it counts from the folder of the configuration"
 			}
 			k.fault("config", mend, "%s", f)
 		}

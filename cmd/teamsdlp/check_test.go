@@ -230,6 +230,7 @@ func TestCheck(t *testing.T) {
 		{"checkpoint file that is a folder", "action_log: {checkpoint_file: rules}", nil, 1, []string{"fault    checkpoints   open DIR/rules: is a directory"}},
 		{"a cloud that cannot act", "cloud: {name: usgov}", nil, 0, []string{"warning  cloud         Graph cannot act on messages in the cloud usgov\n", "-> expect findings"}},
 		{"a custom cloud", "cloud: {name: custom, graph_url: https://graph.example.com, login_url: https://login.example.com}", nil, 0, []string{"warning  cloud         a custom cloud: https://login.example.com decides"}},
+		{"a file that is not there", "desk: {users: [{name: jo, token: \"file:no/token\"}]}", nil, 1, []string{`DIR/teamsdlp.yaml:2:34: desk.users[0].token: reading the secret from "no/token": no such file or directory` + "\n", "-> put the file there, or correct its path"}},
 		{"an address of this network", "public: {url: \"https://10.0.0.7\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach 10.0.0.7: ", "-> set public.url to the name"}},
 		{"a name of this network", "public: {url: \"https://dlp\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach dlp: "}},
 		{"a name that the log uses", "desk: {users: [{name: graph, token: env:SECRET}]}", nil, 1, []string{`fault    desk          desk.users[0]: the log uses the name "graph" for somebody else` + "\n", "-> give this person another name"}},
