@@ -40,6 +40,7 @@ type metrics struct {
 	generations *prometheus.CounterVec // result
 	gaps        prometheus.Counter
 	gapSeconds  prometheus.Counter
+	undelivered prometheus.Counter
 	calls       *prometheus.CounterVec   // op, code
 	wait        *prometheus.HistogramVec // op
 }
@@ -71,6 +72,7 @@ func newMetrics() *metrics {
 			Help: "How long calls to Graph waited for their turn.", Buckets: []float64{.001, .01, .1, .5, 1, 2, 5, 10, 30, 60, 300}}, []string{"op"}),
 		generations: counter("rule_generations_total", "Rule sets that came into force or were refused.", "result"),
 		gaps:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gaps_total", Help: "Spans of a resource not provably covered, recorded at their end."}),
+		undelivered: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "checkpoint_failures_total", Help: "Signed checkpoints that could not be made, or did not reach a place where they are kept."}),
 		gapSeconds:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: "teamsdlp", Name: "gap_seconds_total", Help: "Length of these spans together."}),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "teamsdlp", Name: "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 })
@@ -80,12 +82,13 @@ func newMetrics() *metrics {
 		m.requests:    {"202", "503"},
 		m.outcomes:    {string(actions.OutcomeApplied), string(actions.OutcomeNotEnforceable), string(actions.OutcomeFailed)},
 		m.generations: {generationInForce, generationRefused},
+		m.missing:     {"conversation", "person", "groups"},
 	} {
 		for _, value := range values {
 			vec.WithLabelValues(value)
 		}
 	}
-	m.registry.MustRegister(m.gaps, m.gapSeconds, m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
+	m.registry.MustRegister(m.gaps, m.gapSeconds, m.undelivered, m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
 		m.verdicts, m.judge, m.outcomes, m.ours, m.microsoft, m.generations, m.calls, m.wait, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

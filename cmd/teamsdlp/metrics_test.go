@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
 	"net/http/httptest"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
+	"teamsdlp/actions"
 	"teamsdlp/actions/review"
 	"teamsdlp/subscriptions"
 )
@@ -28,6 +34,10 @@ func TestMetricsBeginAtZero(t *testing.T) {
 		`teamsdlp_outcomes_total{outcome="not_enforceable"} 0`,
 		`teamsdlp_rule_generations_total{result="refused"} 0`,
 		`teamsdlp_gaps_total 0`,
+		`teamsdlp_checkpoint_failures_total 0`,
+		`teamsdlp_context_missing_total{context="conversation"} 0`,
+		`teamsdlp_context_missing_total{context="person"} 0`,
+		`teamsdlp_context_missing_total{context="groups"} 0`,
 		`teamsdlp_gap_seconds_total 0`,
 	} {
 		if !strings.Contains(page, want+"\n") {
@@ -68,5 +78,29 @@ func TestCovered(t *testing.T) {
 		if got := covered(c.at, now); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
+	}
+}
+
+// TestCheckpointFailures: a checkpoint that does not reach its file is counted.
+func TestCheckpointFailures(t *testing.T) {
+	dir := t.TempDir()
+	cfg, err := demoConfig(dir, "http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ActionLog.CheckpointFile = filepath.Join(dir, "nowhere", "checkpoints")
+	s, err := openService(t.Context(), cfg, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.store.Append(t.Context(), actions.Entry{Kind: actions.KindRules, Actor: actions.ActorSelf}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	s.sealer.Run(ctx) // it seals once more as it ends
+	if page := shownMetrics(s.metrics); !regexp.MustCompile(`(?m)^teamsdlp_checkpoint_failures_total [1-9]`).MatchString(page) {
+		t.Errorf("no failure is counted in\n%s", page)
 	}
 }

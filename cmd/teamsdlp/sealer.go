@@ -27,7 +27,10 @@ func (s *service) newSealer() *actions.Sealer {
 		Signer: s.keys.Signer(),
 		Policy: actions.SealPolicy{Interval: s.cfg.ActionLog.CheckpointEvery, Rows: s.cfg.ActionLog.CheckpointRows},
 		Sinks:  sinks,
-		Fault:  func(err error) { s.log.Error("checkpoint", zap.Error(err)) },
+		Fault: func(err error) {
+			s.metrics.undelivered.Inc()
+			s.log.Error("checkpoint", zap.Error(err))
+		},
 	}
 }
 
