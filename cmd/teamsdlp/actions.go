@@ -291,7 +291,7 @@ func (c *actionsShowCmd) Run(e *env) error {
 	w := e.stdout
 	caseHead(w, one)
 	for _, x := range entries {
-		fmt.Fprintf(w, "\n#%d  %s  %s by %s\n", x.Seq, x.Time.UTC().Format(time.RFC3339Nano), x.Kind, plain(x.Actor))
+		fmt.Fprintf(w, "\n#%d  %s  %s by %s\n", x.Seq, x.Time.UTC().Format(time.RFC3339Nano), strings.Join(strings.Fields(fmt.Sprintln(x.Kind, x.Action, x.Outcome)), " "), plain(x.Actor))
 		for _, said := range []string{x.Verdict, x.Reason, x.Label} {
 			if said != "" {
 				fmt.Fprintf(w, "    %s\n", plain(said))
@@ -318,6 +318,7 @@ func caseHead(w io.Writer, c actions.Case) {
 	line("case", c.ID, "last changed "+c.Updated.UTC().Format(time.RFC3339))
 	line("severity", c.Severity)
 	line("action", string(c.Action), string(c.Outcome), strings.Join(review.Tags(c), ", "))
+	line("stands", cmp.Or(string(c.Standing), "none"))
 	if s := c.Sender; s != nil {
 		line("sender", s.Name, s.ID, s.Kind)
 	}
@@ -334,9 +335,11 @@ func caseHead(w io.Writer, c actions.Case) {
 		}
 		line("found", found...)
 	}
+	readable := cmp.Or(review.Readable(c), "not known")
 	if x := c.Exposure; x != nil && !x.Applied.IsZero() {
-		line("readable", fmt.Sprintf("for %s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received))))
+		readable += fmt.Sprintf("; until the action Microsoft took %s, we %s", ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
 	}
+	line("readable", readable)
 }
 
 // ---- verify ----

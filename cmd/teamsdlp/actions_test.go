@@ -166,7 +166,7 @@ func TestActionsShow(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "matched      bluebird: regex found 1") || !strings.Contains(out, "graph: status 200, 1 attempt\n") || strings.ContainsAny(out, "\x1b\u202e") {
 		t.Errorf("exit code %d: %q %s", code, out, errs)
 	}
-	for _, line := range []string{"case      c1  last changed ", "severity  high\n", "action    block  pending\n", "sender    Ana?[2J?1A??B  u1\n", "found     bluebird  ••?[31m?7\n"} {
+	for _, line := range []string{"case      c1  last changed ", "severity  high\n", "action    block  pending\n", "stands    none\n", "readable  not known\n", "  intent block pending by ", "sender    Ana?[2J?1A??B  u1\n", "found     bluebird  ••?[31m?7\n"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("show does not say %q:\n%s", line, out)
 		}
