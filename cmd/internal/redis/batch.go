@@ -32,7 +32,8 @@ type putCall struct {
 type putItem struct {
 	part     int
 	body     []byte
-	received int64 // ms
+	known    string // see knownBy
+	received int64  // ms
 	count
 }
 
@@ -168,7 +169,11 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 			for _, p := range parts {
 				var adds count
 				for _, i := range items[p] {
-					pipe.Do(ctx, "XADD", s.keys.queue(p), "*", "b", i.body, "u", i.unverified, "r", i.received)
+					add := []any{"XADD", s.keys.queue(p), "*", "b", i.body, "u", i.unverified, "r", i.received, "d", i.known}
+					if i.known == "" {
+						add = add[:len(add)-2]
+					}
+					pipe.Do(ctx, add...)
 					adds = adds.plus(i.count)
 				}
 				pipe.Do(ctx, "HINCRBY", s.keys.counts(p), "bytes", adds.bytes)

@@ -37,7 +37,7 @@ type row struct {
 	size       int
 	unverified string // "0" or "1"
 	attempts   int
-	key        string // what it is known by when it comes again; empty: nothing
+	known      string // by which it is known when it comes again; empty: nothing
 }
 
 // receipt names a row wherever it is; the lease it was claimed under is known by
@@ -123,7 +123,7 @@ func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 		if err != nil {
 			return fail(errors.New("an item cannot be encoded")) // the cause could quote it
 		}
-		c.of[i] = putItem{s.partitionOf(item), body, item.Received.UnixMilli(), countOf(len(body), len(item.Deferred) > 0)}
+		c.of[i] = putItem{s.partitionOf(item), body, knownBy(item), item.Received.UnixMilli(), countOf(len(body), len(item.Deferred) > 0)}
 		c.adds = c.adds.plus(c.of[i].count)
 	}
 	if err := s.reserve(c.adds); err != nil {
@@ -298,41 +298,68 @@ func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, 
 		}
 	}
 	s.mu.Unlock()
-	for _, l := range list {
-		if len(items) >= limit {
-			break
-		}
-		got, err := s.claimFrom(ctx, l, limit-len(items))
-		if errors.Is(err, ErrFenced) {
-			s.lose(l, "another node took it")
-			continue
-		}
-		if err != nil {
-			return items, next, err
-		}
+	for len(list) > 0 && len(items) < limit && err == nil {
+		some := list[:min(len(list), limit-len(items))]
+		list = list[len(some):]
+		var got []webhook.Item
+		got, err = s.claimFrom(ctx, some, (limit-len(items))/len(some))
 		items = append(items, got...)
 		s.mu.Lock()
-		if !l.due.IsZero() {
-			next = min(next, time.Until(l.due))
+		for _, l := range some {
+			if !l.due.IsZero() {
+				next = min(next, time.Until(l.due))
+			}
 		}
 		s.mu.Unlock()
 	}
-	return items, max(next, time.Millisecond), nil
+	return items, max(next, time.Millisecond), err
 }
 
-func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.Item, error) {
+// claimFrom claims up to limit items of each of some partitions, in one go.
+func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items []webhook.Item, err error) {
+	asked, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	cmds := make([]*goredis.Cmd, len(some))
+	args := make([][]any, len(some))
 	s.mu.Lock()
-	l.look = false
-	cursor := l.cursor
-	s.mu.Unlock()
-	p := l.part
-	v, err := s.run(ctx, claimScript, s.rowKeys(p)[:4], l.args(cursor, limit, claimBytes)...)
-	if err != nil {
-		s.mu.Lock()
-		l.look = true
-		s.mu.Unlock()
-		return nil, err
+	for i, l := range some {
+		l.look = false
+		args[i] = l.args(l.cursor, limit, claimBytes, s.keys.of(l.part, knownPrefix))
 	}
+	s.mu.Unlock()
+	_, _ = s.rdb.Pipelined(asked, func(pipe goredis.Pipeliner) error { // each answer is looked at
+		for i, l := range some {
+			cmds[i] = claimScript.EvalSha(asked, pipe, s.rowKeys(l.part)[:4], args[i]...)
+		}
+		return nil
+	})
+	var errs []error
+	for i, l := range some {
+		v, err := cmds[i].Result()
+		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+			v, err = s.run(ctx, claimScript, s.rowKeys(l.part)[:4], args[i]...)
+		}
+		var got []webhook.Item
+		if err = s.judged(err); err == nil {
+			got, err = s.claimed(ctx, l, v)
+			items = append(items, got...)
+		}
+		switch {
+		case errors.Is(err, ErrFenced):
+			s.lose(l, "another node took it")
+		case err != nil:
+			errs = append(errs, err)
+			s.mu.Lock()
+			l.look = true
+			s.mu.Unlock()
+		}
+	}
+	return items, errors.Join(errs...)
+}
+
+// claimed takes what the script answered about a partition.
+func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, error) {
+	p := l.part
 	list, _ := v.([]any)
 	if len(list) < 2 {
 		return nil, fmt.Errorf("%w: an answer of %d parts", ErrUnavailable, len(list))
@@ -346,6 +373,7 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 		row     *row
 		body    string
 		at      streamID
+		known   bool
 	}
 	var got []claimed
 	s.mu.Lock()
@@ -357,16 +385,16 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 	if wait >= 0 {
 		l.due = time.Now().Add(time.Duration(wait) * time.Millisecond)
 	}
-	for i := 2; i+3 < len(list); i += 4 {
+	for i := 2; i+5 < len(list); i += 6 {
 		id, body := text(list[i]), text(list[i+1])
 		if l.held[id] != nil { // it came through the deferred ones, ahead of the cursor
 			continue
 		}
 		at, _ := parseID(id)
-		r := &row{id: id, size: len(body), unverified: text(list[i+2])}
+		r := &row{id: id, size: len(body), unverified: text(list[i+2]), known: text(list[i+4])}
 		r.attempts, _ = strconv.Atoi(text(list[i+3]))
 		l.held[id] = r
-		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at})
+		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at, text(list[i+5]) == "1"})
 	}
 	if len(list) > 2 {
 		l.look = true // there may be more
@@ -385,52 +413,22 @@ func (s *Store) claimFrom(ctx context.Context, l *lease, limit int) ([]webhook.I
 			continue
 		}
 		item.Receipt, item.Attempts = c.receipt.String(), c.row.attempts
-		c.row.key = s.keys.receive(p, item)
-		items = append(items, item)
-	}
-	return s.withoutKnown(ctx, l, items)
-}
-
-// withoutKnown drops those of claimed items that came before and led to an effect.
-func (s *Store) withoutKnown(ctx context.Context, l *lease, items []webhook.Item) ([]webhook.Item, error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	found := make([]*goredis.IntCmd, len(items))
-	_, err := s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
-		for i, item := range items {
-			if key := s.keys.receive(l.part, item); key != "" {
-				found[i] = pipe.Exists(ctx, key)
+		if c.known {
+			if err := s.Drop(ctx, item.Receipt, "it came before"); err == nil {
+				continue
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		s.log.Debug("items that come again are not recognised", zap.Error(s.judged(err))) // their effects tell
-		return items, nil
+		items = append(items, item)
 	}
-	fresh := items[:0]
-	for i, item := range items {
-		if found[i] == nil || found[i].Val() == 0 {
-			fresh = append(fresh, item)
-			continue
-		}
-		if err := s.Drop(ctx, item.Receipt, "it came before"); err != nil {
-			s.log.Debug("an item that came again is not dropped", zap.Error(err))
-			fresh = append(fresh, item)
-		}
-	}
-	return fresh, nil
+	return items, nil
 }
 
-// known is what a claimed row is known by when it comes again.
+// known is the key of what a claimed row is known by when it comes again.
 func (s *Store) known(l *lease, id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := l.held[id]; r != nil {
-		return r.key
+	if r := l.held[id]; r != nil && r.known != "" {
+		return s.keys.of(l.part, knownPrefix+r.known)
 	}
 	return ""
 }

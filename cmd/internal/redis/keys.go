@@ -53,14 +53,17 @@ func digest(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18])
 }
 
-// receive names an item that Graph may send twice: resource data is encrypted
+// knownPrefix begins the keys of what items are known by.
+const knownPrefix = "d:"
+
+// knownBy names an item that Graph may send twice: resource data is encrypted
 // for each notification anew, so its signature tells two apart. An item without
 // content has no such name: two of them may be two changes.
-func (k keyset) receive(p int, item webhook.Item) string {
+func knownBy(item webhook.Item) string {
 	if item.Encrypted == nil || item.Encrypted.DataSignature == "" || item.LifecycleEvent != "" {
 		return ""
 	}
-	return k.of(p, "d:"+digest(item.SubscriptionID, item.ChangeType, item.Resource, item.Encrypted.DataSignature))
+	return digest(item.SubscriptionID, item.ChangeType, item.Resource, item.Encrypted.DataSignature)
 }
 
 // laneOf is the conversation of a message key, as [actions.Target.Key] makes it:

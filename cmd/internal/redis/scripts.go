@@ -54,9 +54,10 @@ redis.call('PUBLISH', ARGV[3], 'lease')
 return 1`)
 
 	// claim reads deferred items that are due and items after the cursor. KEYS: lease,
-	// queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes wanted. It
-	// answers the cursor, ms until the next is due (-1: none), then id,
-	// body, unverified, attempts of each.
+	// queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes wanted, what
+	// begins the keys of items that came before. It answers the cursor, ms until the
+	// next is due (-1: none), then id, body, unverified, attempts, what the item is
+	// known by and whether one like it led to an effect, of each.
 	claimScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED claim') end
 local most, size = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -71,6 +72,9 @@ local function give(e)
   out[#out + 1] = f['b']
   out[#out + 1] = f['u']
   out[#out + 1] = string.match(redis.call('HGET', KEYS[4], e[1]) or '0', '^%d+')
+  out[#out + 1] = f['d'] or ''
+  -- While a cluster moves the slot the answer may be an error: then its effect tells.
+  if f['d'] and redis.pcall('EXISTS', ARGV[6] .. f['d']) == 1 then out[#out + 1] = '1' else out[#out + 1] = '0' end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', whole(now), 'LIMIT', 0, most)) do
   if n > 0 and bytes >= size then break end
