@@ -271,6 +271,7 @@ func item(size int) webhook.Item {
 
 // keys are an RSA key in a keyring, and items that are really encrypted for it.
 type keys struct {
+	dir     string
 	key     *rsa.PrivateKey
 	ring    *webhook.Keyring
 	thumb   string
@@ -290,9 +291,24 @@ func newKeys(t testing.TB, bits int) *keys {
 	must(t, os.Chmod(dir, 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "encryption-enc-1.key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "encryption-enc-1.cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	return loadKeys(t, dir)
+}
+
+// loadKeys reads what newKeys made.
+func loadKeys(t testing.TB, dir string) *keys {
+	t.Helper()
 	ring, err := webhook.LoadKeyring(dir)
 	must(t, err)
-	k := &keys{key: key, ring: ring, thumb: webhook.Thumbprint(der)}
+	der := func(kind string) []byte {
+		data, err := os.ReadFile(filepath.Join(dir, "encryption-enc-1."+kind+".pem"))
+		must(t, err)
+		block, _ := pem.Decode(data)
+		return block.Bytes
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der("key"))
+	must(t, err)
+	key := parsed.(*rsa.PrivateKey)
+	k := &keys{dir: dir, key: key, ring: ring, thumb: webhook.Thumbprint(der("cert"))}
 	k.wrapped, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, key.Public().(*rsa.PublicKey), make([]byte, 32), nil)
 	must(t, err)
 	return k
@@ -518,24 +534,30 @@ func newFlow(t testing.TB, bits int) *flow {
 	return f
 }
 
+// message is the nth of 300 conversations.
+func (k *keys) message(t testing.TB, n int, violates bool) webhook.Item {
+	id, chat := strconv.Itoa(1_000_000_000_000+n), fmt.Sprintf("19:%d@thread.v2", n%300)
+	text := strings.Repeat(prose, 16)
+	if violates {
+		text += "my card is 4929 5168 3177 2400"
+	}
+	plain, err := json.Marshal(map[string]any{
+		"id": id, "etag": id, "messageType": "message", "chatId": chat, "createdDateTime": "2026-11-24T08:00:00Z", "lastModifiedDateTime": "2026-11-24T08:00:00Z",
+		"body": map[string]string{"contentType": "html", "content": "<p>" + text + "</p>"},
+		"from": map[string]any{"user": map[string]string{"id": "u1", "displayName": "Ana", "userIdentityType": "aadUser"}},
+	})
+	must(t, err)
+	x := item(0)
+	x.Resource, x.Encrypted = fmt.Sprintf("chats('%s')/messages('%s')", chat, id), k.encrypt(t, plain)
+	return x
+}
+
 // prepare stores n messages of 300 conversations.
 func (f *flow) prepare(n int) {
 	var wg sync.WaitGroup
 	for i := range n {
 		f.n++
-		id, chat := strconv.Itoa(1_000_000_000_000+f.n), fmt.Sprintf("19:%d@thread.v2", f.n%300)
-		text := strings.Repeat(prose, 16)
-		if i%20 == 0 {
-			text += "my card is 4929 5168 3177 2400"
-		}
-		plain, err := json.Marshal(map[string]any{
-			"id": id, "etag": id, "messageType": "message", "chatId": chat, "createdDateTime": "2026-11-24T08:00:00Z", "lastModifiedDateTime": "2026-11-24T08:00:00Z",
-			"body": map[string]string{"contentType": "html", "content": "<p>" + text + "</p>"},
-			"from": map[string]any{"user": map[string]string{"id": "u1", "displayName": "Ana", "userIdentityType": "aadUser"}},
-		})
-		must(f.t, err)
-		x := item(0)
-		x.Resource, x.Encrypted = fmt.Sprintf("chats('%s')/messages('%s')", chat, id), f.keys.encrypt(f.t, plain)
+		x := f.keys.message(f.t, f.n, i%20 == 0)
 		wg.Go(func() { must(f.t, f.store.Put(context.Background(), []webhook.Item{x})) })
 		if i%256 == 255 {
 			wg.Wait()
@@ -575,7 +597,7 @@ func TestFigures(t *testing.T) {
 		name string
 		run  func(*bench)
 	}{
-		{"B1", enqueue}, {"B3", ack}, {"B4", endToEnd}, {"B6", latency}, {"B9", verify}, {"B10", pages}, {"B11", backlog}, {"B13", shed}, {"B14", overload},
+		{"B1", enqueue}, {"B3", ack}, {"B4", endToEnd}, {"B6", latency}, {"B7", redisEnqueue}, {"B8", nodes}, {"B9", verify}, {"B10", pages}, {"B11", backlog}, {"B13", shed}, {"B14", overload},
 	} {
 		if b.wants(f.name) {
 			f.run(b)

@@ -12,69 +12,10 @@ import (
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"teamsdlp/cmd/internal/storetest"
 	"teamsdlp/test/redistest"
 	"teamsdlp/webhook"
 )
-
-// bare is what Put is compared with: XADD, in pipelines of whatever queued up
-// during the last, on as many connections.
-type bare struct {
-	rdb   *goredis.Client
-	queue chan bareOp
-}
-
-// bareFlights is how many connections serve bare best: of each, Redis reads 16 KiB
-// before it syncs.
-const bareFlights = 4
-
-type bareOp struct {
-	body []byte
-	done chan error
-}
-
-func newBare(addr string) *bare {
-	b := &bare{goredis.NewClient(&goredis.Options{Addr: addr, MaxRetries: -1}), make(chan bareOp, putQueue)}
-	for range bareFlights {
-		go b.loop()
-	}
-	return b
-}
-
-func (b *bare) loop() {
-	for first := range b.queue {
-		batch := []bareOp{first}
-	more:
-		for len(batch) < putBatch {
-			select {
-			case o, ok := <-b.queue:
-				if !ok {
-					break more
-				}
-				batch = append(batch, o)
-			default:
-				break more
-			}
-		}
-		_, err := b.rdb.Pipelined(context.Background(), func(p goredis.Pipeliner) error {
-			for _, o := range batch {
-				p.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"b", o.body}})
-			}
-			return nil
-		})
-		for _, o := range batch {
-			o.done <- err
-		}
-	}
-}
-
-func (b *bare) put(body []byte) error {
-	o := bareOp{body, make(chan error, 1)}
-	b.queue <- o
-	return <-o.done
-}
 
 // produce calls put from many goroutines for a while and returns how long each
 // call took.
@@ -127,8 +68,8 @@ func BenchmarkPut(b *testing.B) {
 			o := testOptions(b, srv)
 			o.Partitions = 16
 			s := owner(b, o)
-			limit := newBare(srv.Addr)
-			defer close(limit.queue)
+			limit := redistest.NewBare(srv.Addr)
+			defer limit.Close()
 			data := strings.Repeat("A", size-700)
 			make1 := func(i int64) webhook.Item {
 				item := storetest.Item(fmt.Sprint("c", i%500), int(i))
@@ -148,11 +89,11 @@ func BenchmarkPut(b *testing.B) {
 				return w
 			}
 			for b.Loop() {
-				before := counted(false, func() []time.Duration { return produce(b, 64, window/2, func() error { return limit.put(body) }) })
+				before := counted(false, func() []time.Duration { return produce(b, 64, window/2, func() error { return limit.Put(body) }) })
 				ours := counted(true, func() []time.Duration {
 					return produce(b, 64, window, func() error { return s.Put(context.Background(), []webhook.Item{make1(n.Add(1))}) })
 				})
-				after := counted(false, func() []time.Duration { return produce(b, 64, window/2, func() error { return limit.put(body) }) })
+				after := counted(false, func() []time.Duration { return produce(b, 64, window/2, func() error { return limit.Put(body) }) })
 				ratios = append(ratios, float64(len(ours))/float64(len(before)+len(after)))
 				store, raw = append(store, ours...), append(append(raw, before...), after...)
 			}
