@@ -109,9 +109,17 @@ type proc struct {
 // environment.
 func start(t *testing.T, path string, env []string, args ...string) *proc {
 	t.Helper()
+	return startTo(t, nil, path, env, args...)
+}
+
+// startTo is start with standard output elsewhere than in the process's own stream.
+func startTo(t *testing.T, stdout io.Writer, path string, env []string, args ...string) *proc {
+	t.Helper()
 	p := &proc{cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if p.cmd.Stderr, p.cmd.Stdout = &p.stderr, stdout; stdout == nil {
+		p.cmd.Stdout = &p.stdout
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"teamsdlp/test/graphtwin"
 	"teamsdlp/test/trial"
@@ -402,48 +401,4 @@ func upgraded(t *testing.T, s *site, x *traffic) (faults []string) {
 		wrong("what was migrated has not the schema of a new file: %d bytes, want %d", len(got), len(want))
 	}
 	return append(faults, account(x.said, x.twin, s.entries())...)
-}
-
-// F22. The whole log is exported again and again while messages come in: nothing is
-// lost, and the write-ahead log stays bounded.
-func TestExportUnderLoad(t *testing.T) {
-	t.Parallel()
-	twin := newTwin(t)
-	s := newSite(t, twin.URL()).up()
-	x := newTraffic(t, twin)
-	x.say(40)
-	done := make(chan int)
-	stop := make(chan struct{})
-	go func() {
-		exports := 0
-		for {
-			select {
-			case <-stop:
-				done <- exports
-				return
-			default:
-			}
-			p := start(t, binary, nil, "actions", "list", "--data", s.data(), "--entries", "--json", "--all", "after=-1")
-			<-p.done
-			if p.code == 0 {
-				exports++
-			}
-		}
-	}()
-	largest := 0.0
-	for range trial.Chaos(3, 40) {
-		x.say(40)
-		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
-			largest = max(largest, s.metric("teamsdlp_wal_bytes"))
-		}
-	}
-	s.settleWithin(twin, 2*patience)
-	close(stop)
-	exports := <-done
-	if exports == 0 || largest > 256<<20 {
-		t.Errorf("%d exports, write-ahead log up to %.0f bytes", exports, largest)
-	}
-	wantAccount(t, x, s)
-	wantSound(t, s, "")
-	trial.Tried(t, "F22: %d exports during %d messages: nothing lost, write-ahead log at most %.1f MiB", exports, len(x.said), largest/(1<<20))
 }

@@ -27,26 +27,27 @@ type Mutation string
 
 // The mutations. A test that does not notice proves nothing.
 const (
-	AckBeforeCommit  Mutation = "ack-before-commit" // 202 first, stored 200 ms later
-	AckWhenFull      Mutation = "ack-when-full"     // what the store refuses is answered 202
-	LogText          Mutation = "log-text"          // decrypted messages in the program log
-	NoPatch          Mutation = "no-patch"          // the first order is said to be carried out, and is not
-	PatchTwice       Mutation = "patch-twice"       // every order is sent twice
-	NoIntent         Mutation = "no-intent"         // sent without a record
-	NoLock           Mutation = "no-lock"           // a second process may use the data
-	NoLoopGuard      Mutation = "no-loop-guard"     // whatever a version shows counts as a new text
-	NoReadFirst      Mutation = "no-read-first"     // sent again without a look at the message
-	NoRetryAfter     Mutation = "no-retry-after"    // Retry-After is not seen
-	IgnoreOverride   Mutation = "ignore-override"   // what the sender did is not seen
-	ArrivalOrder     Mutation = "arrival-order"     // the version that came last is the newest
-	ForgetClean      Mutation = "forget-clean"      // clean messages leave no effect
-	NoHMAC           Mutation = "no-hmac"           // decrypted without a look at the signature
-	TrustDeferred    Mutation = "trust-deferred"    // what could not be verified is taken for proved
-	ForgetUnfinished Mutation = "forget-unfinished" // what was decided is not taken up again
-	MigrateInPieces  Mutation = "migrate-in-pieces" // the schema's number is committed before its step
-	OpenNewer        Mutation = "open-newer"        // a file of a newer release is written to
-	Leak             Mutation = "leak"              // each notification leaves a goroutine and an open file
-	RenewLate        Mutation = "renew-late"        // subscriptions are renewed in their last hour alone
-	RenewOnce        Mutation = "renew-once"        // a renewal that was refused is not tried again
-	NoGap            Mutation = "no-gap"            // what was not covered is not recorded
+	AckBeforeCommit  Mutation = "ack-before-commit"  // 202 first, stored 200 ms later
+	AckWhenFull      Mutation = "ack-when-full"      // what the store refuses is answered 202
+	LogText          Mutation = "log-text"           // decrypted messages in the program log
+	NoPatch          Mutation = "no-patch"           // the first order is said to be carried out, and is not
+	PatchTwice       Mutation = "patch-twice"        // every order is sent twice
+	NoIntent         Mutation = "no-intent"          // sent without a record
+	NoLock           Mutation = "no-lock"            // a second process may use the data
+	NoLoopGuard      Mutation = "no-loop-guard"      // whatever a version shows counts as a new text
+	NoReadFirst      Mutation = "no-read-first"      // sent again without a look at the message
+	NoRetryAfter     Mutation = "no-retry-after"     // Retry-After is not seen
+	IgnoreOverride   Mutation = "ignore-override"    // what the sender did is not seen
+	ArrivalOrder     Mutation = "arrival-order"      // the version that came last is the newest
+	ForgetClean      Mutation = "forget-clean"       // clean messages leave no effect
+	NoHMAC           Mutation = "no-hmac"            // decrypted without a look at the signature
+	TrustDeferred    Mutation = "trust-deferred"     // what could not be verified is taken for proved
+	ForgetUnfinished Mutation = "forget-unfinished"  // what was decided is not taken up again
+	ExportInOneRead  Mutation = "export-in-one-read" // a reader of lists goes on with the read that it began with
+	MigrateInPieces  Mutation = "migrate-in-pieces"  // the schema's number is committed before its step
+	OpenNewer        Mutation = "open-newer"         // a file of a newer release is written to
+	Leak             Mutation = "leak"               // each notification leaves a goroutine and an open file
+	RenewLate        Mutation = "renew-late"         // subscriptions are renewed in their last hour alone
+	RenewOnce        Mutation = "renew-once"         // a renewal that was refused is not tried again
+	NoGap            Mutation = "no-gap"             // what was not covered is not recorded
 )

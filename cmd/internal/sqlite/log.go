@@ -533,6 +533,7 @@ func entriesQuery(f actions.Filter, s span) (query string, args []any) {
 func list[T any](ctx context.Context, r *Reader, query string, args ...any) ([]T, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	spoilRead(r)
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
