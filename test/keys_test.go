@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"teamsdlp/test/trial"
 )
 
 // TestKeyRotation: a new checkpoint key is vouched for by the one before it, so
@@ -154,4 +156,78 @@ func signs(t *testing.T, checkpoints, key string) bool {
 		}
 	}
 	return false
+}
+
+// Whenever the service is killed while it retires a key, the next start has the whole
+// pair, says in the log that it is not retired after all, and can retire it.
+func TestRetirementIsKilled(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL())
+	keys := s.file("keys")
+	old := keyIDs(t, keys)
+	if code, out, errs := run(t, "keys", "new", "--keys-dir", keys, "--data-dir", s.data(), "--bits", "2048"); code != 0 {
+		t.Fatalf("keys new: exit code %d\n%s%s", code, out, errs)
+	}
+	s.up().stop(t)
+	// The newer key came into use long ago: Graph sends nothing for the other any more.
+	s.change(`UPDATE entries SET body = CAST(json_set(CAST(body AS TEXT), '$.time', '2026-01-01T00:00:00Z') AS BLOB) WHERE kind = 'keys'`)
+	said := func() (list []string) {
+		for _, e := range s.entries("kind=keys") {
+			list = append(list, e.Verdict)
+		}
+		return list
+	}
+	const steps = 6 // the mark, the entry, one file, the other, what needs it, the mark's end
+	for n := 1; n <= steps+1; n++ {
+		before := len(said())
+		s.hitting(fmt.Sprintf("retiring:kill:%d", n)).launch()
+		s.ready()
+		code, out, errs := run(t, "keys", "retire", old[0], "--data", s.data())
+		if n > steps { // killed nowhere
+			if code != 0 {
+				t.Fatalf("retire: exit code %d\n%s%s", code, out, errs)
+			}
+			break
+		}
+		if code == 0 {
+			t.Fatalf("step %d: retired by a service that was killed\n%s", n, out)
+		}
+		s.awaitEnd()
+		s.healed().launch()
+		s.ready()
+		if ids := keyIDs(t, keys); len(ids) != 2 {
+			t.Errorf("step %d: pairs %v", n, ids)
+		}
+		if left, _ := filepath.Glob(filepath.Join(keys, "retired", "*")); len(left) > 0 {
+			t.Errorf("step %d: left are %v", n, left)
+		}
+		log := said()[before:]
+		if len(log) == 0 || !strings.HasPrefix(log[len(log)-1], "not retired after all: encryption key "+old[0]) {
+			t.Errorf("step %d: entries %q", n, log)
+		}
+		if !strings.Contains(s.stderr.String(), "was cut short") {
+			t.Errorf("step %d: the program log does not say so", n)
+		}
+		s.stop(t)
+	}
+	if ids := keyIDs(t, keys); len(ids) != 1 || ids[0] == old[0] {
+		t.Errorf("pairs %v after it was retired", ids)
+	}
+	trial.Tried(t, "a key's retirement was killed at %d steps: nothing half done, and said in the log", steps)
+}
+
+// keyIDs are the ids of the whole pairs in a keys folder.
+func keyIDs(t *testing.T, dir string) (ids []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "encryption-*.key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if _, err := os.Stat(strings.TrimSuffix(f, ".key.pem") + ".cert.pem"); err == nil {
+			ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "encryption-"), ".key.pem"))
+		}
+	}
+	return ids
 }

@@ -72,6 +72,8 @@ func keysFault(err error, dir string) error {
 // keysMend is what to do about an error of reading keys.
 func keysMend(err error, dir string) string {
 	switch {
+	case len(cutShort(dir)) > 0:
+		return "start serve: it puts back the key whose retirement was cut short"
 	case errors.Is(err, fs.ErrPermission):
 		return "be the user that serve runs as, and give that user the folder"
 	case errors.Is(err, webhook.ErrNoKeys), errors.Is(err, actions.ErrKeys) && errors.Is(err, fs.ErrNotExist):

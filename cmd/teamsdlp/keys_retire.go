@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/faults"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/subscriptions"
 	"teamsdlp/webhook"
@@ -226,7 +227,8 @@ func (keysRetireCmd) Help() string {
 keys folder, from where you may destroy them. It is refused as long as anything
 needs the key: an item in the inbox or in quarantine, a subscription, or what
 Graph may still send again, for 4 hours after another key came into use. It is an
-entry of the action log, with you as the actor.
+entry of the action log, with you as the actor. If the service is killed meanwhile,
+its next start puts the key back, and says so there.
 
 Exit code 1 if it is refused; what needs the key is then named.
 
@@ -278,22 +280,52 @@ func (s *service) retire(ctx context.Context, reader keyReader, id, actor, reaso
 			return cmp.Or(err, refuseChange("%s is there already: move it away first", filepath.Join(away, name)))
 		}
 	}
-	if err := s.pipeline.Recorder().KeyRetired(ctx, actor, "retired: encryption key "+id, reason); err != nil {
+	// From here to the removal of the mark a start undoes what was done: see undoRetirements.
+	mark := filepath.Join(away, retiringFile(id))
+	if err := makeMark(mark); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = refuseChange("it is being retired already")
+		}
 		return err
 	}
-	err := movePair(dir, away, id)
+	recorded, moved := false, false
+	var err error
+	for _, step := range []func() error{
+		func() error {
+			err := s.pipeline.Recorder().KeyRetired(ctx, actor, "retired: encryption key "+id, reason)
+			recorded = err == nil
+			return err
+		},
+		func() error {
+			err := movePair(dir, away, id)
+			moved = err == nil
+			return err
+		},
+		s.keyring.Reload,
+		needed,
+		func() error { return removeMark(mark) },
+	} {
+		if err = faults.Hit(faults.Retiring); err == nil {
+			err = step()
+		}
+		if err != nil {
+			break
+		}
+	}
 	if err == nil {
-		if err = s.keyring.Reload(); err == nil {
-			err = needed()
-		}
-		if err == nil {
-			s.log.Info("encryption key retired", zap.String("key", id), zap.String("actor", actor))
-			return nil
-		}
+		s.log.Info("encryption key retired", zap.String("key", id), zap.String("actor", actor))
+		return nil
+	}
+	if moved {
 		err = errors.Join(err, movePair(away, dir, id), s.keyring.Reload())
 	}
-	ctx = context.WithoutCancel(ctx)
-	return errors.Join(err, s.pipeline.Recorder().KeyRetired(ctx, actions.ActorSelf, "not retired after all: encryption key "+id, ""))
+	if recorded {
+		err = errors.Join(err, s.pipeline.Recorder().KeyRetired(context.WithoutCancel(ctx), actions.ActorSelf, "not retired after all: encryption key "+id, ""))
+	}
+	if removing := removeMark(mark); !errors.Is(removing, fs.ErrNotExist) {
+		err = errors.Join(err, removing)
+	}
+	return err
 }
 
 // pairFiles are the names of the files of an encryption key.
@@ -304,15 +336,87 @@ func pairFiles(id string) []string {
 // movePair moves both files of an encryption key, or neither. The caller
 // has looked that it writes over nothing.
 func movePair(from, to, id string) error {
-	if err := os.MkdirAll(to, 0o700); err != nil {
-		return err
-	}
 	cert, key := pairFiles(id)[0], pairFiles(id)[1]
 	if err := os.Rename(filepath.Join(from, cert), filepath.Join(to, cert)); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(from, key), filepath.Join(to, key)); err != nil {
+	err := faults.Hit(faults.Retiring)
+	if err == nil {
+		err = os.Rename(filepath.Join(from, key), filepath.Join(to, key))
+	}
+	if err != nil {
 		return errors.Join(err, os.Rename(filepath.Join(to, cert), filepath.Join(from, cert)))
 	}
 	return errors.Join(syncDir(to), syncDir(from))
+}
+
+// ---- retirements that were cut short ----
+
+// A pair is two files, and no file system moves two at once. So a mark stands in the
+// folder of retired keys from before the first step until after the last: a service
+// that starts and finds one was killed in between, and puts back what was moved. That
+// is always safe, wherever it was, and whether the last look would have found that
+// something needs the key.
+const retiringSuffix = ".retiring"
+
+func retiringFile(id string) string { return "encryption-" + id + retiringSuffix }
+
+func makeMark(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := writeNew(path, 0o600, nil); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path))))
+}
+
+func removeMark(path string) error {
+	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)))
+}
+
+// cutShort are the ids of the keys whose retirement was begun and has not ended.
+func cutShort(keysDir string) (ids []string) {
+	marks, _ := filepath.Glob(filepath.Join(keysDir, retiredDir, retiringFile("*"))) // the pattern is well formed
+	for _, m := range marks {
+		ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(m), "encryption-"), retiringSuffix))
+	}
+	return ids
+}
+
+// undoRetirements puts back the pairs whose retirement was cut short by a kill. The
+// store's lock must be held: then no other process of this node retires any. The
+// marks stay until recordUndone has said so in the log.
+func (s *service) undoRetirements() error {
+	dir := s.cfg.KeysDir
+	s.undone = cutShort(dir)
+	for _, id := range s.undone {
+		for _, name := range pairFiles(id) {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+				continue
+			}
+			if err := os.Rename(filepath.Join(dir, retiredDir, name), filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("putting back a key whose retirement was cut short: %w", err)
+			}
+		}
+		s.log.Warn("the retirement of an encryption key was cut short: it is in use again", zap.String("key", id))
+	}
+	if len(s.undone) == 0 {
+		return nil
+	}
+	return errors.Join(syncDir(dir), syncDir(filepath.Join(dir, retiredDir)))
+}
+
+// recordUndone records what undoRetirements did.
+func (s *service) recordUndone(ctx context.Context) error {
+	for _, id := range s.undone {
+		if err := s.pipeline.Recorder().KeyRetired(ctx, actions.ActorSelf, "not retired after all: encryption key "+id+", the service was killed meanwhile", ""); err != nil {
+			return err
+		}
+		if err := removeMark(filepath.Join(s.cfg.KeysDir, retiredDir, retiringFile(id))); err != nil {
+			return err
+		}
+	}
+	s.undone = nil
+	return nil
 }

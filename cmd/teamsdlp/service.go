@@ -37,6 +37,7 @@ type service struct {
 	shared   *redis.Store // the same, if it is on Redis; nil: it is not
 	keys     *actions.Keys
 	keyring  *webhook.Keyring
+	undone   []string // keys whose retirement a kill had cut short, until that is on record
 	verifier *webhook.Verifier
 	receiver *webhook.Receiver
 	rules    *rulefile.Watcher
@@ -80,7 +81,8 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	if s.keys, err = actions.LoadKeys(cfg.KeysDir); err != nil {
 		return nil, keysFault(err, cfg.KeysDir)
 	}
-	if s.keyring, err = webhook.LoadKeyring(cfg.KeysDir); err != nil {
+	interrupted := len(cutShort(cfg.KeysDir)) > 0 // then half a pair is no fault: it is mended below
+	if s.keyring, err = webhook.LoadKeyring(cfg.KeysDir); err != nil && !interrupted {
 		return nil, keysFault(err, cfg.KeysDir)
 	}
 	s.rules, err = rulefile.NewWatcher(rulefile.WatchOptions{Dir: cfg.RulesDir, OnChange: s.rulesChanged, OnFault: s.rulesRefused})
@@ -89,6 +91,14 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	}
 	if err = s.openStore(ctx); err != nil {
 		return nil, err
+	}
+	if interrupted {
+		if err = s.undoRetirements(); err != nil {
+			return nil, err
+		}
+		if s.keyring, err = webhook.LoadKeyring(cfg.KeysDir); err != nil {
+			return nil, keysFault(err, cfg.KeysDir)
+		}
 	}
 	if err = s.listenAdmin(ctx); err != nil {
 		return nil, err
@@ -211,6 +221,9 @@ func (s *service) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop before it began
 		}
+		return err
+	}
+	if err := s.recordUndone(ctx); err != nil {
 		return err
 	}
 	if err := s.recordKeys(ctx); err != nil {

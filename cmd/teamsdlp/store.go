@@ -64,6 +64,9 @@ func (s *service) openStore(ctx context.Context) error {
 			}
 		}
 		o.Reload = func() {
+			if s.keyring == nil {
+				return // not read yet: see openService
+			}
 			if err := s.keyring.Reload(); err != nil {
 				s.log.Error("keys not read again", zap.Error(err))
 			}

@@ -19,8 +19,11 @@ const (
 // Migrating is within a step of a schema migration, before its commit.
 const Migrating Point = "migrating"
 
+// Retiring is after each step by which an encryption key is retired.
+const Retiring Point = "retiring"
+
 // Points lists them all.
-var Points = []Point{Migrating, Parsed, Commit, Committed, Leased, Judged, Decided, PatchSent, PatchApplied, Terminal}
+var Points = []Point{Migrating, Retiring, Parsed, Commit, Committed, Leased, Judged, Decided, PatchSent, PatchApplied, Terminal}
 
 // Mutation is a promise broken, as in TEAMSDLP_FAULT.
 type Mutation string
