@@ -390,6 +390,13 @@ func (p *Pipeline) handle(ctx context.Context, item webhook.Item) error {
 	return p.follow(ctx, item, target, message)
 }
 
+// keyStays is how long after it signed a token a key is surely published: it is before,
+// and for days after. So a key that is not there so soon is made up, and its item is
+// dropped. Later, as after an outage or when an item in quarantine is tried again,
+// nobody can tell, and the item is kept. It is more than an item waits for the keys to
+// be asked for again.
+const keyStays = 15 * time.Minute
+
 // prove verifies what could not be verified on receipt, as of the receipt.
 func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err error) {
 	if len(item.Deferred) == 0 {
@@ -402,6 +409,8 @@ func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err
 		return false, nil
 	case ctx.Err() != nil:
 		return true, nil //nolint:nilerr // claimed again at the next start
+	case errors.As(err, &refusal) && refusal.Reason == webhook.ReasonTokenUnknownKey && p.Clock().Sub(item.Received) > keyStays:
+		return true, p.quarantine(ctx, item, "the key that signed its tokens is not among Microsoft's now: it was withdrawn since, or never was")
 	case errors.As(err, &refusal):
 		return true, p.drop(ctx, item, string(refusal.Reason))
 	case errors.Is(err, webhook.ErrUnverifiable):

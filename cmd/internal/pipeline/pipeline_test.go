@@ -563,20 +563,28 @@ func TestContentRead(t *testing.T) {
 }
 
 func TestDeferredTokens(t *testing.T) {
-	deferred := func(i *webhook.Item) { i.Deferred = []string{"token"} }
+	unknown := &webhook.Refusal{Reason: webhook.ReasonTokenUnknownKey}
+	const kept = "quarantined: the key that signed its tokens is not among Microsoft's now: it was withdrawn since, or never was"
 	for _, c := range []struct {
 		name  string
+		ago   time.Duration // of the receipt
 		err   error
 		want  string
 		kinds string
 	}{
-		{"proved late", nil, "finished", "intent/pending result/applied"},
-		{"still unverifiable", webhook.ErrUnverifiable, "deferred: signing keys are out of reach", ""},
-		{"refused", &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
-		{"any other error", errors.New("x"), "deferred: tokens could not be verified", ""},
+		{"proved late", 0, nil, "finished", "intent/pending result/applied"},
+		{"still unverifiable", 0, webhook.ErrUnverifiable, "deferred: signing keys are out of reach", ""},
+		{"refused", 0, &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
+		{"refused after days", 48 * time.Hour, &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
+		{"of a key that never was", keyStays - time.Second, unknown, "dropped: token_key", ""},
+		{"of a key that may have been withdrawn", keyStays + time.Second, unknown, kept, ""},
+		{"of a key that was withdrawn days ago", 48 * time.Hour, unknown, kept, ""},
+		{"any other error", 0, errors.New("x"), "deferred: tokens could not be verified", ""},
 	} {
 		bubble(t, c.name, func(r *rig) {
-			row := r.notify("created", said{id: "1", body: bad}, deferred)
+			row := r.notify("created", said{id: "1", body: bad}, func(i *webhook.Item) {
+				i.Deferred, i.Received = []string{"token"}, i.Received.Add(-c.ago)
+			})
 			r.run(time.Second)
 			if got := r.inbox.how(row); got != c.want {
 				r.Errorf("row %q, want %q", got, c.want)
