@@ -318,11 +318,11 @@ func (r *jsonReader) text() (string, error) {
 		return r.s[from : from+n], nil
 	}
 	end := stringEnd(r.b, r.i)
-	if end < 0 {
+	if end < 0 || !r.clean && bytes.ContainsFunc(r.b[from:end], isControl) {
 		return "", errGrammar
 	}
-	var v string
-	if json.Unmarshal(r.b[r.i:end], &v) != nil {
+	v, ok := unquote(r.b[r.i:end])
+	if !ok {
 		return "", errGrammar
 	}
 	r.i = end

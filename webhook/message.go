@@ -18,32 +18,32 @@ const maxMessageDepth = 64
 // A Message prints as its id and version only.
 // Source: learn.microsoft.com/graph/api/resources/chatmessage.
 type Message struct {
-	ID string `json:"id"` // Unix milliseconds as text; unique in its conversation only
+	ID string // Unix milliseconds as text; unique in its conversation only
 	// ReplyToID is the root's id in a channel reply.
-	ReplyToID   string `json:"replyToId"`
-	ETag        string `json:"etag"`
-	MessageType Enum   `json:"messageType"` // message, chatEvent, typing, systemEventMessage
+	ReplyToID   string
+	ETag        string
+	MessageType Enum // message, chatEvent, typing, systemEventMessage
 	// ChatID or ChannelIdentity is set, never both.
-	ChatID          string           `json:"chatId"`
-	ChannelIdentity *ChannelIdentity `json:"channelIdentity"`
+	ChatID          string
+	ChannelIdentity *ChannelIdentity
 
-	Created      time.Time `json:"-"`
-	LastModified time.Time `json:"-"` // moves with reactions too
-	LastEdited   time.Time `json:"-"` // zero unless the sender edited it
-	Deleted      time.Time `json:"-"`
+	Created      time.Time
+	LastModified time.Time // moves with reactions too
+	LastEdited   time.Time // zero unless the sender edited it
+	Deleted      time.Time
 
-	Subject     Text         `json:"subject"`
-	Summary     Text         `json:"summary"`
-	Body        Body         `json:"body"`
-	Attachments []Attachment `json:"attachments"`
-	Mentions    []Mention    `json:"mentions"`
+	Subject     Text
+	Summary     Text
+	Body        Body
+	Attachments []Attachment
+	Mentions    []Mention
 
-	From       *Identity `json:"from"` // nil for many system events
-	Importance Enum      `json:"importance"`
-	WebURL     string    `json:"webUrl"`
+	From       *Identity // nil for many system events
+	Importance Enum
+	WebURL     string
 
-	PolicyViolation *PolicyViolation `json:"policyViolation"` // nil: never judged by anybody
-	EventDetail     *EventDetail     `json:"eventDetail"`     // not nil: a system event, nobody's text
+	PolicyViolation *PolicyViolation // nil: never judged by anybody
+	EventDetail     *EventDetail     // not nil: a system event, nobody's text
 }
 
 // ChannelIdentity is the channel of a channel message.
@@ -54,8 +54,8 @@ type ChannelIdentity struct {
 
 // Body is Graph's itemBody.
 type Body struct {
-	ContentType Enum `json:"contentType"` // text, html
-	Content     Text `json:"content"`
+	ContentType Enum // text, html
+	Content     Text
 }
 
 // HTML reports whether Content is markup: all that is not said to be text.
@@ -218,7 +218,7 @@ func (e *Enum) UnmarshalJSON(b []byte) error {
 
 // date takes RFC 3339 with any number of fraction digits. The service is known
 // to leave the zone out at times: that is UTC.
-type date struct{ time.Time }
+type date time.Time
 
 func (d *date) UnmarshalJSON(b []byte) error {
 	s, ok := unquote(b)
@@ -227,7 +227,7 @@ func (d *date) UnmarshalJSON(b []byte) error {
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			d.Time = t.UTC()
+			*d = date(t.UTC())
 			return nil
 		}
 	}
@@ -238,32 +238,125 @@ func (d *date) UnmarshalJSON(b []byte) error {
 // is not said to be of another type. Members that it does not know are ignored.
 // Its error is ErrNotMessage and never quotes the input.
 func DecodeMessage(b []byte) (*Message, error) {
-	switch err := checkJSON(b, maxMessageDepth, false); {
-	case errors.Is(err, errGrammar):
+	r, err := newJSONReader(b, maxMessageDepth, false)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotMessage, err)
+	}
+	var (
+		m    Message
+		kind string
+	)
+	err = r.object(func(key string) error { return r.message(key, &m, &kind) })
+	if err == nil {
+		err = r.end()
+	}
+	switch {
+	case errors.Is(err, errGrammar), errors.Is(err, errType):
 		return nil, fmt.Errorf("%w: %s", ErrNotMessage, fieldOf(err))
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNotMessage, err)
-	}
-	var w struct {
-		Message
-		Type         string `json:"@odata.type"`
-		Created      date   `json:"createdDateTime"`
-		LastModified date   `json:"lastModifiedDateTime"`
-		LastEdited   date   `json:"lastEditedDateTime"`
-		Deleted      date   `json:"deletedDateTime"`
-	}
-	if err := json.Unmarshal(b, &w); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrNotMessage, fieldOf(err))
-	}
-	switch {
-	case w.ID == "":
+	case m.ID == "":
 		return nil, fmt.Errorf("%w: no id", ErrNotMessage)
-	case w.Type != "" && !strings.EqualFold(w.Type, "#microsoft.graph.chatMessage"):
+	case kind != "" && !strings.EqualFold(kind, "#microsoft.graph.chatMessage"):
 		return nil, fmt.Errorf("%w: another @odata.type", ErrNotMessage)
 	}
-	m := w.Message
-	m.Created, m.LastModified, m.LastEdited, m.Deleted = w.Created.Time, w.LastModified.Time, w.LastEdited.Time, w.Deleted.Time
 	return &m, nil
+}
+
+// message reads a member of a chatMessage. What is large or in every message it
+// reads itself, the rest it leaves to encoding/json.
+func (r *jsonReader) message(key string, m *Message, kind *string) error {
+	switch {
+	case equalKeys(key, "@odata.type"):
+		return r.string(kind)
+	case equalKeys(key, "id"):
+		return r.string(&m.ID)
+	case equalKeys(key, "replyToId"):
+		return r.string(&m.ReplyToID)
+	case equalKeys(key, "etag"):
+		return r.string(&m.ETag)
+	case equalKeys(key, "messageType"):
+		return r.decode(&m.MessageType)
+	case equalKeys(key, "chatId"):
+		return r.string(&m.ChatID)
+	case equalKeys(key, "channelIdentity"):
+		return r.decode(&m.ChannelIdentity)
+	case equalKeys(key, "createdDateTime"):
+		return r.decode((*date)(&m.Created))
+	case equalKeys(key, "lastModifiedDateTime"):
+		return r.decode((*date)(&m.LastModified))
+	case equalKeys(key, "lastEditedDateTime"):
+		return r.decode((*date)(&m.LastEdited))
+	case equalKeys(key, "deletedDateTime"):
+		return r.decode((*date)(&m.Deleted))
+	case equalKeys(key, "subject"):
+		return r.prose(&m.Subject)
+	case equalKeys(key, "summary"):
+		return r.prose(&m.Summary)
+	case equalKeys(key, "body"):
+		if r.null() {
+			return nil
+		}
+		return r.object(func(key string) error {
+			switch {
+			case equalKeys(key, "contentType"):
+				return r.decode(&m.Body.ContentType)
+			case equalKeys(key, "content"):
+				return r.prose(&m.Body.Content)
+			}
+			return r.skip()
+		})
+	case equalKeys(key, "attachments"):
+		return r.decode(&m.Attachments)
+	case equalKeys(key, "mentions"):
+		return r.decode(&m.Mentions)
+	case equalKeys(key, "from"):
+		return r.decode(&m.From)
+	case equalKeys(key, "importance"):
+		return r.decode(&m.Importance)
+	case equalKeys(key, "webUrl"):
+		return r.string(&m.WebURL)
+	case equalKeys(key, "policyViolation"):
+		return r.decode(&m.PolicyViolation)
+	case equalKeys(key, "eventDetail"):
+		return r.decode(&m.EventDetail)
+	}
+	return r.skip()
+}
+
+// string reads a string; null leaves what is there.
+func (r *jsonReader) string(to *string) error {
+	if r.null() {
+		return nil
+	}
+	return r.member(to)
+}
+
+// prose reads a text as Text.UnmarshalJSON does.
+func (r *jsonReader) prose(to *Text) error {
+	if r.next() != '"' {
+		return r.decode(to)
+	}
+	s, err := r.text()
+	*to = NewText(s)
+	return err
+}
+
+// decode reads a value of any type as encoding/json does.
+func (r *jsonReader) decode(to any) error {
+	r.next()
+	from := r.i
+	if err := r.skip(); err != nil {
+		return err
+	}
+	value := r.b[from:r.i]
+	if own, ok := to.(json.Unmarshaler); ok {
+		return own.UnmarshalJSON(value)
+	}
+	if err := json.Unmarshal(value, to); err != nil {
+		return errors.New(fieldOf(err))
+	}
+	return nil
 }
 
 // fieldOf says where a decoding error is, in names of ours: the error itself

@@ -198,6 +198,8 @@ func FuzzMessage(f *testing.F) {
 	f.Add([]byte(plainMessage))
 	f.Add([]byte(`{"id":"1","createdDateTime":"0001-01-01T00:00:00.0000000000000Z"}`))
 	f.Add([]byte(`{"id":"1","policyViolation":{"userAction":",,,"}}`))
+	f.Add([]byte(`{"ID":"1","id":null,"Body":{"content":5,"CONTENT":{"a":[1]}},"body":null,"subject":null,"from":{"user":{"id":"a"}},"FROM":{"user":null}}`))
+	f.Add([]byte(`{"id":"1","body":{"content":"\\u003cp\\u003e\\ud83d\\ude00","contentType":["x"]},"mentions":[{"id":1}],"attachments":null,"importance":7,"deletedDateTime":{}}`))
 	trial.Fuzz(f, 300, func(t *testing.T, b []byte) {
 		m, err := DecodeMessage(b)
 		if err != nil {
@@ -209,11 +211,51 @@ func FuzzMessage(f *testing.F) {
 		if m.ID == "" || !utf8.Valid(b) || !json.Valid(b) {
 			t.Error("took what is no message")
 		}
+		want, err := unmarshalled(b)
+		if d := cmp.Diff(want, m); err != nil || d != "" {
+			t.Errorf("%v, and as encoding/json reads it (-want +got):\n%s", err, d)
+		}
 		_ = m.Version()
 		if r := m.Ref(); r != (Ref{}) {
 			_, _ = r.Key(), r.Lane()
 		}
 	})
+}
+
+// unmarshalled is the message as encoding/json reads it.
+func unmarshalled(b []byte) (*Message, error) {
+	var w struct {
+		ID              string           `json:"id"`
+		ReplyToID       string           `json:"replyToId"`
+		ETag            string           `json:"etag"`
+		MessageType     Enum             `json:"messageType"`
+		ChatID          string           `json:"chatId"`
+		ChannelIdentity *ChannelIdentity `json:"channelIdentity"`
+		Created         date             `json:"createdDateTime"`
+		LastModified    date             `json:"lastModifiedDateTime"`
+		LastEdited      date             `json:"lastEditedDateTime"`
+		Deleted         date             `json:"deletedDateTime"`
+		Subject         Text             `json:"subject"`
+		Summary         Text             `json:"summary"`
+		Body            struct {
+			ContentType Enum `json:"contentType"`
+			Content     Text `json:"content"`
+		} `json:"body"`
+		Attachments     []Attachment     `json:"attachments"`
+		Mentions        []Mention        `json:"mentions"`
+		From            *Identity        `json:"from"`
+		Importance      Enum             `json:"importance"`
+		WebURL          string           `json:"webUrl"`
+		PolicyViolation *PolicyViolation `json:"policyViolation"`
+		EventDetail     *EventDetail     `json:"eventDetail"`
+	}
+	err := json.Unmarshal(b, &w)
+	return &Message{
+		ID: w.ID, ReplyToID: w.ReplyToID, ETag: w.ETag, MessageType: w.MessageType, ChatID: w.ChatID, ChannelIdentity: w.ChannelIdentity,
+		Created: time.Time(w.Created), LastModified: time.Time(w.LastModified), LastEdited: time.Time(w.LastEdited), Deleted: time.Time(w.Deleted),
+		Subject: w.Subject, Summary: w.Summary, Body: Body{w.Body.ContentType, w.Body.Content}, Attachments: w.Attachments, Mentions: w.Mentions,
+		From: w.From, Importance: w.Importance, WebURL: w.WebURL, PolicyViolation: w.PolicyViolation, EventDetail: w.EventDetail,
+	}, err
 }
 
 // A literal stands for what encoding/json takes it for.
