@@ -122,8 +122,9 @@ type Config struct {
 	// HeldKey is Held for work about a message that no item led to. Its error means
 	// that the message is not ours to work on.
 	HeldKey func(ctx context.Context, messageKey string) (context.Context, context.CancelFunc, error)
-	// Working is told how many more conversations are worked on, or fewer: a store
-	// can write the ends of their messages together. Nil: nobody is.
+	// Working is told how many more conversations are worked on, or fewer, those that
+	// wait for Graph left out: a store can write the ends of their messages together.
+	// Nil: nobody is.
 	Working func(delta int)
 	// CanEnforce: the cloud has the API to act on messages.
 	CanEnforce bool
@@ -198,8 +199,6 @@ func New(cfg Config) *Pipeline {
 
 // Recorder is what the pipeline records with.
 func (p *Pipeline) Recorder() *actions.Recorder { return p.recorder }
-
-func (p *Pipeline) graph(tenant string) Graph { return p.Config.Graph(tenant) }
 
 // claimBatch is how many items are claimed at once, at most.
 const claimBatch = 256

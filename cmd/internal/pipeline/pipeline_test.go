@@ -1119,3 +1119,27 @@ func TestLanesForget(t *testing.T) {
 		t.Errorf("%d lanes are left", len(l.open))
 	}
 }
+
+// Who computes or writes works, who waits for Graph does not, and in the end nobody.
+func TestWorking(t *testing.T) {
+	var working, computing, asking atomic.Int32
+	bubble(t, "one message", func(r *rig) {
+		r.teams.answer = func(int) error { asking.Store(working.Load()); return nil }
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+		if computing.Load() != 1 || asking.Load() != 0 || working.Load() != 0 {
+			t.Errorf("at work: %d while computing, %d while Graph is asked, %d in the end", computing.Load(), asking.Load(), working.Load())
+		}
+	}, func(c *Config) {
+		c.Working = func(delta int) { working.Add(int32(delta)) }
+		c.Opener = openerFunc(func(e *webhook.EncryptedContent) ([]byte, error) {
+			computing.Store(working.Load())
+			return opener{}.Open(e)
+		})
+	})
+}
+
+type openerFunc func(*webhook.EncryptedContent) ([]byte, error)
+
+func (f openerFunc) Open(e *webhook.EncryptedContent) ([]byte, error) { return f(e) }

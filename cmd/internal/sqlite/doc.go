@@ -20,14 +20,13 @@
 // one does all the same the batch is repeated one by one. There is no
 // lingering: a lone write is committed at once, and under load the sync is
 // shared. The one exception are the ends of messages, which only their
-// conversations wait for: while others are worked on (see
-// [Store.Working]) they wait up to 10 ms for a commit to go along with, since a
-// commit costs several times what such an end writes. The write-ahead log is
-// copied into the database beside all that, over a
-// second connection; the writer copies the last pages only, so that no commit
-// waits for all of it. Reads go through a small pool of read-only connections, in pages; no
-// read holds a transaction longer than a page, because an open read
-// transaction keeps the write-ahead log from being emptied.
+// conversations wait for: while others are worked on (see [Store.Working]) they
+// wait up to 20 ms for a commit to go along with, since a commit costs several
+// times what such an end writes. The write-ahead log is copied into the database
+// beside all that, over a second connection; the writer copies the last pages
+// only, so that no commit waits for all of it. Reads go through a small pool of
+// read-only connections, in pages; no read holds a transaction longer than a page,
+// because an open read transaction keeps the write-ahead log from being emptied.
 //
 // # The inbox
 //

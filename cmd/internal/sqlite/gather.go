@@ -10,7 +10,7 @@ import (
 const (
 	// patience is how long a write that only its own conversation waits for may wait
 	// for others to share its commit.
-	patience = 10 * time.Millisecond
+	patience = 20 * time.Millisecond
 	// gatherOps is how many are too many to wait for more.
 	gatherOps = batchOps / 2
 )
