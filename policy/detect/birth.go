@@ -44,10 +44,17 @@ func init() {
 // monthNamed looks for a date of birth around the name of a month, of which
 // buf[start:end] is the head: a word for birth is near, a day stands before or
 // after it, and then a year.
-func (s *scanner) monthNamed(start, _ int) {
+func (s *scanner) monthNamed(start, i int) {
 	buf := s.buf
+	for i < len(buf) && isLetter(buf[i]) {
+		i++
+	}
+	if i == len(buf) || buf[i] < utf8.RuneSelf && !s.numbered(i) {
+		return // most words that start like a month
+	}
 	var word [16]byte
-	n, i := 0, start
+	n := 0
+	i = start
 	for i < len(buf) && n+utf8.UTFMax < len(word) && wordAt(buf, i) && !isDigit(buf[i]) {
 		r, size := utf8.DecodeRune(buf[i:])
 		n += copy(word[n:], foldRune(r))
@@ -77,6 +84,12 @@ func (s *scanner) monthNamed(start, _ int) {
 		return
 	}
 	s.add(candidate{kind: k, start: from, end: to, level: k.WithContext, value: string(buf[from:to]), why: "a date; " + s.tell(ev), evidence: true, dist: ev.rank()})
+}
+
+// numbered reports whether a number follows i as it does the name of a month.
+func (s *scanner) numbered(i int) bool {
+	i = s.over(i, "de")
+	return i < len(s.buf) && isDigit(s.buf[i])
 }
 
 // backOver returns where what stands before i ends, blanks, points and one of the

@@ -157,10 +157,13 @@ func (s *scanner) run() {
 		switch classes[buf[i]] {
 		case other:
 		case letter:
-			if i > 0 && isDigit(buf[i-1]) {
-				i = s.tail(i)
-			} else {
+			switch {
+			case i == 0 || !isDigit(buf[i-1]):
 				i = s.word(i)
+			case s.row.n == 0 && !s.explain && i+1 < len(buf) && classes[buf[i+1]] != letter && buf[i] < utf8.RuneSelf:
+				i++ // alone among digits, as in a hash
+			default:
+				i = s.tail(i)
 			}
 			continue
 		case digit:
@@ -259,13 +262,41 @@ func (s *scanner) run() {
 // follows. The start of a word, and of each hump of a camelCase one, may be that of a
 // secret.
 func (s *scanner) word(i int) int {
-	buf, start := s.buf, i
-	s.trigger(i)
-	if i+2 < len(buf) && spelledSep(buf[i+1]) && (i == 0 || !wordBefore(buf, i)) {
-		s.spelled(i)
+	buf := s.buf
+	if i+9 >= len(buf) || buf[i] >= utf8.RuneSelf {
+		s.trigger(i)
+		return s.wordRead(i, s.letters(i))
 	}
-	i = s.letters(i)
-	n := i - start
+	x := binary.LittleEndian.Uint64(buf[i:])
+	if k := triggerKey(byte(x), byte(x>>8), byte(x>>16)); triggered3[k>>6&511]>>(k&63)&1 != 0 {
+		s.triggered(i, k)
+	}
+	n := smallLetters(x | 0x20)
+	if buf[i+n] == ' ' && isLower(buf[i+n+1]) { // most words
+		switch r := &s.row; {
+		case n >= shortestSeed && n < longestSeed && r.n > 0 && i-r.to <= maxSeedGap:
+			r.n, r.to = r.n+1, i+n
+			return i + n + 1
+		case n >= shortestSeed && n < longestSeed && r.n == 0:
+			r.n, r.from, r.to = 1, i, i+n
+			return i + n + 1
+		case n == 2 && r.n < fewestSeeds && x&0xDFDF != 'A'|'T'<<8:
+			r.n = 0
+			return i + n + 1
+		}
+	}
+	if classes[buf[i+n]] != letter {
+		return s.wordRead(i, i+n)
+	}
+	return s.wordRead(i, s.letters(i))
+}
+
+// wordRead does what is to be done at the word buf[start:i], and returns i.
+func (s *scanner) wordRead(start, i int) int {
+	buf, n := s.buf, i-start
+	if start+2 < len(buf) && spelledSep(buf[start+1]) && (start == 0 || !wordBefore(buf, start)) {
+		s.spelled(start)
+	}
 	if n == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
 		s.spelledEmail(start)
 	}
@@ -285,14 +316,7 @@ func (s *scanner) word(i int) int {
 
 // letters returns what follows the letters from i on, and tries each hump of them.
 func (s *scanner) letters(i int) int {
-	buf := s.buf
-	if i+8 < len(buf) && buf[i] < utf8.RuneSelf {
-		// Most words: eight letters at most, and small ones after the first.
-		if n := smallLetters(binary.LittleEndian.Uint64(buf[i:]) | 0x20); n > 0 && classes[buf[i+n]] != letter {
-			return i + n
-		}
-	}
-	lowerBefore := isLower(buf[i])
+	buf, lowerBefore := s.buf, isLower(s.buf[i])
 	for i++; i < len(buf); i++ {
 		c := buf[i]
 		if isLower(c) && buf[i-1] < utf8.RuneSelf {
