@@ -165,3 +165,35 @@ func TestNeedles(t *testing.T) {
 		t.Errorf("only %d were found", found)
 	}
 }
+
+// What terms start with turns none of them away.
+func TestHeads(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same every time
+	text := func(n int) string {
+		var b strings.Builder
+		for range n {
+			b.WriteString([]string{"a", "b", "A", " ", " ", "\n", "-", "1", "é", "密", "_"}[r.IntN(11)])
+		}
+		return b.String()
+	}
+	found := 0
+	for range 5000 {
+		var terms []string
+		for range 1 + r.IntN(4) {
+			if term := strings.TrimSpace(text(2 + r.IntN(5))); len(term) > 1 {
+				terms = append(terms, term)
+			}
+		}
+		k := NewKeywords(terms)
+		all := *k
+		all.heads = nil
+		in := extract.Plain(text(r.IntN(60)))
+		got, want := k.Find(in), all.Find(in)
+		if found += len(want); !slices.Equal(got, want) {
+			t.Fatalf("%q in %q: %v, want %v", terms, in.Bytes(), got, want)
+		}
+	}
+	if found < 1000 {
+		t.Errorf("only %d were found", found)
+	}
+}

@@ -214,16 +214,19 @@ func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 // skip returns where the next term could start: at a byte that starts one, or
 // beyond ASCII. A term that starts with a letter starts where a word does.
 func (k *Keywords) skip(buf []byte, i int) int {
-	if k.heads != nil {
-		for ; i+10 <= len(buf); i += 8 {
-			if !k.heads.clear(buf[i:]) {
-				if at := k.next(buf, i, i+8); at < i+8 {
-					return at
-				}
+	if k.heads == nil {
+		return k.next(buf, i, len(buf))
+	}
+	first := i
+	for ; i+10 <= len(buf); i += 8 {
+		if !k.heads.clear(buf[i:]) {
+			// One that starts at the byte before is known by what follows it.
+			if at := k.next(buf, max(first, i-1), i+8); at < i+8 {
+				return at
 			}
 		}
 	}
-	return k.next(buf, i, len(buf))
+	return k.next(buf, max(first, i-1), len(buf))
 }
 
 // next returns the first of the bytes from i up to end at which a term could start.
@@ -250,7 +253,9 @@ func (k *Keywords) next(buf []byte, i, end int) int {
 const mostHeads = 400
 
 // headsOf returns the bytes that terms start with, three each; nil if there are too
-// many, or one is too short.
+// many, or one is too short. Each stands twice in it: as its first three, and, for
+// where only every other byte is looked at, as the three that start one byte further
+// or, if those are too common, one byte before it.
 func headsOf(terms [][]byte) *threes {
 	if len(terms) > mostHeads {
 		return nil
@@ -260,19 +265,27 @@ func headsOf(terms [][]byte) *threes {
 		if len(t) < 2 {
 			return nil
 		}
-		var open [3][]byte // what may stand in a text for each byte
-		for i := range open {
-			switch {
-			case i >= len(t), i > 0 && open[i-1] == nil, i == 2 && t[1] == ' ': // after one blank there may be more
-			case t[i] == ' ':
-				open[i] = []byte(" \n\t\f")
-			default:
-				open[i] = t[i : i+1]
-			}
+		h.add(startsWith(t), func(uint32) {})
+		if second := startsWith(t[1:]); second[1] != nil {
+			h.add(second, func(uint32) {})
+		} else {
+			h.add([3][]byte{nil, t[:1], startsWith(t)[1]}, func(uint32) {})
 		}
-		h.add(open, func(uint32) {})
 	}
 	return h
+}
+
+// startsWith returns which bytes may stand at the start of a text for the folded term
+// t; nil is any. Where t has a blank there may be several.
+func startsWith(t []byte) (of [3][]byte) {
+	for i := 0; i < min(len(t), len(of)); i++ {
+		if t[i] == ' ' {
+			of[i] = []byte(" \n\t\f")
+			return of
+		}
+		of[i] = t[i : i+1]
+	}
+	return of
 }
 
 // whole reports whether buf[start:end] stands as a word where m asks for one.

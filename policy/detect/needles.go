@@ -21,15 +21,16 @@ func (t *threes) has(x uint64) uint64 {
 	return t[h>>6] >> (h & 63)
 }
 
-// clear reports whether the first eight bytes of b start none of t, and are ASCII
-// like the two that follow.
+// clear reports whether none of t start at the first, the third, the fifth and the
+// seventh byte of b, and the first ten are ASCII.
 func (t *threes) clear(b []byte) bool {
 	x, y := binary.LittleEndian.Uint64(b), uint64(binary.LittleEndian.Uint16(b[8:]))
 	if (x|y)&0x8080808080808080 != 0 {
 		return false
 	}
-	x, y = x|folding, y|folding
-	return (t.has(x)|t.has(x>>8)|t.has(x>>16)|t.has(x>>24)|t.has(x>>32)|t.has(x>>40)|t.has(x>>48|y<<16)|t.has(x>>56|y<<8))&1 == 0
+	y = x>>48 | y<<16 | folding
+	x |= folding
+	return (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 == 0
 }
 
 // add adds the bytes of which each is one of those in its place; nil stands for any.

@@ -548,3 +548,20 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	})
 }
+
+// Eight bytes at a time stop where one by one would.
+func TestOrdinary(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			s := []byte(strings.Repeat("aZ ~;=", 4))
+			s[at] = byte(c)
+			want := len(s)
+			if special[c] {
+				want = at
+			}
+			if got := ordinary(string(s), 0, len(s)); got != want {
+				t.Errorf("byte %#x at %d: %d, want %d", c, at, got, want)
+			}
+		}
+	}
+}

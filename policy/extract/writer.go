@@ -1,6 +1,9 @@
 package extract
 
-import "unicode/utf8"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // A pause is what stands between two stretches of text.
 type pause uint8
@@ -186,6 +189,24 @@ var special = func() (t [256]bool) {
 	return t
 }()
 
+// ordinary returns up to where the bytes of s from i on, and no further than to, are
+// certain to be none of the special ones.
+func ordinary(s string, i, to int) int {
+	const ones = 0x0101010101010101
+	for i+8 <= to {
+		b := s[i : i+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		low := x & (0x7F * ones)
+		// The high bit of each byte that is a control, beyond ASCII or DEL, '<', '&'.
+		is := ^(low + (0x80-' ')*ones) | x | (low + ones) | ^((low ^ '<'*ones) + 0x7F*ones) | ^((low ^ '&'*ones) + 0x7F*ones)
+		if is &= 0x80 * ones; is != 0 {
+			return i + bits.TrailingZeros64(is)/8
+		}
+		i += 8
+	}
+	return i
+}
+
 // text writes src[from:to] and returns to; but with markup it stops at the first
 // '<' or '&' and returns where that is.
 func (w *writer) text(from, to int, markup bool) int {
@@ -198,7 +219,7 @@ func (w *writer) text(from, to int, markup bool) int {
 		if markup && (c == '<' || c == '&') {
 			return i
 		}
-		j := i
+		j := ordinary(w.src, i, to)
 		for j < to && (!special[w.src[j]] || !markup && (w.src[j] == '<' || w.src[j] == '&')) {
 			j++
 		}
