@@ -178,7 +178,7 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 		w.lacks = "it looks like a time stamp"
 	case s.named(x.start, x.end):
 		w.lacks = "it is part of a name"
-	case x.start > 0 && (s.buf[x.start-1] == '+' || s.buf[x.start-1] == ':'):
+	case x.start > 1 && (s.buf[x.start-1] == '+' || s.buf[x.start-1] == ':' && isAlnum(s.buf[x.start-2])):
 		w.lacks = "a sign stands before it" // UTC+0200 12345678, fc:01 1318064
 	case s.money(x.start, x.end):
 		w.lacks = "it is an amount"

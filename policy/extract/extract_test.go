@@ -140,6 +140,14 @@ func TestOrigin(t *testing.T) {
 		{"&copy;x", "©", "&copy;"},
 		{"a\xffb", "\uFFFD", "\xff"},
 		{"<pre>a\r\nb</pre>", "a\nb", "a\r\nb"},
+		// What draws a digit as a keycap, and the end of a direction that began inside.
+		{"x 4\uFE0F\u20E31\uFE0F\u20E3 y", "41", "4\uFE0F\u20E31\uFE0F\u20E3"},
+		{"x 4&#xFE0F;&#x20E3;1&#xFE0F;&#x20E3; y", "41", "4&#xFE0F;&#x20E3;1&#xFE0F;&#x20E3;"},
+		{"信\uFE0Fx", "信", "信\uFE0F"},
+		{"x 41\u202d11\u202c y", "4111", "41\u202d11\u202c"},
+		{"x 41 \u206611\u2069 y", "41 11", "41 \u206611\u2069"},
+		{"x \u202d4111\u202c y", "4111", "4111"},
+		{"x 41\u202d11<br>22\u202c y", "22", "22"},
 	} {
 		text := HTML(tc.in)
 		i := strings.Index(string(text.Bytes()), tc.find)

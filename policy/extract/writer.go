@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -31,6 +32,8 @@ type writer struct {
 	wait  pause // written before the next visible byte
 	begun bool  // something of this part has been written
 	pre   bool  // line breaks and tabs of the source count
+
+	bent int // where a control of direction stood inside a value; 0: nowhere
 
 	open int // cell being written, as index in t.cells; else -1
 
@@ -282,6 +285,9 @@ func (w *writer) foldRune(r rune, from, to int, literal bool) {
 		case r == popDirection:
 			w.endOverride()
 		}
+		if w.belongs(r) {
+			w.extend(to)
+		}
 		w.mark()
 	case disguised:
 		w.begin(from)
@@ -306,6 +312,58 @@ func (w *writer) foldRune(r rune, from, to int, literal bool) {
 		w.atom(from, to)
 		t.buf = utf8.AppendRune(t.buf, r)
 	}
+}
+
+// belongs reports whether r, which leaves nothing, is part of the character before
+// it: what draws that as a keycap, say, or the end of a direction that began inside
+// the same value. Who blacks out the value must take it along.
+func (w *writer) belongs(r rune) bool {
+	n := len(w.t.buf)
+	if n == 0 || w.wait != noPause {
+		return false
+	}
+	switch {
+	case r >= 0xFE00 && r <= 0xFE0F, r == 0x20E3, overlay(r):
+		return true
+	case r == 0x200E || r == 0x200F || r >= 0x202A && r <= 0x202E && r != popDirection || r >= 0x2066 && r <= 0x2068:
+		last := w.t.buf[n-1]
+		inside := last-'0' < 10 || (last|0x20)-'a' < 26 && r != rightToLeft
+		if last == ' ' && n > 1 {
+			inside = w.t.buf[n-2]-'0' < 10 // 4111 <control>1111
+		}
+		if w.bent = 0; inside {
+			w.bent = n
+		}
+	case r == popDirection || r == 0x2069:
+		inside := w.bent > 0 && n > w.bent && n-w.bent <= longestBent && bytes.IndexByte(w.t.buf[w.bent:], '\n') < 0
+		w.bent = 0
+		return inside
+	}
+	return false
+}
+
+// longestBent is how long what follows a control of direction may be for the end of
+// that direction to be part of it.
+const longestBent = 64
+
+// extend has the last character of the buffer come from all of the source up to to.
+func (w *writer) extend(to int) {
+	t := w.t
+	last := &t.segs[len(t.segs)-1]
+	_, size := utf8.DecodeLastRune(t.buf)
+	at := int32(len(t.buf) - size)
+	start := last.src + at - last.out
+	switch {
+	case last.part != w.part, last.atom && last.out != at:
+		return
+	case last.atom:
+		last.n = int32(w.sourceEnd(to)) - last.src
+		return
+	case last.out == at:
+		*last = seg{at, start, int32(w.sourceEnd(to)) - start, w.part, true}
+		return
+	}
+	t.segs = append(t.segs, seg{at, start, int32(w.sourceEnd(to)) - start, w.part, true})
 }
 
 // The controls between which everything is shown from right to left.
