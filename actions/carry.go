@@ -77,7 +77,7 @@ type ResultKind int
 // The kinds of result. The first two leave the effect decided.
 const (
 	Interrupted    ResultKind = iota // the context ended first; the zero value
-	Parked                           // an operator must mend something first, as a credential
+	Parked                           // an operator must mend something first, as a permission
 	Applied                          // Graph took it, or a read found it there
 	Overridden                       // a read found that the sender overrode it
 	Superseded                       // a read found another text
@@ -101,9 +101,19 @@ type Result struct {
 	Call   GraphCall
 	At     time.Time // when Graph answered, for Applied
 	Seen   *Seen     // what the read showed, for Overridden
+	// Wide: what keeps a Parked order waiting keeps all that are sent to the same
+	// kind of conversation of the tenant.
+	Wide bool
 
 	version string // of the message as the read showed it, for Overridden
 	unknown bool   // Failed, and what was sent may have arrived
+}
+
+// GiveUp is a Parked result that is waited for no longer: a failure, with the reason.
+// What was sent may have arrived.
+func (r Result) GiveUp(reason string) Result {
+	r.Kind, r.Reason, r.unknown = Failed, reason+": "+r.Reason, true
+	return r
 }
 
 func (r Result) outcome() Outcome {
@@ -176,6 +186,13 @@ type trip struct {
 
 func (t *trip) end(k ResultKind, reason string) Result {
 	return Result{Kind: k, Reason: reason, Call: t.call}
+}
+
+// park ends with what keeps more than this order waiting.
+func (t *trip) park(reason string) Result {
+	res := t.end(Parked, reason)
+	res.Wide = true
+	return res
 }
 
 // send PATCHes once.
@@ -254,7 +271,7 @@ func (t *trip) refused(ctx context.Context, err error, patch bool) (Result, bool
 		return Result{}, false, t.wait(e)
 	case e.Status == 401:
 		if t.unauth++; t.unauth > 1 {
-			return t.end(Parked, "Graph refuses our credential: check that it has not expired"), true, 0
+			return t.park("Graph refuses our credential: check that it has not expired"), true, 0
 		}
 		return Result{}, false, 0
 	case e.Status == 404 && e.Code == NotJSON:
@@ -263,7 +280,14 @@ func (t *trip) refused(ctx context.Context, err error, patch bool) (Result, bool
 		return t.end(Gone, "Graph does not have the message (any more)"), true, 0
 	case e.Status == 403 && patch:
 		kind, reason := forbidden(e)
+		if kind == Parked {
+			return t.park(reason), true, 0
+		}
 		return t.end(kind, reason), true, 0
+	case e.Status == 403:
+		return t.park("Graph does not let us read the message, so it is not known whether the action stands: grant Chat.Read.All and ChannelMessage.Read.All with admin consent"), true, 0
+	case e.Status == 402:
+		return t.park("Graph asks for payment: the app's billing configuration is refused"), true, 0
 	}
 	if !patch {
 		res := t.end(Failed, "Graph does not let us read the message, so it is not known whether the action stands")
@@ -290,8 +314,8 @@ func (e *CallError) ambiguous() bool {
 }
 
 // forbidden tells the kinds of 403 apart by Graph's code and sentence, since one
-// status stands for all of them. A role that is missing can be mended and is a
-// failure; what is left belongs to the message.
+// status stands for all of them. A role that is missing can be mended, and is waited
+// for; what is left belongs to the message.
 // Source: learn.microsoft.com/graph/api/chatmessage-update, and the error texts
 // that Graph is known to send.
 func forbidden(e *CallError) (ResultKind, string) {
@@ -310,9 +334,9 @@ func forbidden(e *CallError) (ResultKind, string) {
 	case has("federat", "external user", "other tenant", "another tenant", "skype"):
 		return NotEnforceable, "the sender belongs to another organisation: only that one can act on the message"
 	case has("protected api"):
-		return Failed, "Graph says that the app is not approved for this protected API: request access for it"
+		return Parked, "Graph says that the app is not approved for this protected API: request access for it"
 	case has("authorization_requestdenied", "insufficient privileges", "missing role", "missing scope", "scope", "role"):
-		return Failed, "the app lacks a permission: grant Chat.UpdatePolicyViolation.All and ChannelMessage.UpdatePolicyViolation.All with admin consent"
+		return Parked, "the app lacks a permission: grant Chat.UpdatePolicyViolation.All and ChannelMessage.UpdatePolicyViolation.All with admin consent"
 	}
 	return NotEnforceable, "Graph does not let us act on this message"
 }
@@ -322,8 +346,6 @@ func refusal(status int) string {
 	switch status {
 	case 400:
 		return "Graph calls the request malformed"
-	case 402:
-		return "Graph asks for payment: the app's billing configuration is refused"
 	case 412:
 		return "Graph wants another kind of token for this call"
 	}

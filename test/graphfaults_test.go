@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/trial"
 )
 
 // TestGraphFaults: whatever Graph answers to the PATCH, the message ends as it
@@ -37,7 +38,7 @@ func TestGraphFaults(t *testing.T) {
 		{"401 once", graphtwin.Rule{Status: 401}, "applied", 2, 0},
 		{"403 {}", graphtwin.Rule{Status: 403, Body: "{}"}, "not_enforceable", 1, 0},
 		{"403 page", graphtwin.Rule{Status: 403, HTML: true, Body: page}, "not_enforceable", 1, 0},
-		{"403 for want of a permission", graphtwin.Rule{Status: 403, Code: "Authorization_RequestDenied", Message: "Insufficient privileges to complete the operation."}, "failed", 1, 0},
+		{"403 for want of a permission, once", graphtwin.Rule{Status: 403, Code: "Authorization_RequestDenied", Message: "Insufficient privileges to complete the operation."}, "applied", 2, 5 * time.Second},
 		{"400 {}", graphtwin.Rule{Status: 400, Body: "{}"}, "failed", 1, 0},
 		{"404", graphtwin.Rule{Status: 404}, "failed", 1, 0},
 	}
@@ -97,6 +98,71 @@ func TestGraphFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPermissionTakenAway: Graph takes no action on chats for want of a permission.
+// Their messages wait, over a kill, and are asked about one at a time; channels are
+// acted on as ever. Once the permission is back all follow by themselves, and once.
+func TestPermissionTakenAway(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL()).up()
+	takeAway(t, twin)
+	x := newTraffic(t, twin)
+	x.say(40)
+	waitFor(t, "the actions on chats to wait, and those on channels to be done", func() bool {
+		return s.metric("teamsdlp_actions_parked") > 15 && s.metric("teamsdlp_actions_parked") == s.metric("teamsdlp_inbox_items") && twin.Undelivered() == 0
+	})
+	if n := s.metric("teamsdlp_actions_refused_for_all"); n != 1 {
+		t.Errorf("%v kinds of conversation are said to be refused; want 1", n)
+	}
+	s.says(t, `"actions wait for an operator".*"for":"[^"]* chats".*grant Chat.UpdatePolicyViolation.All`)
+	refused := len(twin.Requests(graphtwin.Filter{Method: http.MethodPatch, Path: "/chats/"}))
+	if most := int(s.metric("teamsdlp_actions_parked")); refused > most {
+		t.Errorf("%d PATCHes for %v actions that wait", refused, most)
+	}
+	s.kill()
+	s.up()
+	if err := twin.SetFaults(graphtwin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	s.settleWithin(twin, 2*patience)
+	for _, f := range account(x.said, twin, s.entries()) {
+		t.Error(f)
+	}
+	trial.Tried(t, "F12: a permission taken away and given back: %d PATCHes refused while it was gone, %d messages, nothing lost, nothing done twice", refused, len(x.said))
+	if n := s.metric("teamsdlp_actions_parked"); n != 0 {
+		t.Errorf("%v are said to wait", n)
+	}
+	wantSound(t, s, "")
+}
+
+func takeAway(t *testing.T, twin *graphtwin.Twin) {
+	t.Helper()
+	refuse := graphtwin.Rule{Method: http.MethodPatch, Path: "/chats/", Status: 403, Code: "Forbidden", Message: "Missing role permissions on the request. API requires one of 'Chat.UpdatePolicyViolation.All'."}
+	if err := twin.SetFaults(graphtwin.Faults{Rules: []graphtwin.Rule{refuse}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The control: a product that takes the refusal for the last word.
+func TestPermissionTakenAwayIsNoticed(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL()).breaking("give-up")
+	s.up()
+	takeAway(t, twin)
+	x := newTraffic(t, twin)
+	x.say(20)
+	s.settle(twin)
+	if err := twin.SetFaults(graphtwin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	faults := account(x.said, twin, s.entries())
+	if len(faults) == 0 {
+		t.Error("not noticed")
+	}
+	trial.Tried(t, "control: %q is found out by %d faults", "give-up", len(faults))
 }
 
 // TestThrottled: under Graph's own limits, and with Retry-After in every form,

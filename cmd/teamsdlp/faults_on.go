@@ -199,6 +199,10 @@ func (g dishonestGraph) Patch(ctx context.Context, o actions.Order) (actions.Cal
 	if faults.On(faults.PatchTwice) && err == nil {
 		return g.Graph.Patch(ctx, o)
 	}
+	var refused *actions.CallError
+	if faults.On(faults.GiveUp) && errors.As(err, &refused) && refused.Status == http.StatusForbidden {
+		return call, &actions.CallError{Status: http.StatusBadRequest, Code: refused.Code}
+	}
 	return call, err
 }
 

@@ -181,6 +181,14 @@ func (s *service) gauges(graphs *graphs) {
 	s.metrics.gauge("inbox_bytes", "Bytes of the items stored and not ended.", depth(func(d sqlite.Depth) float64 { return float64(d.Bytes) }))
 	s.metrics.gauge("inbox_in_flight_items", "Items that are being worked on.", depth(func(d sqlite.Depth) float64 { return float64(d.InFlight) }))
 	s.metrics.gauge("inbox_waiting_items", "Items that were put back and wait for their time.", depth(func(d sqlite.Depth) float64 { return float64(d.Deferred) }))
+	s.metrics.gauge("actions_parked", "Actions that wait for an operator, as for a permission; alarm above 0.", func() float64 {
+		waiting, _ := s.pipeline.Parked()
+		return float64(waiting)
+	})
+	s.metrics.gauge("actions_refused_for_all", "For how many of chats and channels of a tenant Graph takes no action at all; alarm above 0.", func() float64 {
+		_, closed := s.pipeline.Parked()
+		return float64(closed)
+	})
 	s.metrics.gauge("graph_waiting_calls", "Calls that wait for their turn under Graph's limits.", func() float64 { return float64(graphs.waiting()) })
 	s.metrics.gauge("graph_paused_seconds", "For how long Graph has asked us to send nothing; 0: it has not.", func() float64 { return graphs.paused().Seconds() })
 	s.metrics.gauge("signing_keys_age_seconds", "Age of the oldest set of Microsoft's token signing keys; +Inf: one was never fetched.", func() float64 {

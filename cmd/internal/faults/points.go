@@ -49,6 +49,7 @@ const (
 	ExportInOneRead  Mutation = "export-in-one-read" // a reader of lists goes on with the read that it began with
 	MigrateInPieces  Mutation = "migrate-in-pieces"  // the schema's number is committed before its step
 	OpenNewer        Mutation = "open-newer"         // a file of a newer release is written to
+	GiveUp           Mutation = "give-up"            // a permission that is missing ends the action
 	Leak             Mutation = "leak"               // each notification leaves a goroutine and an open file
 	RenewLate        Mutation = "renew-late"         // subscriptions are renewed in their last hour alone
 	RenewOnce        Mutation = "renew-once"         // a renewal that was refused is not tried again

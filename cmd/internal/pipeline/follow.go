@@ -97,23 +97,61 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	// An item that waited very long, as in quarantine, may be about a text whose
 	// newer versions are forgotten by now: Teams is asked what it says today.
 	stale := p.now().Sub(item.Received) > staleAfter
-	result := p.carrier(graph).Carry(ctx, d.Order, d.Resumed || stale)
-	p.log.Info("action", zap.String("case", p.keys.CaseID(target.Key())), zap.String("action", string(d.Order.Action())),
-		zap.Stringer("result", result.Kind), zap.Int("status", result.Call.Status), zap.String("code", result.Call.Code), zap.Int("attempts", result.Call.Attempts))
+	result, wait := p.send(ctx, graph, item, target, d, d.Resumed || stale)
+	if result.Kind == actions.Parked && ctx.Err() == nil {
+		if why := p.parking.park(item.Receipt, gateOf(target), laneOf(item), d); why != "" {
+			result = result.GiveUp(why)
+		}
+	}
+	if result.Kind != actions.Parked || result.Call.Attempts > 0 { // else it is as it was
+		p.log.Info("action", zap.String("case", p.keys.CaseID(target.Key())), zap.String("action", string(d.Order.Action())),
+			zap.Stringer("result", result.Kind), zap.Int("status", result.Call.Status), zap.String("code", result.Call.Code), zap.Int("attempts", result.Call.Attempts))
+	}
 	// What Graph took is on record even if the service is told to stop meanwhile.
 	err := p.recorder.Settle(context.WithoutCancel(ctx), d, result, item.Receipt)
-	if errors.Is(err, actions.ErrUnsettled) {
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // claimed again at the next start
-		}
-		return p.putBack(ctx, item, "the action waits for an operator")
+	switch {
+	case errors.Is(err, actions.ErrUnsettled) && ctx.Err() != nil:
+		return nil // claimed again at the next start
+	case errors.Is(err, actions.ErrUnsettled) && wait > 0:
+		return p.deferBy(ctx, item, wait, parked)
+	case errors.Is(err, actions.ErrUnsettled):
+		return p.putBack(ctx, item, parked)
+	case err != nil:
+		return err
 	}
-	if err == nil && d.Order.Action() != actions.ActionNone {
+	p.parking.leave(item.Receipt)
+	if d.Order.Action() != actions.ActionNone {
 		exposure := d.Exposure()
 		exposure.Applied = result.At
 		p.observe.Acted(string(result.Outcome()), exposure)
 	}
-	return err
+	return nil
+}
+
+// parked is why an item with an order that waits for an operator is put back.
+const parked = "the action waits for an operator"
+
+// send carries an order out if its gate is open, or as the one that tries whether it
+// is. A wait above 0 is when a Parked order is to be tried again.
+func (p *Pipeline) send(ctx context.Context, graph Graph, item webhook.Item, target actions.Target, d *actions.Decision, readFirst bool) (actions.Result, time.Duration) {
+	gate := gateOf(target)
+	probe, wait, reason := p.parking.pass(gate, item.Receipt)
+	if wait > 0 {
+		return actions.Result{Kind: actions.Parked, Reason: reason, Wide: true}, wait
+	}
+	var result actions.Result
+	turned := false
+	func() {
+		defer func() { wait, turned = p.parking.answered(gate, item.Receipt, probe, result) }() // a panic is no answer, and ends the probe
+		result = p.carrier(graph).Carry(ctx, d.Order, readFirst)
+	}()
+	switch {
+	case turned && result.Kind == actions.Parked:
+		p.log.Error("actions wait for an operator", zap.String("for", gate), zap.String("reason", result.Reason), zap.Int("status", result.Call.Status), zap.String("code", result.Call.Code))
+	case turned:
+		p.log.Info("actions go on", zap.String("for", gate))
+	}
+	return result, wait
 }
 
 // gone ends an item whose message Graph does not have any more.

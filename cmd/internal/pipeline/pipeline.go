@@ -135,6 +135,10 @@ type Config struct {
 	// InFlight bounds the items claimed at once, default 4096, and LaneDepth those
 	// of one conversation that wait for their turn, default 64.
 	InFlight, LaneDepth int
+	// MaxParked bounds the actions that wait for an operator, default 10,000, and
+	// ParkedFor for how long each does, default 72 h.
+	MaxParked int
+	ParkedFor time.Duration
 	// ContextTimeout bounds the fetching of context for one message, default 10 s.
 	ContextTimeout time.Duration
 	// Drain is how long Run waits for work under way when it is told to end,
@@ -148,6 +152,7 @@ type Pipeline struct {
 	Config
 	recorder *actions.Recorder
 	lanes    *lanes
+	parking  *parking
 	slots    *semaphore.Weighted // items in flight
 	cores    chan struct{}       // holds one for each piece of work that only computes
 
@@ -179,6 +184,12 @@ func New(cfg Config) *Pipeline {
 	if cfg.LaneDepth == 0 {
 		cfg.LaneDepth = 64
 	}
+	if cfg.MaxParked == 0 {
+		cfg.MaxParked = 10_000
+	}
+	if cfg.ParkedFor == 0 {
+		cfg.ParkedFor = 72 * time.Hour
+	}
 	if cfg.ContextTimeout == 0 {
 		cfg.ContextTimeout = 10 * time.Second
 	}
@@ -186,7 +197,7 @@ func New(cfg Config) *Pipeline {
 		cfg.Drain = 10 * time.Second
 	}
 	p := &Pipeline{
-		Config: cfg, lanes: newLanes(cfg.LaneDepth, cfg.Clock), slots: semaphore.NewWeighted(int64(cfg.InFlight)),
+		Config: cfg, lanes: newLanes(cfg.LaneDepth, cfg.Clock), parking: newParking(cfg.MaxParked, cfg.ParkedFor, cfg.Clock), slots: semaphore.NewWeighted(int64(cfg.InFlight)),
 		cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		clock: cfg.Clock, observe: cfg.Observer, log: cfg.Program, keys: cfg.Keys,
 		canEnforce: cfg.CanEnforce, contextTimeout: cfg.ContextTimeout,
@@ -254,9 +265,16 @@ func (p *Pipeline) held(ctx context.Context, item webhook.Item) (context.Context
 	return p.Held(ctx, item.Receipt)
 }
 
-// Forget forgets which items of some lanes were sent away: they are not ours any
+// Forget forgets which items of some lanes were sent away or are parked: they are not ours any
 // more, and may never come back. lost reports whether a lane is one of them.
-func (p *Pipeline) Forget(lost func(lane string) bool) { p.lanes.forget(lost) }
+func (p *Pipeline) Forget(lost func(lane string) bool) {
+	p.lanes.forget(lost)
+	p.parking.forget(lost)
+}
+
+// Parked returns how many actions wait for an operator, and for how many kinds of
+// conversation, chats or channels of a tenant, Graph takes none.
+func (p *Pipeline) Parked() (waiting, gates int) { return p.parking.counts() }
 
 // claim returns items, each with a slot taken for it. An inbox that cannot be
 // read is tried again for a minute.
@@ -368,6 +386,9 @@ func (p *Pipeline) panicked(v any, about zap.Field) {
 // handle takes one item all the way. A nil error means that what became of it
 // is written down, or that ctx ended first.
 func (p *Pipeline) handle(ctx context.Context, item webhook.Item) error {
+	if wait := p.parking.early(item.Receipt); wait > 0 {
+		return p.deferBy(ctx, item, wait, parked)
+	}
 	if done, err := p.prove(ctx, item); done || err != nil {
 		return err
 	}

@@ -261,6 +261,14 @@ rules:
     tip: {text: Not here., url: "https://intranet.contoso.com/dlp"}
     override: with-justification
     report_false_positive: review
+  - id: lesser
+    title: Lesser word
+    owner: security@contoso.com
+    severity: low
+    mode: enforce
+    scope: {senders: {not_in_groups: [pci-team]}}
+    when: {regex: 'daffodil'}
+    action: block
   - id: watched
     title: Watched word
     owner: security@contoso.com
