@@ -399,6 +399,11 @@ func TestKnownTest(t *testing.T) {
 	}{
 		{"card 4111 1111 1111 1111", true}, {"card 4242424242424242", true}, {"amex 378282246310005", true}, {"card 4539578763621486", false},
 		{"ssn 078-05-1120", true}, {"ssn 536-22-1234", false}, {"GB82 WEST 1234 5698 7654 32", true}, {"mail jo@example.com", true}, {"mail jo@contoso.com", false},
+		// Signed with the key of a manual: "secret", jwt.io's, RFC 7515's; and with one of nobody's.
+		{"jwt eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzb21lIjoicGF5bG9hZCJ9.4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg", true},
+		{"jwt eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", true},
+		{"jwt eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", true},
+		{"jwt eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzb21lIjoicGF5bG9hZCJ9.5twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg", false},
 	} {
 		m := builtinEngine.Scan(extract.Plain(tc.in), Options{})
 		if len(m) != 1 || m[0].KnownTest != tc.known || m[0].Level != High {
