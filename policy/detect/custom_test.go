@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,6 +74,36 @@ func TestCustom(t *testing.T) {
 }
 
 // A company's own detector is found beside a built-in one on the same text.
+// What base64, hexadecimal digits and escapes say is searched for a company's own
+// values as well; the match is the whole of what it was decoded from.
+func TestCustomDecoded(t *testing.T) {
+	e, errs := New([]Detector{employee()})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	const says = "the staff number is CE-123455"
+	twice := base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(says))))
+	for _, tc := range []struct{ in, blob string }{
+		{"look: %s !", base64.StdEncoding.EncodeToString([]byte(says))},
+		{"look: %s !", hex.EncodeToString([]byte(says))},
+		{"look: %s !", twice},
+		{"look: %s !", "staff%20%43%45%2D%31%32%33%34%35%35"},
+	} {
+		text := fmt.Sprintf(tc.in, tc.blob)
+		m := e.Scan(extract.Plain(text), Options{})
+		if len(m) != 1 || m[0].Detector != "employee-number" || m[0].Level != High || text[m[0].Start:m[0].End] != tc.blob || !m[0].Obfuscated || m[0].Value.Reveal() != "CE123455" {
+			t.Errorf("%s: %+v", text, m)
+		}
+	}
+	// Why nothing was found is told of what it says, at the same place.
+	blob := base64.StdEncoding.EncodeToString([]byte("the staff number is CE-123456, or so"))
+	m, rejected := e.ScanExplain(extract.Plain("look: "+blob), Options{})
+	if i := slices.IndexFunc(rejected, func(r Rejected) bool { return r.Detector == "employee-number" }); len(m) != 0 || i < 0 ||
+		rejected[i].Gate != "luhn; in what it decodes to" || rejected[i].Start != 6 || rejected[i].End != 6+len(blob) {
+		t.Errorf("%+v, rejected %+v", m, rejected)
+	}
+}
+
 func TestCustomBesideBuiltin(t *testing.T) {
 	e, errs := New([]Detector{{ID: "own", Patterns: []string{`4539[\d ]+`}, Alone: Low}})
 	if errs != nil {

@@ -38,15 +38,22 @@ type child struct {
 
 // within scans c.raw, which buf[from:to] says, and takes over what is found.
 func (s *scanner) within(c *child, from, to int, r reading) {
+	blob := r.decoded
 	c.own.Load(extract.Source{Body: string(c.raw)})
 	if c.own.Len() != len(c.raw) {
 		r.decoded = true // something in it was folded: c.at no longer fits
 	}
-	c.start(s.e, &c.own, Options{Min: Low, Regions: s.o.Regions, RegionHint: s.o.RegionHint}, false)
+	c.start(s.e, &c.own, Options{Min: Low, Regions: s.o.Regions, RegionHint: s.o.RegionHint, Only: s.o.Only}, s.explain && blob)
 	c.outer, c.inFrom, c.inTo, c.depth = s, from, to, s.depth+1
 	c.aws = s.aws
 	c.run()
+	if blob {
+		c.custom()
+	}
 	c.settle()
+	for _, x := range c.rejected {
+		s.reject(x.Detector, from, to, x.Gate+"; in what it decodes to")
+	}
 	s.work += c.work + len(c.raw)
 	for i := range c.found {
 		f := c.found[i]
