@@ -629,16 +629,26 @@ func ack(b *bench) {
 		s := openStore(b, sqlite.Options{})
 		e := newEndpoint(b, s, nil, 2<<10, items)
 		batch := slices.Repeat([]webhook.Item{item(2 << 10)}, items)
-		senders := newSenders(b, e.addr, producers)
-		base := func() float64 {
+		bare := serve(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if s.Put(r.Context(), batch) == nil {
+				w.WriteHeader(http.StatusAccepted)
+			}
+		}))
+		enqueue := func() float64 {
 			defer drain(b, s)
 			return rate(producers, func(int) bool { return s.Put(context.Background(), batch) == nil })
 		}
-		ours := func() float64 {
-			defer drain(b, s)
-			return rate(producers, func(g int) bool { return senders[g].send(e.post) == http.StatusAccepted })
+		post := func(addr string) func() float64 {
+			senders := newSenders(b, addr, producers)
+			return func() float64 {
+				defer drain(b, s)
+				return rate(producers, func(g int) bool { return senders[g].send(e.post) == http.StatusAccepted })
+			}
 		}
-		b.add("B3", fmt.Sprintf("HTTP, JSON, token and enqueue, %d of 2 KB a POST, sender in the same process / enqueue alone", items), interleaved(base, ours), .70, false)
+		b.add("B3", fmt.Sprintf("HTTP, JSON, token and enqueue, %d of 2 KB a POST, sender in the same process / enqueue alone", items), interleaved(enqueue, post(e.addr)), .70, false)
+		// How much of that is HTTP itself, and the sender.
+		b.add("B3", fmt.Sprintf("HTTP, JSON, token and enqueue, %d of 2 KB a POST / HTTP and enqueue, nothing read or proved", items), interleaved(post(bare), post(e.addr)), .70, false)
 	}
 }
 
@@ -691,7 +701,10 @@ func latency(b *bench) {
 	b.add("B6", "p99 of an answer at half load, milliseconds", absolute, 250, true)
 }
 
-// atRate sends at a steady rate, whatever the answers do, and returns what each took.
+// atRate sends at a steady rate, whatever the answers do, and returns what each
+// took: from when it was due if its sender still waited for the answer before, and
+// from when it was sent if the sender slept, since timers wake up to a millisecond
+// late.
 func atRate(perSecond float64, span time.Duration, senders []*sender, post []byte) (took []time.Duration) {
 	var (
 		mu    sync.Mutex
@@ -703,12 +716,16 @@ func atRate(perSecond float64, span time.Duration, senders []*sender, post []byt
 		wg.Go(func() {
 			due := start.Add(gap * time.Duration(g) / time.Duration(len(senders)))
 			for ; due.Before(start.Add(span)); due = due.Add(gap) {
-				time.Sleep(time.Until(due))
+				from := due
+				if wait := time.Until(due); wait > 0 {
+					time.Sleep(wait)
+					from = time.Now()
+				}
 				if s.send(post) != http.StatusAccepted {
 					continue
 				}
 				mu.Lock()
-				took = append(took, time.Since(due))
+				took = append(took, time.Since(from))
 				mu.Unlock()
 			}
 		})
