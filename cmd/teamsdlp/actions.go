@@ -362,7 +362,8 @@ Without --checkpoints those of the store are used, and the answer says so.
 
 A checkpoint key that followed another is believed if a checkpoint by the one
 before it covers the entry that names it. What retention deleted is no fault where
-an entry says so; its hashes are verified all the same.
+an entry says so; its hashes are verified all the same. Of a long log it says on
+standard error every 5 seconds how far it is.
 
 Exit code 0 if nothing is wrong, 1 if something is, 2 if it could not be verified:
 there is nothing to read, or the checkpoints or the key are not of this log.
@@ -405,7 +406,7 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := actions.Verify(e.ctx, r, checkpoints, known)
+	report, err := actions.Verify(e.ctx, telling{r, e.stderr, 5 * time.Second}, checkpoints, known)
 	if err != nil {
 		return err
 	}
@@ -421,6 +422,30 @@ func (c *actionsVerifyCmd) Run(e *env) error {
 		return found{"the action log was tampered with or damaged: " + plural(len(report.Faults), "fault")}
 	}
 	return err
+}
+
+// telling is a log that says now and then how far it has been read.
+type telling struct {
+	*sqlite.Reader
+	w     io.Writer
+	every time.Duration
+}
+
+// Bodies implements actions.VerifySource.
+func (t telling) Bodies(ctx context.Context, from int64, fn func(seq int64, body []byte) error) error {
+	const look = 1000 // entries between two looks at the clock
+	size, err := t.LogSize(ctx)
+	if err != nil {
+		return err
+	}
+	told := time.Now()
+	return t.Reader.Bodies(ctx, from, func(seq int64, body []byte) error {
+		if seq%look == 0 && seq > from && time.Since(told) >= t.every {
+			told = time.Now()
+			fmt.Fprintf(t.w, "verified %d of %d entries\n", seq, size)
+		}
+		return fn(seq, body)
+	})
 }
 
 // proof verifies one proof, on a machine that may have nothing else.

@@ -272,6 +272,23 @@ func TestActionsVerify(t *testing.T) {
 	}
 }
 
+// A long log is told of while it is read, and read no less for that.
+func TestActionsVerifyTells(t *testing.T) {
+	dir := logSite(t, 1100) // an entry more than 2,200
+	r, err := sqlite.OpenReadOnly(t.Context(), filepath.Join(dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for every, want := range map[time.Duration]string{0: "verified 1000 of 2201 entries\nverified 2000 of 2201 entries\n", time.Hour: ""} {
+		var said strings.Builder
+		report, err := actions.Verify(t.Context(), telling{r, &said, every}, nil, nil)
+		if err != nil || !report.OK() || report.Size != 2201 || said.String() != want {
+			t.Errorf("every %s: %+v, %v; it says %q, want %q", every, report, err, said.String(), want)
+		}
+	}
+}
+
 // An empty log, of a service that never ran its rules, is whole and covered by
 // nothing.
 func TestActionsVerifyEmpty(t *testing.T) {
