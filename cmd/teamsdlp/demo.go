@@ -151,7 +151,7 @@ func (c *demoCmd) play(e *env, s *service, twin *graphtwin.Twin, url string, sta
 	if err == nil && !over && !c.Once {
 		out.say("")
 		out.say("The script is over; the service goes on. Say something yourself:")
-		out.say(`  curl -s %s/twin/messages -d '{"as":"ana","in":"ana-li","text":"my card is 4111 1111 1111 1111"}'`, url)
+		out.say(`  curl -s %s/twin/messages -d '{"as":"ana","chat":"ana-li","text":"my card is 4111 1111 1111 1111"}'`, url)
 		out.say("Ctrl-C ends it.")
 		select {
 		case <-e.ctx.Done():

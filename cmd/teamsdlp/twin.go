@@ -107,10 +107,10 @@ func (c *twinCmd) Run(e *env) error {
 			return err
 		}
 	}
-	fmt.Fprintf(e.stdout, `Say something:   curl -s %[1]s/twin/messages -d '{"as":"ana","chat":"ana-li","text":"my card is 4111 1111 1111 1111"}'
-What Teams shows: curl -s %[1]s/twin/messages/m1
-Who and where:   curl -s %[1]s/twin/world
-All of it:       teamsdlp twin --help
+	fmt.Fprintf(e.stdout, `Say something              curl -s %[1]s/twin/messages -d '{"as":"ana","chat":"ana-li","text":"my card is 4111 1111 1111 1111"}'
+What Teams shows           curl -s %[1]s/twin/messages/m1
+Who and where              curl -s %[1]s/twin/world
+All of it                  teamsdlp twin --help
 `, url)
 	<-e.ctx.Done()
 	return nil
@@ -133,7 +133,7 @@ func (c *twinCmd) write(w io.Writer, url string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "Configuration              %s\nProduct:         teamsdlp serve --config %s\n", file, file)
+	_, err = fmt.Fprintf(w, "Configuration              %s\nThe product                teamsdlp serve --config %s\n", file, file)
 	return err
 }
 
