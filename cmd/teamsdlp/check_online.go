@@ -118,7 +118,13 @@ func tokenFailure(err error) (detail, mend string) {
 		}
 		return strings.TrimSuffix("AADSTS"+m[1]+": "+text, ": "), mend
 	}
-	text, _, _ := strings.Cut(netReason(err), "; ")
+	text, rest, _ := strings.Cut(netReason(err), "; ")
+	for strings.HasSuffix(text, ":") && rest != "" { // it goes on in the next line
+		var next string
+		next, rest, _ = strings.Cut(rest, "; ")
+		text = strings.TrimRight(text+" "+strings.TrimSpace(next), " ")
+	}
+	text, _, _ = strings.Cut(text, " To troubleshoot, visit")
 	if len(text) > 300 {
 		text = text[:300] + "…"
 	}

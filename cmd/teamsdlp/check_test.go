@@ -754,3 +754,17 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenFailure: what keeps a token from coming is said in one line, to its end.
+func TestTokenFailure(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"AADSTS7000215: Invalid client secret provided. Trace ID: x", "AADSTS7000215: Invalid client secret provided."},
+		{"unable to resolve an endpoint: server response error:\n Get \"https://login.example.com\": no such host. To troubleshoot, visit https://aka.ms/x", `unable to resolve an endpoint: server response error: Get "https://login.example.com": no such host.`},
+		{"first\nsecond", "first"},
+		{"first:\n", "first:"},
+	} {
+		if got, mend := tokenFailure(errors.New(tc.text)); got != tc.want || mend == "" {
+			t.Errorf("%q: %q, want %q; %q", tc.text, got, tc.want, mend)
+		}
+	}
+}
