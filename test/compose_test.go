@@ -378,6 +378,9 @@ func TestComposeNodes(t *testing.T) {
 			t.Errorf("the health check fails: exit code %d\n%s%s", code, out, errs)
 		}
 	}
+	if code, out, errs := run(t, "check", "--config", c.nodes[0].config()); code != 0 || strings.Contains(out, "wants no password") {
+		t.Errorf("check: exit code %d\n%s%s", code, out, errs)
+	}
 	x := newTraffic(t, twin)
 	x.say(20)
 	c.settle(twin)

@@ -503,6 +503,13 @@ func (k *checker) nodes(ctx context.Context, cfg *config.Config) {
 		return
 	}
 	k.ok(check, "%s", look.Server)
+	if o.Mode != config.Sentinel { // else the addresses are of the sentinels
+		for _, addr := range o.Addrs {
+			if letsIn(ctx, addr, o.TLS) {
+				k.warn(check, `put "user default off" into its ACL file, or set requirepass`, "%s wants no password: whoever reaches it can read and delete what is in it", addr)
+			}
+		}
+	}
 	if look.Quarantined > 0 {
 		k.warn(check, "what is in quarantine was not judged; the program log has the reason of each", "items in quarantine: %d", look.Quarantined)
 	}
@@ -521,6 +528,31 @@ func (k *checker) nodes(ctx context.Context, cfg *config.Config) {
 	if len(generations) > 1 {
 		k.warn(check, "give every node the same rule files", "the nodes run %d different rule generations", len(generations))
 	}
+}
+
+// letsIn reports whether a Redis server obeys who gives no password.
+func letsIn(ctx context.Context, addr string, secure *tls.Config) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	dial := (&net.Dialer{}).DialContext
+	if secure != nil {
+		dial = (&tls.Dialer{Config: secure}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", addr)
+	if err != nil {
+		return false // it is not this that is wrong
+	}
+	defer conn.Close()
+	end, _ := ctx.Deadline()
+	answer := make([]byte, 5)
+	if conn.SetDeadline(end) != nil {
+		return false
+	}
+	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
+		return false
+	}
+	_, err = io.ReadFull(conn, answer)
+	return err == nil && string(answer) == "+PONG"
 }
 
 // checkpoints looks at where signed checkpoints go. It writes nothing to the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -765,6 +767,38 @@ func TestTokenFailure(t *testing.T) {
 	} {
 		if got, mend := tokenFailure(errors.New(tc.text)); got != tc.want || mend == "" {
 			t.Errorf("%q: %q, want %q; %q", tc.text, got, tc.want, mend)
+		}
+	}
+}
+
+// TestLetsIn: a Redis that answers PING without a password is open.
+func TestLetsIn(t *testing.T) {
+	for _, tc := range []struct {
+		answer string
+		want   bool
+	}{
+		{"+PONG\r\n", true},
+		{"-NOAUTH Authentication required.\r\n", false},
+		{"-DENIED Redis is running in protected mode\r\n", false},
+		{"+", false},
+		{"", false},
+	} {
+		ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = bufio.NewReader(conn).ReadString('\n')
+			_, _ = conn.Write([]byte(tc.answer))
+			_ = conn.Close()
+		}()
+		if got := letsIn(t.Context(), ln.Addr().String(), nil); got != tc.want {
+			t.Errorf("%q: %v", tc.answer, got)
 		}
 	}
 }
