@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -48,13 +50,16 @@ func (s rulesSource) dir(e *env) (dir string, named bool, err error) {
 // open compiles the rule directory without running its tests. Faults of the files
 // come back apart from errors that kept the command from running.
 func (s rulesSource) open(e *env) (*rulefile.Generation, rulefile.Faults, error) {
-	dir, _, err := s.dir(e)
+	dir, named, err := s.dir(e)
 	if err != nil {
 		return nil, nil, err
 	}
 	g, err := rulefile.Open(dir, rulefile.Options{SkipTests: true, Now: time.Now()})
 	if faults, ok := rulefile.AsFaults(err); ok {
 		return nil, faults, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		err = fmt.Errorf("%w (name the rule directory with --rules DIR, or the configuration with --config FILE)", err)
 	}
 	return g, nil, err
 }

@@ -82,6 +82,7 @@ func TestRulesCommands(t *testing.T) {
 		{"rules show credit-card --json", 0, []string{`"id": "credit-card"`}},
 		{"rules show --rules " + none, 2, []string{"no such file or directory"}},
 		{"rules show detectors --rules " + none, 2, []string{"no such file or directory"}},
+		{"rules lint", 2, []string{"reading rules in rules: no such file or directory (name the rule directory with --rules DIR"}},
 		{"rules schema", 0, []string{`"$schema": "https://json-schema.org/draft/2020-12/schema"`}},
 		{"rules test --help", 0, []string{"\n    teamsdlp rules test"}},
 	}
