@@ -433,7 +433,7 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("USER %s: want a number that is not root's", user)
 	}
 	ignored := strings.Fields(readFile(t, "../.dockerignore"))
-	for _, want := range []string{".git", "data", "keys", "secrets", "teamsdlp.yaml"} {
+	for _, want := range []string{".git", "data", "keys", "etc", "secrets", "try", "teamsdlp.yaml"} {
 		if !slices.Contains(ignored, want) {
 			t.Errorf(".dockerignore does not leave out %s", want)
 		}
