@@ -91,13 +91,16 @@ func sound(t *testing.T, s *site, away string, printed ...string) (faults []stri
 	}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	var (
-		check   string
-		decided int
-		waiting int
+		check            string
+		decided, waiting int
 	)
 	s.look("PRAGMA integrity_check", &check)
-	s.look("SELECT count(*) FROM effect WHERE state = 'decided'", &decided)
-	s.look("SELECT count(*) FROM inbox", &waiting)
+	if s.redis != nil {
+		decided, waiting = s.unfinished()
+	} else {
+		s.look("SELECT count(*) FROM effect WHERE state = 'decided'", &decided)
+		s.look("SELECT count(*) FROM inbox", &waiting)
+	}
 	if check != "ok" {
 		fault("integrity_check: %s", check)
 	}
@@ -167,77 +170,81 @@ var points = []string{"parsed", "commit", "committed", "leased", "judged", "deci
 // 202 is judged once and acted on once, whichever it was.
 func TestKillAtEachPoint(t *testing.T) {
 	t.Parallel()
-	nths := trial.Chaos(1, 5)
-	for _, point := range points {
-		t.Run(point, func(t *testing.T) {
-			t.Parallel()
-			for nth := range nths {
-				twin := newTwin(t)
-				away := filepath.Join(t.TempDir(), "checkpoints")
-				s := newSite(t, twin.URL(), oftenSealed(away))
-				s.up().stop(t) // so that the point is reached by messages, not by the first start
-				s.hitting(fmt.Sprintf("%s:kill:%d", point, 3*nth+2)).launch()
-				x := newTraffic(t, twin)
-				x.say(20)
-				for end := time.Now().Add(patience); !eventually(500*time.Millisecond, s.ended); {
-					if time.Now().After(end) {
-						t.Fatalf("the point was not reached %d times", 3*nth+2)
+	onEachStore(t, func(t *testing.T, store string) {
+		nths := trial.Chaos(1, 5)
+		for _, point := range points {
+			t.Run(point, func(t *testing.T) {
+				t.Parallel()
+				for nth := range nths {
+					twin := newTwin(t)
+					away := filepath.Join(t.TempDir(), "checkpoints")
+					s := newSiteOn(t, store, twin.URL(), oftenSealed(away))
+					s.up().stop(t) // so that the point is reached by messages, not by the first start
+					s.hitting(fmt.Sprintf("%s:kill:%d", point, 3*nth+2)).launch()
+					x := newTraffic(t, twin)
+					x.say(20)
+					for end := time.Now().Add(patience); !eventually(500*time.Millisecond, s.ended); {
+						if time.Now().After(end) {
+							t.Fatalf("the point was not reached %d times", 3*nth+2)
+						}
+						x.say(5) // many come in one request, and not every message comes to each point
 					}
-					x.say(5) // many come in one request, and not every message comes to each point
+					first := s.stderr.String()
+					s.healed().launch()
+					s.ready()
+					s.settle(twin)
+					s.stop(t)
+					wantAccount(t, x, s)
+					wantSound(t, s, away, first)
 				}
-				first := s.stderr.String()
-				s.healed().launch()
-				s.ready()
-				s.settle(twin)
-				s.stop(t)
-				wantAccount(t, x, s)
-				wantSound(t, s, away, first)
-			}
-			trial.Tried(t, "F2: killed %d time(s) at %q, 20 messages and more each: nothing lost, nothing done twice", nths, point)
-		})
-	}
+				trial.Tried(t, "F2: killed %d time(s) at %q, 20 messages and more each: nothing lost, nothing done twice", nths, point)
+			})
+		}
+	})
 }
 
 // Each of these builds breaks what the kills rely on, and is found out.
 func TestKillAtAPointIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ point, fault, says string }{
-		{"committed", "ack-before-commit", "lost: "},
-		{"patch-applied", "no-read-first", "acted on 2 times"},
-		{"decided", "forget-unfinished", "lost: "},
-		{"judged", "no-intent", "entries map["},
-	} {
-		t.Run(c.fault, func(t *testing.T) {
-			t.Parallel()
-			twin := newTwin(t)
-			s := newSite(t, twin.URL())
-			s.up().stop(t)
-			s.breaking(c.fault)
-			if c.fault != "ack-before-commit" { // which never gets that far
-				s.hitting(c.point + ":kill:2")
-			}
-			s.launch()
-			x := newTraffic(t, twin)
-			x.say(20)
-			if c.fault == "ack-before-commit" {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
-				defer cancel()
-				if err := twin.Await(ctx, func() bool { return len(accepted(twin)) > 0 }); err != nil {
-					t.Fatal(err)
+	onEachStore(t, func(t *testing.T, store string) {
+		for _, c := range []struct{ point, fault, says string }{
+			{"committed", "ack-before-commit", "lost: "},
+			{"patch-applied", "no-read-first", "acted on 2 times"},
+			{"decided", "forget-unfinished", "lost: "},
+			{"judged", "no-intent", "entries map["},
+		} {
+			t.Run(c.fault, func(t *testing.T) {
+				t.Parallel()
+				twin := newTwin(t)
+				s := newSiteOn(t, store, twin.URL())
+				s.up().stop(t)
+				s.breaking(c.fault)
+				if c.fault != "ack-before-commit" { // which never gets that far
+					s.hitting(c.point + ":kill:2")
 				}
-				s.kill()
-			}
-			s.awaitEnd()
-			s.healed().launch()
-			s.ready()
-			s.settle(twin)
-			faults := account(x.said, twin, s.entries())
-			if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, c.says) }) {
-				t.Errorf("not noticed: %v", faults)
-			}
-			trial.Tried(t, "control: %q at %q is found out by %d faults", c.fault, c.point, len(faults))
-		})
-	}
+				s.launch()
+				x := newTraffic(t, twin)
+				x.say(20)
+				if c.fault == "ack-before-commit" {
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					defer cancel()
+					if err := twin.Await(ctx, func() bool { return len(accepted(twin)) > 0 }); err != nil {
+						t.Fatal(err)
+					}
+					s.kill()
+				}
+				s.awaitEnd()
+				s.healed().launch()
+				s.ready()
+				s.settle(twin)
+				faults := account(x.said, twin, s.entries())
+				if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, c.says) }) {
+					t.Errorf("not noticed: %v", faults)
+				}
+				trial.Tried(t, "control: %q at %q is found out by %d faults", c.fault, c.point, len(faults))
+			})
+		}
+	})
 }
 
 // F10. A process that is stopped for a while, and goes on: no other may work on
@@ -317,66 +324,68 @@ func (s *site) goOn(first *stopped) {
 // F12. A Graph that refuses, fails, hangs and forgets to answer.
 func TestStormyGraph(t *testing.T) {
 	t.Parallel()
-	storm := func(t *testing.T, twin *graphtwin.Twin, wait string) {
-		patch := func(r graphtwin.Rule) graphtwin.Rule {
-			r.Method, r.Path = http.MethodPatch, "/messages/"
-			return r
-		}
-		err := twin.SetFaults(graphtwin.Faults{Rules: []graphtwin.Rule{
-			patch(graphtwin.Rule{Status: http.StatusTooManyRequests, RetryAfter: wait, Count: 1}), // at least one
-			patch(graphtwin.Rule{Reset: true, Apply: true, Count: 1}),
-			patch(graphtwin.Rule{Status: http.StatusTooManyRequests, RetryAfter: wait, Probability: .2}),
-			patch(graphtwin.Rule{Status: http.StatusServiceUnavailable, Probability: .1}),
-			patch(graphtwin.Rule{Status: http.StatusBadGateway, HTML: true, Probability: .05}),
-			patch(graphtwin.Rule{Reset: true, Apply: true, Probability: .1}),
-			patch(graphtwin.Rule{Apply: true, Delay: graphtwin.Duration(20 * time.Second), Probability: .02}),
-			{Method: http.MethodGet, Path: "/messages/", Status: http.StatusServiceUnavailable, Probability: .1},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	// early counts the PATCHes of a message that came before the time that its
-	// last refusal had asked for.
-	early := func(twin *graphtwin.Twin, wait time.Duration) (n, refused int) {
-		until := map[string]time.Time{}
-		for _, p := range twin.Patches() {
-			if p.At.Before(until[p.Path]) {
-				n++
+	onEachStore(t, func(t *testing.T, store string) {
+		storm := func(t *testing.T, twin *graphtwin.Twin, wait string) {
+			patch := func(r graphtwin.Rule) graphtwin.Rule {
+				r.Method, r.Path = http.MethodPatch, "/messages/"
+				return r
 			}
-			if p.Status == http.StatusTooManyRequests {
-				refused++
-				until[p.Path] = p.At.Add(wait)
+			err := twin.SetFaults(graphtwin.Faults{Rules: []graphtwin.Rule{
+				patch(graphtwin.Rule{Status: http.StatusTooManyRequests, RetryAfter: wait, Count: 1}), // at least one
+				patch(graphtwin.Rule{Reset: true, Apply: true, Count: 1}),
+				patch(graphtwin.Rule{Status: http.StatusTooManyRequests, RetryAfter: wait, Probability: .2}),
+				patch(graphtwin.Rule{Status: http.StatusServiceUnavailable, Probability: .1}),
+				patch(graphtwin.Rule{Status: http.StatusBadGateway, HTML: true, Probability: .05}),
+				patch(graphtwin.Rule{Reset: true, Apply: true, Probability: .1}),
+				patch(graphtwin.Rule{Apply: true, Delay: graphtwin.Duration(20 * time.Second), Probability: .02}),
+				{Method: http.MethodGet, Path: "/messages/", Status: http.StatusServiceUnavailable, Probability: .1},
+			}})
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
-		return n, refused
-	}
-	slow := func(d node) { d["graph"].(node)["timeout"] = "3s" }
-	t.Run("as built", func(t *testing.T) {
-		t.Parallel()
-		twin := newTwin(t)
-		away := filepath.Join(t.TempDir(), "checkpoints")
-		s := newSite(t, twin.URL(), slow, oftenSealed(away)).up()
-		storm(t, twin, "1.5")
-		x := newTraffic(t, twin)
-		x.say(trial.Chaos(25, 250))
-		s.settleWithin(twin, 2*patience)
-		n, refused := early(twin, 1500*time.Millisecond)
-		if n > 0 || refused == 0 {
-			t.Errorf("%d PATCHes before the time that a 429 asked for, of %d refusals", n, refused)
+		// early counts the PATCHes of a message that came before the time that its
+		// last refusal had asked for.
+		early := func(twin *graphtwin.Twin, wait time.Duration) (n, refused int) {
+			until := map[string]time.Time{}
+			for _, p := range twin.Patches() {
+				if p.At.Before(until[p.Path]) {
+					n++
+				}
+				if p.Status == http.StatusTooManyRequests {
+					refused++
+					until[p.Path] = p.At.Add(wait)
+				}
+			}
+			return n, refused
 		}
-		wantAccount(t, x, s)
-		wantSound(t, s, away)
-		trial.Tried(t, "F12: %d messages, %d PATCHes of which %d refused with 429: nothing lost, nothing done twice, none too early", len(x.said), len(twin.Patches()), refused)
-	})
-	t.Run("no-retry-after", func(t *testing.T) {
-		t.Parallel()
-		twin := newTwin(t)
-		newSite(t, twin.URL(), slow).breaking("no-retry-after").up()
-		storm(t, twin, "20") // far longer than our own first waits
-		newTraffic(t, twin).say(10)
-		waitFor(t, "a PATCH that comes too early", func() bool { n, _ := early(twin, 20*time.Second); return n > 0 })
-		trial.Tried(t, "control: \"no-retry-after\" is found out: a PATCH came before its time")
+		slow := func(d node) { d["graph"].(node)["timeout"] = "3s" }
+		t.Run("as built", func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			away := filepath.Join(t.TempDir(), "checkpoints")
+			s := newSiteOn(t, store, twin.URL(), slow, oftenSealed(away)).up()
+			storm(t, twin, "1.5")
+			x := newTraffic(t, twin)
+			x.say(trial.Chaos(25, 250))
+			s.settleWithin(twin, 2*patience)
+			n, refused := early(twin, 1500*time.Millisecond)
+			if n > 0 || refused == 0 {
+				t.Errorf("%d PATCHes before the time that a 429 asked for, of %d refusals", n, refused)
+			}
+			wantAccount(t, x, s)
+			wantSound(t, s, away)
+			trial.Tried(t, "F12: %d messages, %d PATCHes of which %d refused with 429: nothing lost, nothing done twice, none too early", len(x.said), len(twin.Patches()), refused)
+		})
+		t.Run("no-retry-after", func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			newSiteOn(t, store, twin.URL(), slow).breaking("no-retry-after").up()
+			storm(t, twin, "20") // far longer than our own first waits
+			newTraffic(t, twin).say(10)
+			waitFor(t, "a PATCH that comes too early", func() bool { n, _ := early(twin, 20*time.Second); return n > 0 })
+			trial.Tried(t, "control: \"no-retry-after\" is found out: a PATCH came before its time")
+		})
 	})
 }
 
@@ -384,125 +393,131 @@ func TestStormyGraph(t *testing.T) {
 // edited and deleted: what stands in the end is the verdict on the newest text.
 func TestDisorder(t *testing.T) {
 	t.Parallel()
-	twin := newTwin(t)
-	away := filepath.Join(t.TempDir(), "checkpoints")
-	s := newSite(t, twin.URL(), oftenSealed(away)).up()
-	err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{
-		{Kind: graphtwin.FaultReorder, Probability: .3, Delay: graphtwin.Duration(100 * time.Millisecond)},
-		{Kind: graphtwin.FaultDuplicate, Probability: .5},
-		{Kind: graphtwin.FaultDelay, Probability: .3, Delay: graphtwin.Duration(50 * time.Millisecond)},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rng := newRand(t)
-	texts := []string{"card " + card, "lunch at noon", "another card 5425 2334 " + "3010 9903", "see you then"}
-	type story struct {
-		graphtwin.Message
-		text    int
-		deleted bool
-	}
-	x := newTraffic(t, twin)
-	stories := make([]*story, trial.Chaos(30, 300))
-	for i := range stories {
-		n := rng.IntN(len(texts))
-		stories[i] = &story{Message: say(t, twin, "ana", x.rooms[i%len(x.rooms)], texts[n]), text: n}
-	}
-	for range 3 * len(stories) {
-		st := stories[rng.IntN(len(stories))]
-		if st.deleted {
-			continue
-		}
-		switch n := rng.IntN(8); n {
-		case 0:
-			st.deleted = true
-			_, err = twin.Delete(st.ID)
-		case 1:
-			_, err = twin.React(st.ID, "li", "like")
-		default:
-			st.text = n % len(texts)
-			_, err = twin.Edit(st.ID, "<p>"+texts[st.text]+"</p>")
-		}
+	onEachStore(t, func(t *testing.T, store string) {
+		twin := newTwin(t)
+		away := filepath.Join(t.TempDir(), "checkpoints")
+		s := newSiteOn(t, store, twin.URL(), oftenSealed(away)).up()
+		err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{
+			{Kind: graphtwin.FaultReorder, Probability: .3, Delay: graphtwin.Duration(100 * time.Millisecond)},
+			{Kind: graphtwin.FaultDuplicate, Probability: .5},
+			{Kind: graphtwin.FaultDelay, Probability: .3, Delay: graphtwin.Duration(50 * time.Millisecond)},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		moment(rng, 10*time.Millisecond)
-	}
-	s.settle(twin)
-	again := 0
-	for _, st := range stories {
-		v := shown(t, twin, st.Message)
-		if want := st.text%2 == 0 && !st.deleted; v.Blocked != want && !st.deleted {
-			t.Errorf("message %s: blocked %v, its newest text wants %v\n%+v", st.ID, v.Blocked, want, v.Patches)
+		rng := newRand(t)
+		texts := []string{"card " + card, "lunch at noon", "another card 5425 2334 " + "3010 9903", "see you then"}
+		type story struct {
+			graphtwin.Message
+			text    int
+			deleted bool
 		}
-		again += v.PatchCount
-	}
-	wantSound(t, s, away)
-	trial.Tried(t, "F13: %d messages edited and deleted under %d notifications, doubled and out of order: the newest text's verdict stands on each", len(stories), len(twin.Deliveries()))
+		x := newTraffic(t, twin)
+		stories := make([]*story, trial.Chaos(30, 300))
+		for i := range stories {
+			n := rng.IntN(len(texts))
+			stories[i] = &story{Message: say(t, twin, "ana", x.rooms[i%len(x.rooms)], texts[n]), text: n}
+		}
+		for range 3 * len(stories) {
+			st := stories[rng.IntN(len(stories))]
+			if st.deleted {
+				continue
+			}
+			switch n := rng.IntN(8); n {
+			case 0:
+				st.deleted = true
+				_, err = twin.Delete(st.ID)
+			case 1:
+				_, err = twin.React(st.ID, "li", "like")
+			default:
+				st.text = n % len(texts)
+				_, err = twin.Edit(st.ID, "<p>"+texts[st.text]+"</p>")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			moment(rng, 10*time.Millisecond)
+		}
+		s.settle(twin)
+		again := 0
+		for _, st := range stories {
+			v := shown(t, twin, st.Message)
+			if want := st.text%2 == 0 && !st.deleted; v.Blocked != want && !st.deleted {
+				t.Errorf("message %s: blocked %v, its newest text wants %v\n%+v", st.ID, v.Blocked, want, v.Patches)
+			}
+			again += v.PatchCount
+		}
+		wantSound(t, s, away)
+		trial.Tried(t, "F13: %d messages edited and deleted under %d notifications, doubled and out of order: the newest text's verdict stands on each", len(stories), len(twin.Deliveries()))
+	})
 }
 
 // A violating first version that arrives after its clean second one is not acted
 // on; two builds that do are found out.
 func TestLateVersion(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []string{"", "arrival-order", "forget-clean"} {
-		t.Run("build "+fault, func(t *testing.T) {
-			t.Parallel()
-			twin := newTwin(t)
-			s := newSite(t, twin.URL())
-			if fault != "" {
-				s.breaking(fault)
-			}
-			s.up()
-			if err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{{Kind: graphtwin.FaultDelay, Change: "created", Delay: graphtwin.Duration(600 * time.Millisecond)}}}); err != nil {
-				t.Fatal(err)
-			}
-			m := say(t, twin, "ana", "ana-li", "card "+card)
-			if _, err := twin.Edit(m.ID, "<p>lunch at noon</p>"); err != nil {
-				t.Fatal(err)
-			}
-			s.settle(twin)
-			n := shown(t, twin, m).PatchCount
-			if (n > 0) != (fault != "") {
-				t.Errorf("%d PATCHes for a text that was edited away before it arrived", n)
-			}
-			if fault == "" {
-				trial.Tried(t, "F13: a violating version that arrives after its clean successor is left alone")
-			} else {
-				trial.Tried(t, "control: %q is found out: the older version was acted on", fault)
-			}
-		})
-	}
+	onEachStore(t, func(t *testing.T, store string) {
+		for _, fault := range []string{"", "arrival-order", "forget-clean"} {
+			t.Run("build "+fault, func(t *testing.T) {
+				t.Parallel()
+				twin := newTwin(t)
+				s := newSiteOn(t, store, twin.URL())
+				if fault != "" {
+					s.breaking(fault)
+				}
+				s.up()
+				if err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{{Kind: graphtwin.FaultDelay, Change: "created", Delay: graphtwin.Duration(600 * time.Millisecond)}}}); err != nil {
+					t.Fatal(err)
+				}
+				m := say(t, twin, "ana", "ana-li", "card "+card)
+				if _, err := twin.Edit(m.ID, "<p>lunch at noon</p>"); err != nil {
+					t.Fatal(err)
+				}
+				s.settle(twin)
+				n := shown(t, twin, m).PatchCount
+				if (n > 0) != (fault != "") {
+					t.Errorf("%d PATCHes for a text that was edited away before it arrived", n)
+				}
+				if fault == "" {
+					trial.Tried(t, "F13: a violating version that arrives after its clean successor is left alone")
+				} else {
+					trial.Tried(t, "control: %q is found out: the older version was acted on", fault)
+				}
+			})
+		}
+	})
 }
 
 // F14. Every PATCH comes back as a notification, and people react all the time.
 func TestEchoStorm(t *testing.T) {
 	t.Parallel()
-	t.Run("as built", func(t *testing.T) {
-		t.Parallel()
-		twin := newTwin(t)
-		s := newSite(t, twin.URL()).up()
-		x := newTraffic(t, twin)
-		x.say(trial.Chaos(30, 300))
-		for range 5 {
-			for _, m := range x.said {
-				if _, err := twin.React(m.ID, "li", "heart"); err != nil {
-					t.Fatal(err)
+	onEachStore(t, func(t *testing.T, store string) {
+		t.Run("as built", func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			s := newSiteOn(t, store, twin.URL()).up()
+			x := newTraffic(t, twin)
+			x.say(trial.Chaos(30, 300))
+			for range 5 {
+				for _, m := range x.said {
+					if _, err := twin.React(m.ID, "li", "heart"); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-		}
-		s.settle(twin)
-		wantAccount(t, x, s)
-		wantSound(t, s, "")
-		trial.Tried(t, "F14: %d messages, %d notifications of echoes and reactions: one PATCH each", len(x.said), len(twin.Deliveries()))
-	})
-	t.Run("no-loop-guard", func(t *testing.T) {
-		t.Parallel()
-		twin := newTwin(t)
-		newSite(t, twin.URL()).breaking("no-loop-guard").up()
-		m := say(t, twin, "ana", "ana-li", "card "+card)
-		await(t, twin, m, "PATCHed in a loop", func(v graphtwin.View) bool { return v.PatchCount > 3 })
-		trial.Tried(t, "control: \"no-loop-guard\" is found out: its own echo was acted on")
+			s.settle(twin)
+			wantAccount(t, x, s)
+			wantSound(t, s, "")
+			trial.Tried(t, "F14: %d messages, %d notifications of echoes and reactions: one PATCH each", len(x.said), len(twin.Deliveries()))
+		})
+		t.Run("no-loop-guard", func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			newSiteOn(t, store, twin.URL()).breaking("no-loop-guard").up()
+			m := say(t, twin, "ana", "ana-li", "card "+card)
+			await(t, twin, m, "PATCHed in a loop", func(v graphtwin.View) bool { return v.PatchCount > 3 })
+			trial.Tried(t, "control: \"no-loop-guard\" is found out: its own echo was acted on")
+		})
 	})
 }
 
@@ -511,55 +526,57 @@ func TestEchoStorm(t *testing.T) {
 // and a reaction.
 func TestOverrideInBetween(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ fault, says string }{
-		{"", ""},
-		{"ignore-override", "no entry of the override"},
-		{"no-read-first", "trampled"},
-	} {
-		t.Run("build "+c.fault, func(t *testing.T) {
-			t.Parallel()
-			twin := newTwin(t)
-			s := newSite(t, twin.URL())
-			s.up().stop(t)
-			if c.fault != "" {
-				s.breaking(c.fault)
-			}
-			s.hitting("patch-applied:kill").launch()
-			m := say(t, twin, "ana", "ana-li", "card "+card)
-			s.awaitEnd()
-			if _, err := twin.Override(m.ID, "the supplier asked for it"); err != nil {
-				t.Fatal(err)
-			}
-			s.healed().launch()
-			s.ready()
-			s.settle(twin)
-			s.useRules("base.yaml")
-			s.writeRule("more.yaml", "lists:\n  - {id: more, words: [nothing]}\n")
-			if _, err := twin.React(m.ID, "li", "like"); err != nil {
-				t.Fatal(err)
-			}
-			s.settle(twin)
-			var found []string
-			if v := shown(t, twin, m); v.Blocked || v.PatchCount != 1 {
-				found = append(found, fmt.Sprintf("trampled: blocked %v, %d PATCHes", v.Blocked, v.PatchCount))
-			}
-			if n := len(slices.DeleteFunc(s.entries(), func(e entry) bool { return e.Kind != "override" })); n != 1 {
-				found = append(found, fmt.Sprintf("no entry of the override, or several: %d", n))
-			}
-			if c.fault == "" {
-				for _, f := range found {
-					t.Error(f)
+	onEachStore(t, func(t *testing.T, store string) {
+		for _, c := range []struct{ fault, says string }{
+			{"", ""},
+			{"ignore-override", "no entry of the override"},
+			{"no-read-first", "trampled"},
+		} {
+			t.Run("build "+c.fault, func(t *testing.T) {
+				t.Parallel()
+				twin := newTwin(t)
+				s := newSiteOn(t, store, twin.URL())
+				s.up().stop(t)
+				if c.fault != "" {
+					s.breaking(c.fault)
 				}
-				wantSound(t, s, "")
-				trial.Tried(t, "F15: an override between PATCH and redelivery stands, over a reload and a reaction")
-				return
-			}
-			if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.says) }) {
-				t.Errorf("not noticed: %v", found)
-			}
-			trial.Tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
-		})
-	}
+				s.hitting("patch-applied:kill").launch()
+				m := say(t, twin, "ana", "ana-li", "card "+card)
+				s.awaitEnd()
+				if _, err := twin.Override(m.ID, "the supplier asked for it"); err != nil {
+					t.Fatal(err)
+				}
+				s.healed().launch()
+				s.ready()
+				s.settle(twin)
+				s.useRules("base.yaml")
+				s.writeRule("more.yaml", "lists:\n  - {id: more, words: [nothing]}\n")
+				if _, err := twin.React(m.ID, "li", "like"); err != nil {
+					t.Fatal(err)
+				}
+				s.settle(twin)
+				var found []string
+				if v := shown(t, twin, m); v.Blocked || v.PatchCount != 1 {
+					found = append(found, fmt.Sprintf("trampled: blocked %v, %d PATCHes", v.Blocked, v.PatchCount))
+				}
+				if n := len(slices.DeleteFunc(s.entries(), func(e entry) bool { return e.Kind != "override" })); n != 1 {
+					found = append(found, fmt.Sprintf("no entry of the override, or several: %d", n))
+				}
+				if c.fault == "" {
+					for _, f := range found {
+						t.Error(f)
+					}
+					wantSound(t, s, "")
+					trial.Tried(t, "F15: an override between PATCH and redelivery stands, over a reload and a reaction")
+					return
+				}
+				if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, c.says) }) {
+					t.Errorf("not noticed: %v", found)
+				}
+				trial.Tried(t, "control: %q is found out: %s", c.fault, strings.Join(found, "; "))
+			})
+		}
+	})
 }
 
 // F17. Microsoft's signing keys are out of reach: what cannot be verified waits,

@@ -22,9 +22,11 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"go.yaml.in/yaml/v3"
 
 	"teamsdlp/test/graphtwin"
+	"teamsdlp/test/redistest"
 	"teamsdlp/test/trial"
 )
 
@@ -275,7 +277,8 @@ type site struct {
 	env             []string
 	level           string
 	desk            *signedIn
-	*proc           // the one that runs now; nil before
+	redis           *redistest.Server // nil: the store is embedded
+	*proc                             // the one that runs now; nil before
 }
 
 // node is a mapping of the configuration file.
@@ -293,6 +296,63 @@ func newSite(t *testing.T, twinURL string, change ...func(node)) *site {
 	s.useRules("base.yaml")
 	s.edit(append([]func(node){s.ports, fast}, change...)...)
 	return s
+}
+
+// The stores. What must hold whatever happens is tried on each.
+const (
+	embedded = "embedded"
+	onRedis  = "redis" // one node
+)
+
+// onEachStore runs a test on each store.
+func onEachStore(t *testing.T, run func(t *testing.T, store string)) {
+	t.Helper()
+	for _, store := range []string{embedded, onRedis} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			run(t, store)
+		})
+	}
+}
+
+// newSiteOn is newSite on a store; on Redis, with a server of its own.
+func newSiteOn(t *testing.T, store, twinURL string, change ...func(node)) *site {
+	t.Helper()
+	s := newSite(t, twinURL, change...)
+	if store == onRedis {
+		s.redis = redistest.Start(t)
+		s.edit(func(d node) {
+			d["store"] = node{"kind": "redis", "redis": node{"addresses": []any{s.redis.Addr}, "lease": "1s"}}
+		})
+	}
+	return s
+}
+
+// unfinished counts what lies in Redis: effects that are decided without a result,
+// and items.
+func (s *site) unfinished() (decided, waiting int) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	rdb := goredis.NewClient(&goredis.Options{Addr: s.redis.Addr})
+	defer rdb.Close()
+	for keys := rdb.Scan(ctx, 0, "tdlp:*", 1000).Iterator(); keys.Next(ctx); {
+		_, name, _ := strings.Cut(keys.Val(), "}:")
+		switch {
+		case strings.HasPrefix(name, "e:"):
+			if state, err := rdb.HGet(ctx, keys.Val(), "s").Result(); err != nil {
+				s.t.Fatal(err)
+			} else if state == "decided" {
+				decided++
+			}
+		case name == "q":
+			n, err := rdb.XLen(ctx, keys.Val()).Result()
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			waiting += int(n)
+		}
+	}
+	return decided, waiting
 }
 
 func (s *site) config() string { return filepath.Join(s.dir, "teamsdlp.yaml") }
@@ -434,7 +494,7 @@ func (s *site) unsettled(twin *graphtwin.Twin, most time.Duration) (why string) 
 		if s.ended() {
 			return true
 		}
-		if twin.Undelivered() > 0 || s.metric("teamsdlp_inbox_items") != 0 {
+		if twin.Undelivered() > 0 || s.metric("teamsdlp_inbox_items") != 0 || s.metric("teamsdlp_log_entries_unsealed") != 0 || s.metric("teamsdlp_log_entries_missing") != 0 {
 			idle = 0
 			return false
 		}

@@ -11,6 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"teamsdlp/cmd/internal/faults"
 	"teamsdlp/webhook"
 )
 
@@ -157,6 +158,9 @@ func (s *Store) store(ctx context.Context, calls []*putCall) error {
 // transact adds the items of partitions on one server, a transaction for each list
 // of partitions, in one pipeline. The first error says why one was not carried out.
 func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, lists [][]int, items map[int][]putItem) error {
+	if err := faults.Hit(faults.Commit); err != nil {
+		return err
+	}
 	know := s.server.Load()
 	var (
 		done    []*goredis.Cmd
