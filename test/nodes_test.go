@@ -20,6 +20,7 @@ import (
 
 	"teamsdlp/test/graphtwin"
 	"teamsdlp/test/redistest"
+	"teamsdlp/test/trial"
 )
 
 // balancer is what stands before several nodes: it gives each request to the
@@ -300,6 +301,100 @@ func (c *cluster) account(t *testing.T, x *traffic, twin *graphtwin.Twin, checkp
 		if code != 0 {
 			t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
 		}
+	}
+}
+
+// TestNodesRelease: a node dies on an analyst's release, before or after Graph took
+// it. No notification brings it back: the node that takes over its conversation
+// carries it out, once, and one that does not look for such is found out.
+func TestNodesRelease(t *testing.T) {
+	t.Parallel()
+	for _, at := range []struct{ point, fault string }{
+		{"decided", ""}, {"patch-applied", ""}, {"decided", "forget-unfinished"},
+	} {
+		t.Run(strings.TrimSpace(at.point+" "+at.fault), func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			away := filepath.Join(t.TempDir(), "checkpoints")
+			c := newCluster(t, twin, 2, oftenSealed(away)).up()
+			dies, other := c.nodes[0], c.nodes[1]
+			x := newTraffic(t, twin)
+			x.say(30)
+			c.settle(twin)
+			log := dies.entries()
+			for _, s := range c.nodes {
+				s.stop(t)
+			}
+			dies.hitting(at.point + ":kill")
+			if at.fault != "" {
+				other.breaking(at.fault)
+			}
+			c.up()
+			var victim graphtwin.Message
+			asked := map[string]bool{}
+			for _, m := range x.said {
+				if m.fate != fateBlock {
+					continue
+				}
+				cli := start(t, binary, nil, "actions", "release", "--data", other.data(), "--reason", "a mistake", other.caseIn(log, m.Message))
+				asked[m.ID] = true
+				waitFor(t, "the release, or the death of the node that was to carry it out", func() bool { return cli.ended() || dies.ended() })
+				if dies.ended() {
+					victim = m.Message
+					break
+				}
+				await(t, twin, m.Message, "released", released)
+			}
+			if victim.ID == "" {
+				t.Fatal("the node that was to die holds no conversation")
+			}
+			if at.fault != "" {
+				waitFor(t, "the other node to take over", func() bool { return other.metric("teamsdlp_partitions_held") == 16 })
+				if eventually(3*time.Second, func() bool { return released(shown(t, twin, victim)) }) {
+					t.Error("not noticed: the release was carried out")
+				}
+				trial.Tried(t, "control: %q is found out: the release of a node that died is not carried out", at.fault)
+				return
+			}
+			await(t, twin, victim, "released", released)
+			dies.healed().launch()
+			dies.ready()
+			c.settle(twin)
+			for _, m := range x.said {
+				want := 0
+				if m.fate == fateBlock {
+					want = 1
+				}
+				if asked[m.ID] {
+					want = 2
+				}
+				if n := shown(t, twin, m.Message).PatchCount; n != want {
+					t.Errorf("message %s was acted on %d times; want %d", m.ID, n, want)
+				}
+			}
+			for _, s := range c.nodes {
+				s.stop(t)
+			}
+			for _, s := range c.nodes {
+				open := map[string]int{}
+				for _, e := range s.entries() {
+					if e.Outcome == "pending" {
+						open[e.Case]++
+					} else if e.Kind == "result" && e.Graph != nil {
+						open[e.Case]--
+					}
+				}
+				for id, n := range open {
+					if n != 0 {
+						t.Errorf("case %s has %d intents more than results", id, n)
+					}
+				}
+				if code, out, errs := run(t, "actions", "verify", "--data", s.data(), "--key", publicKey(t, c.nodes[0]), "--checkpoints", away); code != 0 {
+					t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
+				}
+			}
+			trial.Tried(t, "a node killed at %q of a release: the other carried it out, once", at.point)
+		})
 	}
 }
 

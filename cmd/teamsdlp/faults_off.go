@@ -28,6 +28,8 @@ func spoilGraph(graph func(tenant string) pipeline.Graph) func(tenant string) pi
 	return graph
 }
 
+func spoilUnfinished(unfinished unfinishedFunc) unfinishedFunc { return unfinished }
+
 // spoilTransport is what carries the calls to Graph; nil: what the client uses.
 func spoilTransport() http.RoundTripper { return nil }
 

@@ -217,6 +217,16 @@ func (g dishonestGraph) Read(ctx context.Context, t actions.Target) (actions.Sna
 	return s, err
 }
 
+// spoilUnfinished is what is taken up of a process that died.
+func spoilUnfinished(unfinished unfinishedFunc) unfinishedFunc {
+	return func(ctx context.Context) ([]actions.Effect, error) {
+		if faults.On(faults.ForgetUnfinished) {
+			return nil, nil
+		}
+		return unfinished(ctx)
+	}
+}
+
 // spoilTransport is the lowest layer under the calls to Graph.
 func spoilTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()

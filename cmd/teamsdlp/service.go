@@ -129,7 +129,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		Rules:      s.rules.Current,
 		Lifecycle:  s.lifecycle,
 		Notified:   func(id string, at time.Time) { s.manager.Notified(id, at) },
-		Unfinished: s.store.UnfinishedReleases,
+		Unfinished: spoilUnfinished(s.store.UnfinishedReleases),
 		Keys:       s.keys,
 		Mask:       s.mask,
 		CanEnforce: cfg.Cloud.CanEnforce(),

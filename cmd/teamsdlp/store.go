@@ -43,6 +43,9 @@ type store interface {
 	Close() error
 }
 
+// unfinishedFunc returns the releases that were decided and have no result.
+type unfinishedFunc = func(context.Context) ([]actions.Effect, error)
+
 var (
 	_ store = (*sqlite.Store)(nil)
 	_ store = (*redis.Store)(nil)
