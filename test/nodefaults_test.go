@@ -5,12 +5,16 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"teamsdlp/test/redistest"
+	"teamsdlp/test/trial"
 )
 
 // pause stops a process where it is; resume lets it go on.
@@ -94,6 +98,55 @@ func TestRedisFrozen(t *testing.T) {
 	}
 	c.settle(twin)
 	c.account(t, x, twin, away)
+}
+
+// TestRedisDiskFull: the file system of Redis' append-only file fills up, so that
+// Redis ends itself. Every answer is a 503 until there is space again and Redis is
+// back, and nothing is lost or done twice. F9.
+func TestRedisDiskFull(t *testing.T) {
+	t.Parallel()
+	disk, ok := smallDisk(t, 16)
+	if !ok {
+		trial.Tried(t, "F9: NOT RUN on a real file system: mounting a tmpfs takes root. See cmd/internal/redis.TestRedisEndsAndComesBack")
+		return
+	}
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away))
+	c.redis = redistest.StartIn(t, disk, redistest.Safe...)
+	for _, s := range c.nodes {
+		s.edit(func(d node) { d["store"].(node)["redis"].(node)["addresses"] = []any{c.redis.Addr} })
+	}
+	c.up()
+	x := newTraffic(t, twin)
+	x.say(40)
+	c.front.forget()
+	ballast := filepath.Join(disk, "ballast")
+	fill(t, ballast)
+	x.say(40)
+	waitFor(t, "Redis to end itself", func() bool { return !c.redis.Answers() })
+	waitFor(t, "Graph to try again and again", func() bool { n, _ := c.front.seen(http.StatusServiceUnavailable); return n >= 20 })
+	for _, s := range c.nodes {
+		waitFor(t, "the node not to be ready, and to say why", func() bool {
+			status, body, err := get("http://" + s.private + "/readyz")
+			return err == nil && status == http.StatusServiceUnavailable && strings.Contains(body, "redis does not answer")
+		})
+	}
+	refused, slowest := c.front.seen(http.StatusServiceUnavailable)
+	if slowest > 2200*time.Millisecond {
+		t.Errorf("an answer took %s", slowest)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	c.redis.Kill() // it has ended; what is left of it is waited for
+	c.redis.Up()
+	for _, s := range c.nodes {
+		s.ready()
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+	trial.Tried(t, "F9: the disk of Redis filled up and Redis ended: %d notifications refused with 503, the slowest answer took %s, %d messages in all, nothing lost, nothing done twice", refused, slowest.Round(time.Millisecond), len(x.said))
 }
 
 // TestNodePaused: a node stands still in the middle of its work for longer than
