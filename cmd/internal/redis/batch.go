@@ -163,13 +163,13 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 	}
 	know := s.server.Load()
 	var (
-		done    []*goredis.Cmd
-		confirm *goredis.Cmd
-		woken   []string
+		cmds  []*goredis.Cmd
+		woken []string
 	)
-	_, err := client.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+	_, _ = client.Pipelined(ctx, func(pipe goredis.Pipeliner) error { // each answer is looked at
+		do := func(args ...any) { cmds = append(cmds, pipe.Do(ctx, args...)) }
 		for _, parts := range lists {
-			pipe.Do(ctx, "MULTI")
+			do("MULTI")
 			for _, p := range parts {
 				var adds count
 				for _, i := range items[p] {
@@ -177,35 +177,38 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 					if i.known == "" {
 						add = add[:len(add)-2]
 					}
-					pipe.Do(ctx, add...)
+					do(add...)
 					adds = adds.plus(i.count)
 				}
-				pipe.Do(ctx, "HINCRBY", s.keys.counts(p), "bytes", adds.bytes)
+				do("HINCRBY", s.keys.counts(p), "bytes", adds.bytes)
 				if adds.unverified > 0 {
-					pipe.Do(ctx, "HINCRBY", s.keys.counts(p), "unverified", adds.unverified)
+					do("HINCRBY", s.keys.counts(p), "unverified", adds.unverified)
 				}
 				woken = append(woken, tag(p))
 			}
-			done = append(done, pipe.Do(ctx, "EXEC"))
+			do("EXEC")
 		}
-		pipe.Publish(ctx, s.keys.wake(), strings.Join(woken, " "))
+		pipe.Publish(ctx, s.keys.wake(), strings.Join(woken, " ")) // without it they are found later
 		if know.waits(s.opts) {
-			confirm = know.confirm(ctx, pipe, s.opts)
+			cmds = append(cmds, know.confirm(ctx, pipe, s.opts))
 		}
 		return nil
 	})
-	for _, cmd := range done {
-		answers, _ := cmd.Slice()
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil {
+			return err
+		}
+		answers, _ := cmd.Val().([]any) // of EXEC
 		for _, v := range answers {
-			if bad, ok := v.(error); ok && err == nil {
-				err = bad
+			if err, ok := v.(error); ok {
+				return err
 			}
 		}
 	}
-	if err == nil && confirm != nil {
-		err = know.confirmed(confirm, s.opts)
+	if know.waits(s.opts) {
+		return know.confirmed(cmds[len(cmds)-1], s.opts)
 	}
-	return err
+	return nil
 }
 
 // broke notes that Redis does not answer as it must, so that for a short while

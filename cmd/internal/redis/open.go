@@ -245,7 +245,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return s, nil
 		}
 	}
-	return nil, fmt.Errorf("opening the store on Redis at %s: %w", strings.Join(o.Addrs, ", "), err)
+	return nil, fmt.Errorf("opening the store on Redis at %s: %w", strings.Join(o.Addrs, ", "), mended(err, o))
 }
 
 func open(ctx context.Context, o Options) (_ *Store, err error) {
@@ -393,6 +393,10 @@ func (s *Store) join(ctx context.Context) error {
 		}
 	}
 	s.install = have["id"]
+	// The others share with this one at once; and its user may publish.
+	if err := s.rdb.Publish(ctx, s.keys.wake(), "lease").Err(); err != nil {
+		return fmt.Errorf("joining the installation: telling the other nodes: %w", err)
+	}
 	return nil
 }
 

@@ -1,11 +1,15 @@
 package redis
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -54,6 +58,37 @@ func (k *server) confirmed(c *goredis.Cmd, o Options) error {
 	return nil
 }
 
+// mended adds to an error of a first contact what to change, where that is known.
+func mended(err error, o Options) error {
+	if err == nil {
+		return nil
+	}
+	var unknown x509.UnknownAuthorityError
+	var timeout interface{ Timeout() bool }
+	said := err.Error()
+	for _, m := range []struct {
+		is   bool
+		what string
+	}{
+		{goredis.HasErrorPrefix(err, "NOAUTH"), "it asks for a password: set password, and username where it has users"},
+		{goredis.HasErrorPrefix(err, "WRONGPASS"), "it does not know this username with this password"},
+		{goredis.HasErrorPrefix(err, "NOPERM"), fmt.Sprintf("its user needs more rights: ACL SETUSER %s ~%s:* &%s:* +@all -@dangerous +info +config|get", cmp.Or(o.Username, "default"), o.Prefix, o.Prefix)},
+		{goredis.HasErrorPrefix(err, "CLUSTERDOWN"), "the cluster is not whole: redis-cli --cluster check says what is missing"},
+		{o.Mode == Cluster && strings.Contains(said, "cluster support disabled"), "it is no cluster: set mode: single"},
+		{o.Mode == Sentinel && strings.Contains(said, "unknown command"), "it is no sentinel: name the addresses of the sentinels, or set mode: single"},
+		{o.Mode == Sentinel && strings.HasSuffix(said, goredis.Nil.Error()), "the sentinels know no master named " + o.Master},
+		{o.Replicas > 0 && strings.Contains(said, "was not confirmed"), "too few replicas are connected, or they are too slow: INFO replication says which there are"},
+		{errors.As(err, &unknown), "its certificate is of an authority that is not known here: name that in ca"},
+		{o.TLS != nil && errors.As(err, &timeout) && timeout.Timeout(), "does it speak TLS at this port?"},
+		{o.TLS == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)), "does it want TLS at this port? Then set tls: true"},
+	} {
+		if m.is {
+			return fmt.Errorf("%w (%s)", err, m.what)
+		}
+	}
+	return err
+}
+
 // inspect looks at version and settings of every server that takes writes. Its
 // error says what to change.
 func (s *Store) inspect(ctx context.Context) (*server, error) {
@@ -76,7 +111,7 @@ func (s *Store) inspect(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, errors.New("the cluster has no node")
+		return nil, errors.New("the cluster has no node that holds slots: redis-cli --cluster create makes one of its servers")
 	}
 	least := all[0] // settings may differ: the weakest counts
 	for _, k := range all[1:] {
@@ -90,9 +125,17 @@ func (s *Store) inspect(ctx context.Context) (*server, error) {
 }
 
 func inspect(ctx context.Context, c goredis.Cmdable, o Options) (*server, error) {
-	info, err := c.Info(ctx, "server").Result()
+	info, err := c.Info(ctx).Result()
 	if err != nil {
 		return nil, fmt.Errorf("asking for its version: %w", err)
+	}
+	switch mode := infoField(info, "redis_mode"); {
+	case mode == "sentinel":
+		return nil, errors.New("it is a sentinel and no server: set mode: sentinel, and master")
+	case mode == "cluster" && o.Mode != Cluster:
+		return nil, errors.New("it is part of a cluster: set mode: cluster")
+	case o.Mode == Single && infoField(info, "role") == "slave":
+		return nil, fmt.Errorf("it is a replica of %s:%s and takes no writes: name that one, or reach both through Sentinel", infoField(info, "master_host"), infoField(info, "master_port"))
 	}
 	k := &server{product: "Redis"}
 	k.version = infoField(info, "redis_version")
@@ -216,7 +259,7 @@ type State struct {
 // writes nothing.
 func Look(ctx context.Context, o Options) (State, error) {
 	fail := func(err error) (State, error) {
-		return State{}, fmt.Errorf("the store on Redis at %s: %w", strings.Join(o.Addrs, ", "), err)
+		return State{}, fmt.Errorf("the store on Redis at %s: %w", strings.Join(o.Addrs, ", "), mended(err, o))
 	}
 	o, err := o.withDefaults()
 	if err != nil {

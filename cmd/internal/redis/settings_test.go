@@ -3,6 +3,7 @@ package redis
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,42 @@ func TestNobodyThere(t *testing.T) {
 		{Options{Addrs: []string{"a:1"}, Partitions: -1}, "from 1 to 256"},
 	} {
 		refuse(t, bad.o, bad.want)
+	}
+}
+
+// What is wrong with a first contact is said with what to change.
+func TestMended(t *testing.T) {
+	t.Parallel()
+	plain := redistest.Start(t)
+	locked := redistest.StartLocked(t, t.TempDir(), append([]string{"--requirepass", "right"}, redistest.Safe...)...)
+	replica := redistest.Start(t, append([]string{"--replicaof", "127.0.0.1 " + plain.Port()}, redistest.Safe...)...)
+	slots := startCluster(t, 1)[0]
+	for user, rights := range map[string][]string{"nokeys": {"~other:*", "&*"}, "nochannels": {"~*", "resetchannels"}} {
+		args := append([]string{"ACL", "SETUSER", user, "on", ">x", "+@all"}, rights...)
+		if said, err := plain.Do(args...); err != nil || said != "+OK" {
+			t.Fatalf("%v: %s %v", args, said, err)
+		}
+	}
+	for _, c := range []struct {
+		name, addr string
+		change     func(*Options)
+		want       string
+	}{
+		{"no password", locked.Addr, func(*Options) {}, "set password"},
+		{"wrong password", locked.Addr, func(o *Options) { o.Password = "wrong" }, "does not know this username with this password"},
+		{"keys", plain.Addr, func(o *Options) { o.Username, o.Password = "nokeys", "x" }, "ACL SETUSER nokeys ~t"},
+		{"channels", plain.Addr, func(o *Options) { o.Username, o.Password = "nochannels", "x" }, "ACL SETUSER nochannels ~t"},
+		{"TLS", plain.Addr, func(o *Options) { o.TLS, o.Timeout = &tls.Config{MinVersion: tls.VersionTLS12}, 200*time.Millisecond }, "does it speak TLS"},
+		{"no sentinel", plain.Addr, func(o *Options) { o.Mode, o.Master = Sentinel, "m" }, "set mode: single"},
+		{"no cluster", plain.Addr, func(o *Options) { o.Mode = Cluster }, "set mode: single"},
+		{"a cluster", slots.Addr, func(*Options) {}, "set mode: cluster"},
+		{"a replica", replica.Addr, func(*Options) {}, "replica of 127.0.0.1:" + plain.Port()},
+		{"no replicas", plain.Addr, func(o *Options) { o.Replicas, o.Timeout = 1, 300*time.Millisecond }, "too few replicas"},
+	} {
+		o := testOptions(t, plain)
+		o.Addrs = []string{c.addr}
+		c.change(&o)
+		t.Run(c.name, func(t *testing.T) { refuse(t, o, c.want) })
 	}
 }
 
@@ -387,7 +424,7 @@ func TestVersions(t *testing.T) {
 		t.Run(c.info, func(t *testing.T) {
 			fake := newScripted(t, srv.Addr)
 			fake.on("info", func(args []string) string {
-				if len(args) > 1 && args[1] == "server" {
+				if len(args) == 1 {
 					return bulk("# Server\r\n" + c.info)
 				}
 				return ""
