@@ -507,6 +507,8 @@ func (s *Store) judged(err error) error {
 		return sqlite.ErrOutOfStep
 	case errors.Is(err, goredis.ErrClosed):
 		return ErrClosed
+	case errors.Is(err, context.Canceled): // that is not Redis' doing
+		return err
 	case goredis.HasErrorPrefix(err, "MOVED"), goredis.HasErrorPrefix(err, "ASK"):
 		for _, client := range []goredis.UniversalClient{s.rdb, s.ctl} {
 			if c, ok := client.(*goredis.ClusterClient); ok {
