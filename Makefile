@@ -44,7 +44,7 @@ test: ## Run every check that a change must pass: setup, gofmt, vet, tests with 
 
 # What the fault suite takes seconds for in "make test" goes on for minutes here.
 .PHONY: chaos
-chaos: ## Run the fault suite at length (some 25 minutes), then fuzz each target for a minute.
+chaos: ## Run the fault suite at length, then fuzz each target for a minute: an hour, twice that on a busy machine.
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; \
 	TEAMSDLP_CHAOS=1 TEAMSDLP_REPORT="$$report" go test -count=1 -timeout 60m ./test ./cmd/internal/sqlite ./cmd/internal/pipeline ./actions ./subscriptions; \
 	echo '== fault suite: what was tried, and what was lost'; sort "$$report"
