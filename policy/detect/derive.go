@@ -371,21 +371,22 @@ func (s *scanner) letterDigits(from, to int) {
 // asDigits scans buf[lo:hi] with digits for the letters that look like them, and
 // reports whether anything was found.
 func (s *scanner) asDigits(lo, hi int) bool {
-	buf, before := s.buf, len(s.found)
-	c, letters := s.child(), 0
+	buf, before, letters := s.buf, len(s.found), false
+	for _, b := range buf[lo:hi] {
+		letters = letters || alike[b] != 0 && !isDigit(b)
+	}
+	if !letters || hi-lo < fewestAlike {
+		return false
+	}
+	c := s.child()
 	for j := lo; j < hi; j++ {
 		b := buf[j]
 		if d := alike[b]; d != 0 {
-			if !isDigit(b) {
-				letters++
-			}
 			b = d
 		}
 		c.put(b, j)
 	}
-	if letters > 0 && len(c.raw) >= fewestAlike {
-		s.within(c, lo, hi, reading{why: "letters stand for digits", most: Low, needs: true, beside: true, hidden: true, digits: true})
-	}
+	s.within(c, lo, hi, reading{why: "letters stand for digits", most: Low, needs: true, beside: true, hidden: true, digits: true})
 	return len(s.found) > before
 }
 
@@ -438,14 +439,14 @@ func digital(b []byte) bool {
 // disguised looks for numbers that the chain of digits buf[from:to] is only a part
 // of.
 func (s *scanner) disguised(from, to int) {
-	buf, first := s.buf, s.groups[0]
-	if len(s.groups) >= fewestSpelled && first.n == 1 && s.groups[1].n == 1 {
+	buf, g := s.buf, s.groups
+	if len(g) >= fewestSpelled && g[0].n == 1 && g[1].n == 1 {
 		s.spelled(from)
 	}
-	if s.alikeBeside(from-1, -1) || s.alikeBeside(to, 1) {
+	if from > 0 && s.alikeBeside(from-1, -1) || to < len(buf) && s.alikeBeside(to, 1) {
 		s.letterDigits(from, to)
 	}
-	if first.n == to-from && to+3 < len(buf) && (oddSep(buf[to]) || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSep(buf[to+1])) && s.repeatsOdd(to) {
+	if to+3 < len(buf) && g[0].n == to-from && (oddSeps[buf[to]] || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSeps[buf[to+1]]) && s.repeatsOdd(to) {
 		s.oddly(from)
 	}
 }
@@ -467,32 +468,47 @@ func (s *scanner) repeatsOdd(i int) bool {
 // alikeBeside reports whether a letter that looks like a digit is at i, or one
 // step further behind a separator.
 func (s *scanner) alikeBeside(i, step int) bool {
-	if i < 0 || i >= len(s.buf) {
-		return false
-	}
-	if c := s.buf[i]; spelledSep(c) {
+	c := neighbours[s.buf[i]]
+	if c == partsThem {
 		if i += step; i < 0 || i >= len(s.buf) {
 			return false
 		}
+		c = neighbours[s.buf[i]]
 	}
-	c := s.buf[i]
-	return alike[c] != 0 && !isDigit(c)
+	return c == looksAlike
 }
 
-// oddSep are separators that nobody prints numbers with.
-func oddSep(c byte) bool {
-	switch c {
-	case '*', '|', '~', ':', ',', '+', '=', '\\', '#', ';':
-		return true
+// What a byte beside a number may be.
+const (
+	looksAlike = 1 // a letter that looks like a digit
+	partsThem  = 2 // a separator
+)
+
+var neighbours = func() (t [256]uint8) {
+	for i := range t {
+		switch c := byte(i); {
+		case alike[c] != 0 && !isDigit(c):
+			t[i] = looksAlike
+		case spelledSep(c):
+			t[i] = partsThem
+		}
 	}
-	return false
-}
+	return t
+}()
+
+// oddSeps are separators that nobody prints numbers with.
+var oddSeps = func() (t [256]bool) {
+	for _, c := range []byte(`*|~:,+=\#;`) {
+		t[c] = true
+	}
+	return t
+}()
 
 // oddly reads a number whose first group starts at from and whose groups are
 // parted by an odd separator, the same everywhere.
 func (s *scanner) oddly(from int) {
 	buf := s.buf
-	if from < s.oddTo || from > 0 && (wordBefore(buf, from) || oddSep(buf[from-1])) {
+	if from < s.oddTo || from > 0 && (wordBefore(buf, from) || oddSeps[buf[from-1]]) {
 		return
 	}
 	c, sep, groups, threes := s.child(), []byte(nil), 0, true
@@ -508,7 +524,7 @@ func (s *scanner) oddly(from int) {
 		}
 		groups++
 		k := j
-		for k < len(buf) && k-j < 6 && (buf[k] == ' ' || oddSep(buf[k]) || buf[k] >= utf8.RuneSelf) {
+		for k < len(buf) && k-j < 6 && (buf[k] == ' ' || oddSeps[buf[k]] || buf[k] >= utf8.RuneSelf) {
 			k++
 		}
 		if k == j || k >= len(buf) || !isDigit(buf[k]) || len(c.raw) > most+8 || sep != nil && string(sep) != string(buf[j:k]) {

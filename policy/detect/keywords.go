@@ -218,13 +218,12 @@ func (k *Keywords) skip(buf []byte, i int) int {
 		return k.next(buf, i, len(buf))
 	}
 	first := i
-	for ; i+10 <= len(buf); i += 8 {
-		if !k.heads.clear(buf[i:]) {
-			// One that starts at the byte before is known by what follows it.
-			if at := k.next(buf, max(first, i-1), i+8); at < i+8 {
-				return at
-			}
+	for i += k.heads.clear(buf[i:]); i+10 <= len(buf); i += k.heads.clear(buf[i:]) {
+		// One that starts at the byte before is known by what follows it.
+		if at := k.next(buf, max(first, i-1), i+8); at < i+8 {
+			return at
 		}
+		i += 8
 	}
 	return k.next(buf, max(first, i-1), len(buf))
 }

@@ -21,16 +21,20 @@ func (t *threes) has(x uint64) uint64 {
 	return t[h>>6] >> (h & 63)
 }
 
-// clear reports whether none of t start at the first, the third, the fifth and the
-// seventh byte of b, and the first ten are ASCII.
-func (t *threes) clear(b []byte) bool {
-	x, y := binary.LittleEndian.Uint64(b), uint64(binary.LittleEndian.Uint16(b[8:]))
-	if (x|y)&0x8080808080808080 != 0 {
-		return false
+// clear returns how many bytes of b, by eights, are ASCII and none of t starts at every
+// other of them. The two that follow are looked at as well.
+func (t *threes) clear(b []byte) int {
+	rest := b
+	for ; len(rest) >= 10; rest = rest[8:] {
+		x, y := binary.LittleEndian.Uint64(rest), uint64(binary.LittleEndian.Uint16(rest[8:]))
+		high := (x | y) & 0x8080808080808080
+		y = x>>48 | y<<16 | folding
+		x |= folding
+		if high|(t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 != 0 {
+			break
+		}
 	}
-	y = x>>48 | y<<16 | folding
-	x |= folding
-	return (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 == 0
+	return len(b) - len(rest)
 }
 
 // add adds the bytes of which each is one of those in its place; nil stands for any.
@@ -188,22 +192,30 @@ func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 	}
 	text := h.text
 	for ; len(text) >= 10; text = text[8:] {
-		x := binary.LittleEndian.Uint64(text) | folding
-		y := uint64(binary.LittleEndian.Uint16(text[8:]))<<16 | folding | x>>48
-		if t := &n.threes; (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 == 0 {
-			continue
-		}
-		i := len(h.text) - len(text)
-		for k, three := range [4]uint64{x, x >> 16, x >> 32, y} {
-			some = n.check(h.text, i+2*k, three, out) || some
+		x := binary.LittleEndian.Uint64(text)
+		y := x>>48 | uint64(binary.LittleEndian.Uint16(text[8:]))<<16 | folding
+		x |= folding
+		if t := &n.threes; (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 != 0 {
+			some = n.eight(h.text, text, len(h.text)-len(text), out) || some
 		}
 	}
-	for i := len(h.text) - len(text); i < len(h.text); i += 2 {
-		var last [8]byte
-		copy(last[:], h.text[i:])
-		some = n.check(h.text, i, binary.LittleEndian.Uint64(last[:])|folding, out) || some
+	var last [18]byte // what is left, as long as two steps take
+	copy(last[:], text)
+	for at := 0; at < len(text); at += 8 {
+		some = n.eight(h.text, last[at:], len(h.text)-len(text)+at, out) || some
 	}
 	return out, some
+}
+
+// eight looks at the threes that start at the first eight bytes of b, which is what
+// stands in text at i.
+func (n *Needles) eight(text, b []byte, i int, out []bool) (some bool) {
+	x := binary.LittleEndian.Uint64(b)
+	y := x>>48 | uint64(binary.LittleEndian.Uint16(b[8:]))<<16
+	for k, three := range [4]uint64{x, x >> 16, x >> 32, y} {
+		some = n.check(text, i+2*k, three|folding, out) || some
+	}
+	return some
 }
 
 // check marks the patterns whose text stands around the three bytes at i. It reports

@@ -247,7 +247,9 @@ func (s *scanner) from(a int) {
 		case (a > 0 || b < len(s.groups)-1) && !roomy(g), len(g) == 2 && g[1].sep == '.', dated(s.digits[g[0].from:], g):
 			// Oddly grouped it is nothing.
 			if kinds = layouts[at].kinds; kinds == nil {
-				kinds = grouped[n]
+				if kinds = grouped[n]; s.home == "" && !s.explain && (n < fewestDialled || n > mostDialled) {
+					continue // no phone number
+				}
 			}
 		}
 		undialled := s.home == "" && !s.explain && (n < fewestDialled || n > mostDialled)
@@ -845,7 +847,7 @@ func month(b []byte) bool {
 func (s *scanner) ibanBefore(i int) {
 	buf := s.buf
 	j := i - 1
-	if j >= 0 && ibanSep(buf[j]) {
+	if j >= 0 && ibanSeps[buf[j]] {
 		j--
 	}
 	if j < 0 || !isLetter(buf[j]) {
@@ -854,7 +856,7 @@ func (s *scanner) ibanBefore(i int) {
 	second := j
 	j--
 	spaced := false
-	if j >= 1 && ibanSep(buf[j]) && isLetter(buf[j-1]) {
+	if j >= 1 && ibanSeps[buf[j]] && isLetter(buf[j-1]) {
 		spaced = true
 		j--
 	}
@@ -872,9 +874,13 @@ var ibanLengths = func() (t [26][26]int8) {
 	return t
 }()
 
-func ibanSep(c byte) bool {
-	return oddSep(c) || c == ' ' || c == '-' || c == '.' || c == '/' || c == '_' || c == '\n'
-}
+// ibanSeps are the bytes that may part the characters of an IBAN.
+var ibanSeps = func() (t [256]bool) {
+	for i := range t {
+		t[i] = oddSeps[i] || codeGap(byte(i))
+	}
+	return t
+}()
 
 // iban reads an IBAN that starts at i. It ends where its country's length is
 // reached.
@@ -889,7 +895,7 @@ func (s *scanner) iban(i int, spaced bool) {
 			v = append(v, c&^0x20)
 		case isDigit(c):
 			v = append(v, c)
-		case ibanSep(c) && gap < 3:
+		case ibanSeps[c] && gap < 3:
 			if gap++; gap == 1 {
 				gaps++
 			}
