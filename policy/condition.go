@@ -136,24 +136,47 @@ func (d *Detect) eval(j *Judging, _ truth) truth {
 	if len(found) == 0 {
 		return no
 	}
-	var values map[detect.Value]bool
-	if d.Distinct != (Range{}) {
-		values = map[detect.Value]bool{}
-	}
-	n := 0
+	var different distinct
+	asked, n := d.Distinct != (Range{}), 0
 	for i := range found {
 		if !d.counts(&found[i]) {
 			continue
 		}
 		n++
-		if values != nil {
-			values[found[i].Value] = true
+		if asked {
+			different.add(found[i].Value)
 		}
-		if d.Count.Max == 0 && d.Distinct.Max == 0 && n >= d.Count.Min && len(values) >= d.Distinct.Min {
+		if d.Count.Max == 0 && d.Distinct.Max == 0 && n >= d.Count.Min && different.n >= d.Distinct.Min {
 			return yes
 		}
 	}
-	return truthOf(n > 0 && d.Count.has(n) && (values == nil || d.Distinct.has(len(values))))
+	return truthOf(n > 0 && d.Count.has(n) && (!asked || d.Distinct.has(different.n)))
+}
+
+// A distinct counts different values. As long as there are few it takes no memory.
+type distinct struct {
+	n    int
+	few  [8]detect.Value
+	many map[detect.Value]bool // all of them, once they are no longer few
+}
+
+func (d *distinct) add(v detect.Value) {
+	if d.many == nil {
+		if slices.Contains(d.few[:d.n], v) {
+			return
+		}
+		if d.n < len(d.few) {
+			d.few[d.n] = v
+			d.n++
+			return
+		}
+		d.many = map[detect.Value]bool{}
+		for _, f := range d.few {
+			d.many[f] = true
+		}
+	}
+	d.many[v] = true
+	d.n = len(d.many)
 }
 
 // tally is what a Detect found.
@@ -174,7 +197,7 @@ func (d *Detect) tally(j *Judging) tally {
 	if len(t.found) == 0 {
 		return t
 	}
-	var values map[detect.Value]bool
+	var different distinct
 	for i := range t.found {
 		m := &t.found[i]
 		t.best = max(t.best, m.Level)
@@ -185,12 +208,9 @@ func (d *Detect) tally(j *Judging) tally {
 			continue
 		}
 		t.count++
-		if values == nil {
-			values = map[detect.Value]bool{}
-		}
-		values[m.Value] = true
+		different.add(m.Value)
 	}
-	t.distinct = len(values)
+	t.distinct = different.n
 	return t
 }
 

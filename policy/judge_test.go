@@ -732,3 +732,16 @@ func TestJudgeIsPure(t *testing.T) {
 		}
 	}
 }
+
+// Different values are counted alike, few or many.
+func TestDistinct(t *testing.T) {
+	for _, want := range []int{1, 5, 8, 9, 20} {
+		var d distinct
+		for i := range 100 {
+			d.add(detect.NewValue(strconv.Itoa(i % want)))
+		}
+		if d.n != want {
+			t.Errorf("%d different values, want %d", d.n, want)
+		}
+	}
+}

@@ -284,6 +284,12 @@ func (s *scanner) resolve() []Match {
 		return nil
 	}
 	s.settle()
+	kept := 0
+	for i := range s.found {
+		if !s.found[i].dropped {
+			kept++
+		}
+	}
 	var out []Match
 	least := cmp.Or(s.o.Min, Low)
 	for i := range s.found {
@@ -296,6 +302,9 @@ func (s *scanner) resolve() []Match {
 		case s.repeats(c):
 			s.reject(d.ID, c.start, c.end, "said elsewhere in the message")
 		default:
+			if out == nil {
+				out = make([]Match, 0, kept)
+			}
 			out = append(out, Match{
 				Detector: d.ID, Family: d.Family, Level: c.level, Start: c.start, End: c.end,
 				Value: NewValue(c.value), Masked: mask(d.Mask, c.value, c.prefix), Why: c.why,

@@ -8,7 +8,15 @@ import (
 	"teamsdlp/policy/extract"
 )
 
-const dot = "•"
+// dots hide what is not shown; a dot takes dotSize bytes.
+const (
+	dot     = "•"
+	dotSize = len(dot)
+)
+
+var dots = strings.Repeat(dot, mostDots)
+
+const mostDots = 40
 
 // mask hides value. prefix is what is public of a secret.
 func mask(m MaskKind, value, prefix string) string {
@@ -16,20 +24,20 @@ func mask(m MaskKind, value, prefix string) string {
 	switch m {
 	case MaskCard:
 		if n >= 12 {
-			return value[:6] + strings.Repeat(dot, n-10) + value[n-4:]
+			return value[:6] + dots[:min(n-10, mostDots)*dotSize] + value[n-4:]
 		}
 	case MaskPrefix:
-		return prefix + strings.Repeat(dot, 4)
+		return prefix + dots[:4*dotSize]
 	case MaskEmail:
 		at := strings.LastIndexByte(value, '@')
 		_, first := utf8.DecodeRuneInString(value)
 		if at >= first && at > 0 {
-			return value[:first] + strings.Repeat(dot, 3) + value[at:]
+			return value[:first] + dots[:3*dotSize] + value[at:]
 		}
 	case maskForm:
 		return value
 	case MaskAll:
-		return strings.Repeat(dot, 4)
+		return dots[:4*dotSize]
 	}
 	// Long values, a whole key block say, are not drawn at full length.
 	shown := min(4, n/4)
@@ -38,7 +46,7 @@ func mask(m MaskKind, value, prefix string) string {
 		_, size := utf8.DecodeRuneInString(tail)
 		tail = tail[size:]
 	}
-	return strings.Repeat(dot, min(n-shown, 40)) + tail
+	return dots[:min(n-shown, mostDots)*dotSize] + tail
 }
 
 // ownless is the engine without a company's own detectors.
