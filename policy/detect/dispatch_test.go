@@ -197,3 +197,20 @@ func TestHeads(t *testing.T) {
 		t.Errorf("only %d were found", found)
 	}
 }
+
+// Eight bytes at a time find the digit that one by one would.
+func TestNextDigit(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			b := []byte(strings.Repeat("aZ /:\xb0", 4))
+			b[at] = byte(c)
+			want := len(b)
+			if isDigit(byte(c)) {
+				want = at
+			}
+			if got := nextDigit(b, 0); got != want {
+				t.Errorf("byte %#x at %d: %d, want %d", c, at, got, want)
+			}
+		}
+	}
+}

@@ -124,10 +124,7 @@ func lowerASCII(b []byte) {
 func (h *Haystack) runs() []stretchOf {
 	if !h.looked {
 		h.looked = true
-		for i := 0; i < len(h.text); i++ {
-			if !isDigit(h.text[i]) {
-				continue
-			}
+		for i := nextDigit(h.text, 0); i < len(h.text); i = nextDigit(h.text, i) {
 			from := i
 			for i < len(h.text) && isDigit(h.text[i]) {
 				i++

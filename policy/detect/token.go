@@ -80,10 +80,11 @@ func (t *tokenizer) read(kind ColumnKind, buf []byte) {
 func (t *tokenizer) add(buf []byte, start, end, from int) {
 	joined := false
 	if n := len(t.words); n > 0 {
-		gap := buf[t.words[n-1].end:start]
-		joined = len(gap) <= maxTokenGap
-		for _, c := range gap {
-			joined = joined && c != '\f' && c != '\t'
+		if gap := buf[t.words[n-1].end:start]; len(gap) <= maxTokenGap {
+			joined = true
+			for _, c := range gap {
+				joined = joined && c != '\f' && c != '\t'
+			}
 		}
 	}
 	t.words = append(t.words, word{int32(start), int32(end), int32(from), int32(len(t.folded)), joined}) //nolint:gosec // a text is far below 2 GiB
@@ -145,11 +146,7 @@ func groupSign(c byte) bool {
 }
 
 func (t *tokenizer) readDigits(buf []byte) {
-	for i := 0; i < len(buf); {
-		if !isDigit(buf[i]) {
-			i++
-			continue
-		}
+	for i := nextDigit(buf, 0); i < len(buf); i = nextDigit(buf, i) {
 		start, from := i, len(t.folded)
 		for i < len(buf) && isDigit(buf[i]) {
 			i++
@@ -163,6 +160,24 @@ func (t *tokenizer) readDigits(buf []byte) {
 			}
 		}
 	}
+}
+
+// nextDigit returns where the first digit of ASCII from i on is; len(buf) if there is
+// none.
+func nextDigit(buf []byte, i int) int {
+	const ones = 0x0101010101010101
+	for ; i+8 <= len(buf); i += 8 {
+		x := binary.LittleEndian.Uint64(buf[i:])
+		low := x & (0x7F * ones)
+		// The high bit of each byte: at least '0', and not more than '9'.
+		if is := (low + (0x80-'0')*ones) &^ (low + (0x7F-'9')*ones) &^ x & (0x80 * ones); is != 0 {
+			return i + bits.TrailingZeros64(is)/8
+		}
+	}
+	for i < len(buf) && !isDigit(buf[i]) {
+		i++
+	}
+	return i
 }
 
 func emailByte(c byte) bool {
