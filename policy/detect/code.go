@@ -486,7 +486,7 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 	switch {
 	case ev.label:
 		level = min(level.lower(), Internal)
-		why += "; a label right before it says it is something else"
+		why += "; " + s.otherwise(ev)
 	case ev.found():
 		found = true
 		if !ev.full {
@@ -500,7 +500,7 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 		}
 	case ev.other && k.Alone < Medium:
 		level = min(level, Internal)
-		why += "; no keyword nearby, and it is named as something else"
+		why += "; " + s.otherwise(ev)
 	case w.odd:
 		level = min(level, Internal)
 		why += "; no keyword nearby, and it is oddly written"

@@ -23,7 +23,7 @@ var companies = finders{
 	}, code: &codeForm{patterns: []string{"XXXXXXXXXXXXXX", "99_XXX_XXX_XXXX_99", "A9_XXX_XXX_XXXX_99", "AA_XXX_XXX_XXXX_99"}, check: cnpjLetters, gate: "two digits modulo 11", known: set("12ABC34501DE35"), capitals: true, printed: true}},
 	"in-gstin": {code: &codeForm{patterns: []string{"99AAAAA9999AXAX"}, check: gstin, gate: "modulo 36"}},
 	"us-ein": {number: &form{
-		min: 9, max: 9, layouts: []string{"\x02\x07"}, gate: "prefix", solid: true,
+		min: 9, max: 9, layouts: []string{"\x02\x07"}, gate: "prefix that is given out", solid: true,
 		check: only(ein),
 	}},
 	"kr-brn":       {number: &form{min: 10, max: 10, layouts: []string{"\x03\x02\x05"}, gate: "check digit", check: only(koreanBusiness)}},

@@ -45,6 +45,7 @@ type evidence struct {
 	header bool
 	named  bool // as label, whatever words there are for it
 	label  bool // a word against stands right before the value, and nothing between
+	says   int  // the term of that word, or of the one that names another kind
 	in     *scanner
 	other  bool // a word right before the value names another kind
 	phrase bool // and the phrase that it holds is evidence as well
@@ -103,8 +104,8 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	}
 	lo, hi := s.window(start, end, within)
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
-	labelStart, labelEnd, labelled := 0, -1, false
-	otherStart, otherEnd := 0, -1 // of a word that names another kind of value
+	labelStart, labelEnd, labelled, labelTerm := 0, -1, false, 0
+	otherStart, otherEnd, otherTerm := 0, -1, 0 // of a word that names another kind of value
 	strong := set <= len(s.e.kinds) && s.e.kinds[set-1].namesPerson()
 	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
 		h := s.hits[i]
@@ -114,11 +115,11 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		}
 		sets := s.e.sets[h.Term]
 		if sets[0] == 0 && !(h.Term == s.e.plainID && strong) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
-			labelStart, labelEnd, labelled = h.Start, h.End, true
+			labelStart, labelEnd, labelled, labelTerm = h.Start, h.End, true, h.Term
 		}
 		if !has(sets, set) {
 			if sets[0] != 0 && len(sets) <= fewSets && h.End <= start && (h.End > otherEnd || h.End == otherEnd && h.Start < otherStart) && s.right(h.End, start) {
-				otherStart, otherEnd = h.Start, h.End
+				otherStart, otherEnd, otherTerm = h.Start, h.End, h.Term
 			}
 			continue
 		}
@@ -132,7 +133,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	}
 	// "NHS number" names no phone, though "number" alone would.
 	if otherEnd >= 0 && (!ev.found() || ev.before && ev.at.Start >= otherStart && ev.at.End <= otherEnd) {
-		ev.other, ev.phrase = true, ev.found() && strings.IndexByte(s.e.labels[ev.term], ' ') >= 0
+		ev.other, ev.says, ev.phrase = true, otherTerm, ev.found() && strings.IndexByte(s.e.labels[ev.term], ' ') >= 0
 	}
 	if from, to, ok := s.t.Header(start); ok && !ev.touches() {
 		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })
@@ -148,10 +149,14 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		// right before it, unless its own word is as near.
 		ev.named = labelled
 		// "card id: 4539…": its own word is part of the label.
-		ev.label = labelled && !(ev.before && ev.at.End+2 >= labelStart) && !ev.header
+		if ev.label = labelled && !(ev.before && ev.at.End+2 >= labelStart) && !ev.header; ev.label {
+			ev.says = labelTerm
+		}
 		return ev
 	}
-	ev.label, ev.named = labelled, labelled
+	if ev.label, ev.named = labelled, labelled; labelled {
+		ev.says = labelTerm
+	}
 	if s.outer != nil {
 		return s.outer.evidence(set, within, s.inFrom, s.inTo)
 	}
@@ -239,15 +244,29 @@ func (s *scanner) sameLine(h Hit, start, end int) bool {
 // tell says what the evidence is.
 func (s *scanner) tell(ev evidence) string {
 	s = ev.in
-	w := `keyword "` + s.e.labels[ev.term] + `" `
+	w := `keyword "` + strings.TrimSuffix(s.e.labels[ev.term], "*") + `" `
 	if ev.header {
 		return w + "heads the column"
 	}
-	from, to, where := ev.at.End, ev.at.End+ev.dist, " characters before"
+	from, to, where := ev.at.End, ev.at.End+ev.dist, "before"
 	if !ev.before {
-		from, to, where = ev.at.Start-ev.dist, ev.at.Start, " characters after"
+		from, to, where = ev.at.Start-ev.dist, ev.at.Start, "after"
 	}
-	return w + strconv.Itoa(utf8.RuneCount(s.buf[from:to])) + where
+	far := ""
+	if !ev.full {
+		far = ", too far away to count in full"
+	}
+	switch n := utf8.RuneCount(s.buf[from:to]); n {
+	case 0, 1:
+		return w + "right " + where + far
+	default:
+		return w + strconv.Itoa(n) + " characters " + where + far
+	}
+}
+
+// otherwise says which word right before a value says that it is something else.
+func (s *scanner) otherwise(ev evidence) string {
+	return `the word "` + strings.TrimSuffix(ev.in.e.labels[ev.says], "*") + `" right before it says that it is something else`
 }
 
 // lower is the level one step down.

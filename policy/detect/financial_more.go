@@ -5,7 +5,7 @@ var accounts = finders{
 	"card-track-data": {scanned: true},
 	"card-cvv":        {scanned: true},
 	"us-aba-routing": {number: &form{
-		min: 9, max: 9, layouts: []string{"\x04\x04\x01"}, gate: "prefix and 3-7-1",
+		min: 9, max: 9, layouts: []string{"\x04\x04\x01"}, gate: "prefix and weights 3-7-1",
 		check: only(aba),
 	}},
 	"us-bank-account": {number: &form{
@@ -13,11 +13,11 @@ var accounts = finders{
 		check: only(anyDigits),
 	}, weak: true},
 	"uk-sort-code-account": {number: &form{
-		min: 6, max: 14, layouts: []string{"\x02\x02\x02", "\x02\x02\x02\x08", "\x06\x08"}, gate: "length", branch: true, solid: true, mixed: true, seps: "-",
+		min: 6, max: 14, layouts: []string{"\x02\x02\x02", "\x02\x02\x02\x08", "\x06\x08"}, gate: "six digits, or with an account", branch: true, solid: true, mixed: true, seps: "-",
 		check: only(sortCode),
 	}, weak: true},
 	"au-bsb-account": {number: &form{
-		min: 6, max: 15, layouts: []string{"\x03\x03", "\x03\x03\x06", "\x03\x03\x07", "\x03\x03\x08", "\x03\x03\x09"}, gate: "length", branch: true, solid: true, mixed: true, seps: "- ",
+		min: 6, max: 15, layouts: []string{"\x03\x03", "\x03\x03\x06", "\x03\x03\x07", "\x03\x03\x08", "\x03\x03\x09"}, gate: "six digits, or with an account", branch: true, solid: true, mixed: true, seps: "- ",
 		check: only(bsb),
 	}, weak: true},
 	"ca-transit-account": {number: &form{
@@ -25,7 +25,7 @@ var accounts = finders{
 		check: only(anyDigits),
 	}, weak: true},
 	"nz-bank-account": {number: &form{
-		min: 15, max: 16, layouts: []string{"\x02\x04\x07\x02", "\x02\x04\x07\x03"}, gate: "bank number", solid: true,
+		min: 15, max: 16, layouts: []string{"\x02\x04\x07\x02", "\x02\x04\x07\x03"}, gate: "number of a bank", solid: true,
 		check: only(nzBank),
 	}},
 	"mx-clabe": {number: &form{
@@ -41,7 +41,7 @@ var accounts = finders{
 		check: only(rib),
 	}},
 	"in-ifsc":            {code: &codeForm{patterns: []string{"AAAA0XXXXXX"}, check: ifsc, gate: "four letters, 0, six characters", capitals: true}},
-	"swift-bic":          {code: &codeForm{patterns: []string{"AAAAAAXX", "AAAAAAXXXXX"}, check: bic, gate: "country", capitals: true}},
+	"swift-bic":          {code: &codeForm{patterns: []string{"AAAAAAXX", "AAAAAAXXXXX"}, check: bic, gate: "code of a country", capitals: true}},
 	"crypto-btc":         {scanned: true},
 	"crypto-private-key": {scanned: true},
 	"ar-cbu": {number: &form{

@@ -2,7 +2,7 @@ package detect
 
 // Health: numbers of patients, providers and diagnoses.
 var medical = finders{
-	"us-mbi": {code: &codeForm{patterns: []string{"9AX9AX9AA99", "9AX9_AX9_AA99"}, check: mbi, gate: "places of letters and digits", known: set("1EG4TE5MK72", "1EG4TE5MK73")}},
+	"us-mbi": {code: &codeForm{patterns: []string{"9AX9AX9AA99", "9AX9_AX9_AA99"}, check: mbi, gate: "letters and digits in their places", known: set("1EG4TE5MK72", "1EG4TE5MK73")}},
 	"us-npi": {number: &form{
 		min: 10, max: 10, gate: "Luhn with the issuer prefix", known: set("1234567893"),
 		check: only(npi),

@@ -684,6 +684,7 @@ func (s *scanner) goesOn(i int) bool {
 type weight struct {
 	level  Level
 	label  bool   // a label says that it is something else
+	other  bool   // a word for another kind does
 	word   bool   // a keyword counts
 	date   bool   // an expiry date counts
 	lacks  string // why it would have needed one of them
@@ -718,11 +719,11 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		ev.term = -1 // "routing took 121000248 ns"
 	}
 	if ev.other && !f.expiry && k.Alone < Medium && !(ev.phrase && k.Alone >= Low) {
-		ev.term = -1
-		w.lacks = "it is named as something else"
+		ev.term, w.other = -1, true
+		w.level = min(w.level, Internal)
 	}
 	switch {
-	case w.lacks != "":
+	case w.other:
 	case ev.label:
 		w.level, w.label = min(base.lower(), Internal), true
 	case ev.found() && ev.full:
@@ -785,7 +786,10 @@ func (x *stretch) uneven() bool { return x.mixed && x.layout == printed && !x.k.
 // reason says in words what a weight comes from.
 func (s *scanner) reason(x *stretch, ev evidence, w weight, detail string) string {
 	why := x.k.number.gate
-	if detail != "" {
+	switch {
+	case x.k.number.paren:
+		why = detail
+	case detail != "":
 		why = detail + ": " + why
 	}
 	if x.layout == printed {
@@ -795,14 +799,16 @@ func (s *scanner) reason(x *stretch, ev evidence, w weight, detail string) strin
 		why += ", uneven separators"
 	}
 	switch {
-	case w.label:
-		why += "; a label right before it says it is something else"
+	case w.label, w.other:
+		why += "; " + s.otherwise(ev)
 	case w.word:
 		why += "; " + s.tell(ev)
 	case w.date:
 		why += "; a date like an expiry date nearby"
 	case w.lacks != "":
 		why += "; no keyword nearby, and " + w.lacks
+	case w.level <= Internal:
+		why += "; no keyword nearby, without which it says too little"
 	}
 	if x.lines > 1 {
 		why += "; it reaches over a paragraph's end"

@@ -58,7 +58,7 @@ var european = finders{
 		check: only(fodselsnummer),
 	}},
 	"dk-cpr": {number: &form{
-		min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date", solid: true, seps: "- ", known: set("2110625629"),
+		min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date of birth", solid: true, seps: "- ", known: set("2110625629"),
 		check: only(cpr),
 	}},
 	"tr-tckn": {number: &form{
@@ -108,7 +108,7 @@ var european = finders{
 	}},
 	"fr-cni": {number: &form{min: 12, max: 12, gate: "date of issue", solid: true, check: only(carteIdentite)}, code: &codeForm{patterns: []string{"XXXXXXXXX"}, check: carteNouvelle, gate: "nine letters and digits", capitals: true}},
 	"de-steuernummer": {number: &form{
-		min: 10, max: 13, layouts: []string{"\x05\x05", "\x03\x03\x05", "\x02\x03\x05", "\x03\x04\x04", "\x03\x03\x04"}, gate: "length", solid: true,
+		min: 10, max: 13, layouts: []string{"\x05\x05", "\x03\x03\x05", "\x02\x03\x05", "\x03\x04\x04", "\x03\x03\x04"}, gate: "digits of a tax office", solid: true,
 		check: only(steuernummer),
 	}, weak: true},
 	"hu-adoazonosito": {number: &form{min: 10, max: 10, gate: "modulo 11", check: only(adoazonosito)}},

@@ -3,7 +3,7 @@ package detect
 // Ids of persons in the Americas, Asia, Africa and the Pacific.
 var worldwide = finders{
 	"us-itin": {number: &form{
-		min: 9, max: 9, layouts: []string{"\x03\x02\x04"}, gate: "group", known: set("987654320", "987654321", "987654322", "987654323", "987654324", "987654325", "987654326", "987654327", "987654328", "987654329"),
+		min: 9, max: 9, layouts: []string{"\x03\x02\x04"}, gate: "group that is given out", known: set("987654320", "987654321", "987654322", "987654323", "987654324", "987654325", "987654326", "987654327", "987654328", "987654329"),
 		check: only(itin),
 	}},
 	"ca-sin": {number: &form{
@@ -39,7 +39,7 @@ var worldwide = finders{
 		min: 12, max: 12, layouts: []string{"\x04\x04\x04"}, gate: "Verhoeff",
 		check: only(aadhaar),
 	}},
-	"in-pan":      {code: &codeForm{patterns: []string{"AAAAA9999A", "AAAAA_9999_A"}, check: pan, gate: "kind of holder", known: set("ABCDE1234F", "AAAPL1234C")}},
+	"in-pan":      {code: &codeForm{patterns: []string{"AAAAA9999A", "AAAAA_9999_A"}, check: pan, gate: "letter for a kind of holder", known: set("ABCDE1234F", "AAAPL1234C")}},
 	"in-voter":    {code: &codeForm{patterns: []string{"AAA9999999"}, gate: "three letters, seven digits", capitals: true}},
 	"sg-nric-fin": {code: &codeForm{patterns: []string{"A9999999A"}, check: nric, gate: "check letter", known: set("S1234567D")}},
 	"hk-hkid":     {code: &codeForm{patterns: []string{"A999999<X>", "AA999999<X>"}, check: hkid, gate: "modulo 11", alone: hkidAlone, known: set("A1234563")}},

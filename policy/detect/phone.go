@@ -62,7 +62,7 @@ func (p *plan) has(d []byte) bool {
 
 // What a national number is told by.
 const (
-	byNANP  = "North American plan"
+	byNANP  = "North American numbering plan"
 	byTrunk = "trunk prefix"
 	byPairs = "pairs like those of a phone number"
 	byGroup = "groups like those of a phone number"
@@ -161,7 +161,7 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	}
 	switch {
 	case ev.other && !word:
-		w.lacks = "it is named as something else"
+		w.level, w.other = min(alone.lower(), Internal), true
 	case ev.label, ev.named && !(ev.found() && !vague[s.term(ev)]):
 		w.level, w.label = min(alone.lower(), Internal), true
 	case word:

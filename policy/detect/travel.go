@@ -8,7 +8,7 @@ var travel = finders{
 		min: 9, max: 9, gate: "nine digits", solid: true,
 		check: only(anyDigits),
 	}, code: &codeForm{patterns: []string{"AXXXXXXXX", "AXXXXXXXX9", "99AA99999", "A9999999", "AA999999"}, check: passport, gate: "letters and digits", capitals: true}, weak: true},
-	"uk-driving-licence": {code: &codeForm{patterns: []string{"XXXXXXXXXXXXXXXX", "AAAAA_999999_XXXXX"}, check: drivingLicence, gate: "form", known: set("MORGA657054SM9IJ")}},
+	"uk-driving-licence": {code: &codeForm{patterns: []string{"XXXXXXXXXXXXXXXX", "AAAAA_999999_XXXXX"}, check: drivingLicence, gate: "form that DVLA gives out", known: set("MORGA657054SM9IJ")}},
 	"us-driver-licence": {number: &form{
 		min: 7, max: 13, gate: "form of a state", layouts: []string{"\x02\x03\x04", "\x02\x03\x03", "\x06\x03", "\x04\x02\x04", "\x03\x03\x03", "\x03\x02\x04"}, solid: true,
 		check: only(anyDigits),
