@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http/httptest"
 	"path/filepath"
 	"regexp"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"teamsdlp/actions"
 	"teamsdlp/actions/review"
@@ -102,5 +105,19 @@ func TestCheckpointFailures(t *testing.T) {
 	s.sealer.Run(ctx) // it seals once more as it ends
 	if page := shownMetrics(s.metrics); !regexp.MustCompile(`(?m)^teamsdlp_checkpoint_failures_total [1-9]`).MatchString(page) {
 		t.Errorf("no failure is counted in\n%s", page)
+	}
+}
+
+// TestStoppingIsNoTrouble: what a stop interrupts is no warning.
+func TestStoppingIsNoTrouble(t *testing.T) {
+	core, logged := observer.New(zap.DebugLevel)
+	l := subscriptionLog{zap.New(core)}
+	l.Trouble("", "store", fmt.Errorf("recording process as alive: %w", context.Canceled))
+	if n := logged.Len(); n != 0 {
+		t.Errorf("%d lines are logged", n)
+	}
+	l.Trouble("", "store", errors.New("disk full"))
+	if n := logged.Len(); n != 1 {
+		t.Errorf("%d lines are logged of a trouble", n)
 	}
 }

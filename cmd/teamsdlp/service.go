@@ -508,6 +508,9 @@ func (l subscriptionLog) Stepped(t subscriptions.Target, step subscriptions.Step
 }
 
 func (l subscriptionLog) Trouble(tenant, operation string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // the service is stopping: it is done at the next start
+	}
 	fields := []zap.Field{zap.String("tenant", tenant), zap.String("operation", operation), zap.Error(err)}
 	if operation == "list" { // the others are of our own store
 		fields = append(fields, zap.String("mend", subscriptionMend))
