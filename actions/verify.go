@@ -332,6 +332,10 @@ type stretch struct {
 	done   chan struct{}
 }
 
+func newStretch() *stretch {
+	return &stretch{bodies: make([][]byte, 0, verifyBatch), list: make([]reading, 0, verifyBatch), done: make(chan struct{})}
+}
+
 func (s *stretch) read() {
 	for i, body := range s.bodies {
 		s.list[i].leaf, s.list[i].facts = tlog.RecordHash(body), factsOf(body)
@@ -355,12 +359,12 @@ func readAhead(ctx context.Context, src VerifySource, fn func(seq int64, read *r
 	}()
 	go func() {
 		defer close(ahead)
-		next := &stretch{done: make(chan struct{})}
+		next := newStretch()
 		pass := func() error {
 			select {
 			case ahead <- next:
 				go next.read()
-				next = &stretch{done: make(chan struct{})}
+				next = newStretch()
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()

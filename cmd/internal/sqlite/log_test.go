@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +179,35 @@ func TestBodies(t *testing.T) {
 	}
 	if d := cmp.Diff(odd[4:], read(4)); d != "" {
 		t.Errorf("behind a hole (-want +got):\n%s", d)
+	}
+}
+
+// What Bodies has handed over stays as it is, whatever is read after it.
+func TestBodiesStay(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	for range 8 {
+		list := make([]actions.Entry, bodiesPage)
+		for i := range list {
+			list[i] = shadowEntry("c")
+		}
+		must(t, s.Append(ctx, list...))
+	}
+	var kept [][]byte
+	var then []string
+	for range 3 {
+		must(t, s.Bodies(ctx, 0, func(_ int64, body []byte) error {
+			kept, then = append(kept, body), append(then, string(body))
+			return nil
+		}))
+		_, err := s.hashRange(ctx, 0, 4000)
+		must(t, err)
+		runtime.GC()
+	}
+	for i, body := range kept {
+		if string(body) != then[i] {
+			t.Fatalf("entry %d was %s and is %s", i, then[i], body)
+		}
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *Reader) Hashes(ctx context.Context, indexes []int64) ([]tlog.Hash, erro
 func (r *Reader) hashRange(ctx context.Context, first int64, n int) ([]tlog.Hash, error) {
 	const query = `SELECT CAST(group_concat(hash, '') AS BLOB)
 		FROM (SELECT hash FROM tlog_hash WHERE idx >= ? AND idx < ? AND octet_length(hash) = 32 ORDER BY idx)`
-	var all []byte
+	var all blob
 	if err := r.row(ctx, query, []any{first, first + int64(n)}, &all); err != nil {
 		return nil, fmt.Errorf("reading hashes of the tree: %w", err)
 	}
@@ -118,7 +118,7 @@ func (r *Reader) Bodies(ctx context.Context, from int64, fn func(seq int64, body
 		until := min(end, from+bodiesPage)
 		var (
 			seqs, sizes string
-			all         []byte
+			all         blob
 		)
 		if err := r.row(ctx, query, []any{from, until}, &seqs, &sizes, &all); err != nil {
 			return fmt.Errorf("reading the action log from entry %d: %w", from, err)
@@ -144,6 +144,23 @@ func (r *Reader) Bodies(ctx context.Context, from int64, fn func(seq int64, body
 			all = all[size:]
 		}
 		from = until
+	}
+	return nil
+}
+
+// blob is a value as the driver gave it. Scanning into []byte would copy it once more;
+// this driver gives each value memory of its own, which TestBodiesStay holds it to.
+type blob []byte
+
+// Scan implements sql.Scanner.
+func (b *blob) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*b = nil
+	case []byte:
+		*b = v
+	default:
+		return fmt.Errorf("want bytes, got %T", src)
 	}
 	return nil
 }
