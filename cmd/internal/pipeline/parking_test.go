@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ var noRole = &actions.CallError{Status: 403, Code: "Authorization_RequestDenied"
 // sayIn notifies of n violating messages, each in a chat of its own.
 func (r *rig) sayIn(n int, body string, alter ...func(*webhook.Item)) {
 	for range n {
-		i := r.rows
+		i := r.inbox.rows()
 		chat := "19:" + strconv.Itoa(i) + "@thread.v2"
 		r.notify("created", said{id: strconv.Itoa(1000 + i), body: body, chat: chat}, append([]func(*webhook.Item){func(item *webhook.Item) {
 			item.Resource = fmt.Sprintf("chats('%s')/messages('%d')", chat, 1000+i)
@@ -109,7 +110,8 @@ func TestOneRefusedAlone(t *testing.T) {
 		gone := func() bool { d := time.Since(begin); return d > time.Hour && d < 2*time.Hour }
 		r.teams.shows = &actions.Snapshot{}
 		r.teams.pace = 100 * time.Millisecond
-		late, last := 0, time.Duration(0)
+		var late atomic.Int64
+		var last time.Duration // the fake's lock guards it
 		r.teams.answer = func(n int) error {
 			if gone() || strings.HasPrefix(r.teams.patches[n-1], "1000 ") {
 				return noRole
@@ -120,19 +122,19 @@ func TestOneRefusedAlone(t *testing.T) {
 		r.sayIn(1, bad)
 		for i := range 200 {
 			time.AfterFunc(time.Duration(1+13*i)*time.Second, func() {
-				row := r.rows + 1
+				row := r.inbox.rows() + 1
 				r.sayIn(1, bad)
 				time.AfterFunc(3*time.Second, func() {
 					if r.inbox.how(row) != "finished" {
-						late++
+						late.Add(1)
 					}
 				})
 			})
 		}
 		time.AfterFunc(61*time.Minute, func() { r.sayIn(50, bad) })
 		r.run(2*time.Hour + 15*time.Minute)
-		if late > 0 {
-			r.Errorf("%d of 200 messages were late because of another", late)
+		if n := late.Load(); n > 0 {
+			r.Errorf("%d of 200 messages were late because of another", n)
 		}
 		for row := 2; row <= 251; row++ {
 			if got := r.inbox.how(row); got != "finished" {

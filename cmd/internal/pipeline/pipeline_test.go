@@ -50,12 +50,22 @@ type putBack struct {
 
 func newInbox() *inbox { return &inbox{ended: map[string]string{}, grown: make(chan struct{}, 1)} }
 
-func (b *inbox) put(item webhook.Item) {
+// put returns the row of the item, which is its receipt.
+func (b *inbox) put(item webhook.Item) int {
 	b.mu.Lock()
-	item.Receipt = strconv.Itoa(len(b.items) + 1)
+	row := len(b.items) + 1
+	item.Receipt = strconv.Itoa(row)
 	b.items = append(b.items, item)
 	b.mu.Unlock()
 	b.signal()
+	return row
+}
+
+// rows is how many items there ever were.
+func (b *inbox) rows() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items)
 }
 
 func (b *inbox) signal() {
@@ -284,7 +294,6 @@ type rig struct {
 	ledger *actions.Memory
 	teams  *teams
 	p      *Pipeline
-	rows   int
 }
 
 // newRig is a pipeline over fakes; change adjusts its configuration.
@@ -365,9 +374,7 @@ func (r *rig) notify(change string, s said, alter ...func(*webhook.Item)) int {
 	for _, a := range alter {
 		a(&item)
 	}
-	r.inbox.put(item)
-	r.rows++
-	return r.rows
+	return r.inbox.put(item)
 }
 
 // run runs the pipeline until it has nothing to do for d, then ends it.
