@@ -334,7 +334,7 @@ func oldFile(t *testing.T, twin *graphtwin.Twin, s *site) (x *traffic, waiting i
 		"INSERT INTO case_rule SELECT c.id, r.rule FROM newer r JOIN cases c ON c.last_seq = r.last_seq", "DROP TABLE newer",
 		"ALTER TABLE case_detector RENAME TO newer", "CREATE TABLE case_detector (case_id TEXT, detector TEXT)",
 		"INSERT INTO case_detector SELECT c.id, r.detector FROM newer r JOIN cases c ON c.last_seq = r.last_seq", "DROP TABLE newer",
-		"UPDATE meta SET value = '1' WHERE key = 'schema_version'",
+		"UPDATE meta SET value = '1' WHERE key = 'schema_version'", "DELETE FROM meta WHERE key = 'log_disorder_ns'",
 	}
 	for _, name := range strings.Fields(`effect_unfinished effect_case standing_case
 		entries_label entries_outcome entries_severity entries_action entries_tenant cases_label cases_overridden cases_reported
