@@ -331,12 +331,16 @@ func (k *keys) encrypt(t testing.TB, plain []byte) *webhook.EncryptedContent {
 	return &webhook.EncryptedContent{Data: b64(data), DataKey: b64(wrapped), DataSignature: b64(mac.Sum(nil)), CertificateID: "enc-1", CertificateThumbprint: k.thumb}
 }
 
-// decrypts is how many data keys all cores open in a second, and what one costs.
-func (k *keys) decrypts() float64 {
-	return rate(runtime.GOMAXPROCS(0), func(int) bool {
+// decrypts is how many data keys all cores open in a second, and the CPU of one.
+func (k *keys) decrypts() (perSecond float64, each time.Duration) {
+	var opened atomic.Int64
+	before := cpu()
+	perSecond = rate(runtime.GOMAXPROCS(0), func(int) bool {
 		_, err := rsa.DecryptOAEP(sha1.New(), nil, k.key, k.wrapped, nil)
+		opened.Add(1)
 		return err == nil
 	})
+	return perSecond, (cpu() - before) / time.Duration(opened.Load())
 }
 
 // endpoint is the receiver over a store, with tokens that it really verifies.
@@ -508,12 +512,27 @@ func (provenAll) Prove(context.Context, webhook.Item) error { return nil }
 // flow is the pipeline over a store, with messages of 2 KB, one in twenty of which
 // violates.
 type flow struct {
-	t     testing.TB
-	keys  *keys
-	store *sqlite.Store
-	p     func() *pipeline.Pipeline
-	n     int
+	unobserved
+	t      testing.TB
+	clean  bool // none violates
+	judged atomic.Int64
+	keys   *keys
+	store  *sqlite.Store
+	p      func() *pipeline.Pipeline
+	n      int
 }
+
+func (f *flow) Judged(string, bool, time.Duration) { f.judged.Add(1) }
+
+// unobserved is a pipeline.Observer that observes nothing.
+type unobserved struct{}
+
+func (unobserved) Dropped(string)                     {}
+func (unobserved) Quarantined(string)                 {}
+func (unobserved) Deferred(string)                    {}
+func (unobserved) ContextMissing(string)              {}
+func (unobserved) Judged(string, bool, time.Duration) {}
+func (unobserved) Acted(string, actions.Exposure)     {}
 
 const prose = "The quarterly numbers look fine; see the appendix for the regional split and call me on the usual line before Friday. "
 
@@ -528,7 +547,7 @@ func newFlow(t testing.TB, bits int) *flow {
 			Inbox: f.store, Ledger: f.store, Log: f.store, Opener: f.keys.ring, Verifier: provenAll{},
 			Graph: func(string) pipeline.Graph { return graph{} }, Rules: func() *policy.Set { return set },
 			Lifecycle: func(context.Context, string, string) error { return nil },
-			Keys:      epoch, CanEnforce: true, Working: f.store.Working,
+			Keys:      epoch, CanEnforce: true, Working: f.store.Working, Observer: f,
 		})
 	}
 	return f
@@ -557,7 +576,7 @@ func (f *flow) prepare(n int) {
 	var wg sync.WaitGroup
 	for i := range n {
 		f.n++
-		x := f.keys.message(f.t, f.n, i%20 == 0)
+		x := f.keys.message(f.t, f.n, !f.clean && i%20 == 0)
 		wg.Go(func() { must(f.t, f.store.Put(context.Background(), []webhook.Item{x})) })
 		if i%256 == 255 {
 			wg.Wait()
@@ -576,12 +595,15 @@ func (f *flow) run(n int) (perSecond float64, each time.Duration) {
 	start, before := time.Now(), cpu()
 	go func() { ended <- p.Run(ctx) }()
 	for {
+		time.Sleep(5 * time.Millisecond)
+		if f.judged.Load() < int64(f.n) {
+			continue // a look at the store would be counted with the message
+		}
 		d, err := f.store.Depth(ctx)
 		must(f.t, err)
 		if d.Items == 0 {
 			break
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	took, spent := time.Since(start), cpu()-before
 	cancel()
@@ -660,20 +682,27 @@ func endToEnd(b *bench) {
 		f := newFlow(b, c.bits)
 		n := 1200 * 2048 / c.bits
 		f.run(n)
-		var ratios, other []float64
+		var ratios []float64
 		for range *windows {
-			start, before := time.Now(), cpu()
-			first := f.keys.decrypts()
-			one := float64(cpu()-before) / (first * time.Since(start).Seconds())
-			got, each := f.run(n)
-			second := f.keys.decrypts()
+			first, _ := f.keys.decrypts()
+			got, _ := f.run(n)
+			second, _ := f.keys.decrypts()
 			ratios = append(ratios, got/((first+second)/2))
-			other = append(other, (float64(each)-one)/one)
 		}
 		b.add("B4", fmt.Sprintf("whole pipeline, 2 KB, catalogue and 200 rules / RSA-%d decryptions on all cores", c.bits), ratios, c.want, false)
-		if c.bits == 2048 {
-			b.add("B5", "CPU of a message beside its RSA / one RSA-2048 decryption", other, .20, true)
+		if c.bits != 2048 {
+			continue
 		}
+		f.clean = true
+		var other []float64
+		for range *windows {
+			_, before := f.keys.decrypts()
+			_, each := f.run(n)
+			_, after := f.keys.decrypts()
+			one := (before + after) / 2
+			other = append(other, float64(each-one)/float64(one))
+		}
+		b.add("B5", "CPU of a clean message beside its RSA / one RSA-2048 decryption", other, .20, true)
 	}
 }
 
