@@ -120,7 +120,7 @@ var load = sync.OnceFunc(func() {
 		panic(err)
 	}
 	all := finders{}
-	for _, family := range []finders{secrets, specialSecrets, financial, accounts, person, contact, european, worldwide, companies, medical, travel, network} {
+	for _, family := range []finders{secrets, specialSecrets, financial, accounts, person, contact, european, worldwide, companies, medical, travel, network, content} {
 		for id, f := range family {
 			if _, ok := all[id]; ok {
 				panic("two finders of " + id)

@@ -45,6 +45,13 @@ var licenceSays = []string{"my driver's license number is %s", "driver license %
 var licenceTalk = []string{"my driver's license expires 05/12/2027", "I renewed my driver license in 2019 for $45.50", "driver license appointment at 555 Main St, 94110", "software license 27183456 expired", "the driver version is 27183456",
 	"license key D1234567 for the plugin", "MIT license, Copyright 2019", "nursing license application from 2021", "DL1234567 is the plugin's file", "the DMV opens at 0800, room 1204"}
 
+// markings classify a message; markingTalk speaks of what is confidential.
+var markings = []string{"STRICTLY CONFIDENTIAL", "Highly Confidential", "Confidential", "Internal Use Only", "Streng vertraulich", "VERTRAULICH", "VS-NUR FÜR DEN DIENSTGEBRAUCH", "Confidentiel", "DIFFUSION RESTREINTE", "Confidencial", "Strettamente riservato",
+	"Strikt vertrouwelijk", "Strängt konfidentiellt", "ŚCIŚLE POUFNE", "社外秘", "机密", "TOP SECRET", "Company Confidential"}
+
+var markingTalk = []string{"this is confidential, please do not share it", "our talks are strictly confidential", "das bleibt bitte streng vertraulich", "c'est confidentiel, ne le transmets pas", "es confidencial, gracias", "è riservato ai soci", "Confidential Computing is on the agenda",
+	"Secret Santa is on Friday", "what is the secret of good coffee?", "Restricted area, please use door 3", "he told me in confidence", "TLP:CLEAR, share as you like", "the confidential annex comes later", "it is an open secret", "vertraulich", "Secret"}
+
 // regionRows are rows of what is particular to countries and to how their people
 // write.
 func regionRows() []Row {
@@ -90,6 +97,22 @@ func regionRows() []Row {
 		}},
 		{Name: "licence-talk", Kind: Noise, About: "my driver's license expires 05/12/2027: talk of licences that gives none away", types: []string{"us-driver-licence"}, build: func(g *gen, t *baseType, i int) Case {
 			return g.silent(licenceTalk[i%len(licenceTalk)], "no number of a licence")
+		}},
+		{Name: "markings", Kind: Plain, About: "STRICTLY CONFIDENTIAL as a line, a tag or a label of its own; TLP:RED", types: []string{"classification-marker"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
+			m, w := markings[i%len(markings)], Span{Detector: t.id, Least: 75, Most: 75}
+			s := mark(m)
+			switch i / len(markings) % 4 {
+			case 1:
+				s, w.Least, w.Most = g.one("Classification: ", "Klassifizierung: ", "Sensitivity: ", "classificazione: ")+s, 85, 85
+			case 2:
+				s = "[" + s + "] " + g.filler(false)
+			case 3:
+				s = g.one("*** ", "", "== ") + mark(g.one("TLP:RED", "TLP:AMBER", "TLP:AMBER+STRICT"))
+			}
+			return Case{Body: s + "\n" + g.filler(false), Reason: "it stands apart from every sentence", Want: []Span{w}}
+		}},
+		{Name: "confidential-talk", Kind: Noise, About: "this is confidential, please do not share it: talk that classifies nothing", types: []string{"classification-marker"}, build: func(g *gen, t *baseType, i int) Case {
+			return g.silent(markingTalk[i%len(markingTalk)], "words of a sentence")
 		}},
 		{Name: "births", Kind: Plain, About: "né le 5 mars 1985, born March 5th, 1985", types: []string{"date-of-birth"}, times: 2, build: func(g *gen, t *baseType, i int) Case {
 			b := births[i%len(births)]

@@ -36,7 +36,7 @@ var files embed.FS
 // Order is the files' order, which is that of the catalogue: where two detectors
 // are worth the same on the same text, the earlier wins.
 var Order = []string{
-	"secret", "secret-token", "secret-service", "financial", "person", "person-europe", "person-world", "contact", "company", "health", "travel", "network", "financial-market",
+	"secret", "secret-token", "secret-service", "financial", "person", "person-europe", "person-world", "contact", "company", "health", "travel", "network", "content", "financial-market",
 }
 
 // Entry is one declaration.
