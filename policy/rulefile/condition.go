@@ -318,7 +318,7 @@ func (d *decoder) pattern(n *yaml.Node) *regexp.Regexp {
 	}
 	for _, sample := range []string{"", "a", " a b ", "1-2", "\n"} {
 		if at := re.FindStringIndex(sample); at != nil && at[0] == at[1] {
-			d.fault(n, "a regular expression that matches nothing at all matches everywhere")
+			d.fault(n, "a regular expression that matches the empty text matches everywhere")
 			return nil
 		}
 	}
