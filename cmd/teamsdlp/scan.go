@@ -27,6 +27,7 @@ type scanCmd struct {
 	JSONL      bool     `name:"jsonl" help:"Read lines of {\"id\":…,\"text\":…} or {\"id\":…,\"html\":…}; implies --json."`
 	MinLevel   int      `default:"65" enum:"40,65,75,85" help:"The least level reported: 40, 65 (low), 75 (medium) or 85 (high)."`
 	Regions    []string `default:"all" placeholder:"us,de" help:"Countries that data is expected from, by ISO 3166 code; data of others drops one level. Default: all."`
+	Explain    bool     `help:"Also print the candidates that came to nothing, and what each failed at."`
 	RegionHint string   `placeholder:"GB" help:"The home country, for phone numbers without a country code."`
 	Rules      string   `placeholder:"DIR" help:"Judge by this rule directory as well and print what each rule says."`
 }
@@ -43,12 +44,15 @@ With --json or --jsonl it prints one line for each input:
 The id is the input's own, or the file's name; offsets are in Unicode code points of
 the input, for html of the markup; known_test marks a published test number, obfuscated
 what was written to get past a detector. With --rules it also has the verdict (none, notify,
-block-external or block) and what each rule says: id, result, reason, action, mode.
+block-external or block) and what each rule says: id, result, reason, action, mode. With --explain it also has
+"rejected": detector, start, end and gate, the check that a candidate failed, for at most
+a thousand of them. What has not even the form of a value is no candidate.
 
 Exit code: 0 nothing found, 1 something found, 2 an input could not be read.
 
 Example:
   echo 'my card is 4111 1111 1111 1111' | teamsdlp scan
+  echo 'order 4111 1111 1111 1112' | teamsdlp scan --explain
   teamsdlp scan --jsonl --min-level 75 chats.jsonl`
 }
 
@@ -59,6 +63,8 @@ const maxScan = 256 << 20
 type scanLine struct {
 	ID      json.RawMessage `json:"id"`
 	Matches []scanMatch     `json:"matches"`
+	// Rejected is there with --explain alone.
+	Rejected []scanRejected `json:"rejected,omitzero"`
 	*scanVerdict
 }
 
@@ -74,6 +80,13 @@ type scanMatch struct {
 	Obfuscated bool   `json:"obfuscated,omitempty"`
 
 	why string
+}
+
+type scanRejected struct {
+	Detector string `json:"detector"`
+	Start    int    `json:"start"` // code points
+	End      int    `json:"end"`
+	Gate     string `json:"gate"`
 }
 
 // A scanRun is one run of the command.
@@ -248,7 +261,14 @@ func parseLine(line []byte) (id json.RawMessage, src extract.Source, problem str
 // scan scans one input and prints what was found. Its error is of the output.
 func (r *scanRun) scan(id json.RawMessage, src extract.Source) error {
 	r.text.Load(src)
-	line := scanLine{ID: id, Matches: inCodePoints(src.Body, &r.text, r.engine.Scan(&r.text, r.options))}
+	line := scanLine{ID: id}
+	if r.Explain {
+		matches, rejected := r.engine.ScanExplain(&r.text, r.options)
+		line.Matches = inCodePoints(src.Body, &r.text, matches)
+		line.Rejected = rejectedInCodePoints(src.Body, &r.text, rejected)
+	} else {
+		line.Matches = inCodePoints(src.Body, &r.text, r.engine.Scan(&r.text, r.options))
+	}
 	if r.set != nil {
 		v := judgeText(r.set, &r.text, r.now)
 		line.scanVerdict = &v
@@ -274,14 +294,38 @@ func inCodePoints(body string, text *extract.Text, matches []detect.Match) []sca
 		})
 	}
 	slices.SortStableFunc(out, func(a, b scanMatch) int { return cmp.Compare(a.Start, b.Start) })
-	bytes, runes := 0, 0
+	c := counter{body: body}
 	for i := range out {
-		m := &out[i]
-		runes += utf8.RuneCountInString(body[bytes:m.Start])
-		bytes = m.Start
-		m.Start, m.End = runes, runes+utf8.RuneCountInString(body[m.Start:m.End])
+		out[i].Start, out[i].End = c.span(out[i].Start, out[i].End)
 	}
 	return out
+}
+
+// rejectedInCodePoints is inCodePoints for what came to nothing.
+func rejectedInCodePoints(body string, text *extract.Text, rejected []detect.Rejected) []scanRejected {
+	out := make([]scanRejected, 0, len(rejected))
+	for _, x := range rejected {
+		_, start, end := text.Origin(x.Start, x.End)
+		out = append(out, scanRejected{x.Detector, start, end, x.Gate})
+	}
+	slices.SortStableFunc(out, func(a, b scanRejected) int { return cmp.Compare(a.Start, b.Start) })
+	c := counter{body: body}
+	for i := range out {
+		out[i].Start, out[i].End = c.span(out[i].Start, out[i].End)
+	}
+	return out
+}
+
+// counter turns byte offsets of body, which come in order, into code points.
+type counter struct {
+	body         string
+	bytes, runes int
+}
+
+func (c *counter) span(start, end int) (from, to int) {
+	c.runes += utf8.RuneCountInString(c.body[c.bytes:start])
+	c.bytes = start
+	return c.runes, c.runes + utf8.RuneCountInString(c.body[start:end])
 }
 
 // print writes the result of one input for a person.
@@ -304,6 +348,9 @@ func (r *scanRun) print(line scanLine) error {
 			fmt.Fprint(r.out, "; hidden by characters that cannot be seen or only look alike")
 		}
 		fmt.Fprintln(r.out)
+	}
+	for _, x := range line.Rejected {
+		fmt.Fprintf(r.out, "  %d-%d  %s rejected: %s\n", x.Start, x.End, x.Detector, x.Gate)
 	}
 	if line.scanVerdict != nil {
 		return line.scanVerdict.print(r.out)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,44 @@ func TestScanJSON(t *testing.T) {
 		if diff := cmp.Diff(tc.want+"\n", out); diff != "" || code != tc.code || errs != "" {
 			t.Errorf("%s: exit %d, want %d; stderr %q (-want +got):\n%s", tc.name, code, tc.code, errs, diff)
 		}
+	}
+}
+
+// What came to nothing is told of with --explain alone, in the code points of the
+// input.
+func TestScanExplain(t *testing.T) {
+	type line struct {
+		Matches  []scanMatch
+		Rejected *[]scanRejected
+	}
+	for _, tc := range []struct {
+		name, in, args string
+		want           *scanRejected
+		none           bool
+	}{
+		{"check digit", "日本 card 4539 5787 6362 1487", "--json --explain", &scanRejected{"credit-card", 8, 27, "brand and Luhn"}, false},
+		{"markup", `{"id":"a","html":"<p>é card 4539<b>5787</b>63621487</p>"}`, "--jsonl --explain", &scanRejected{"credit-card", 10, 33, "brand and Luhn"}, false},
+		{"nothing that looks like anything", "good morning", "--json --explain", nil, true},
+		{"not asked for", "card 4539 5787 6362 1487", "--json", nil, false},
+	} {
+		code, out, errs := scanned(t, tc.in, strings.Fields(tc.args)...)
+		var l line
+		if err := json.Unmarshal([]byte(out), &l); err != nil || code != 0 || errs != "" || len(l.Matches) > 0 {
+			t.Errorf("%s: exit %d, %v, stderr %q: %s", tc.name, code, err, errs, out)
+			continue
+		}
+		switch {
+		case tc.want != nil && (l.Rejected == nil || !slices.Contains(*l.Rejected, *tc.want)):
+			t.Errorf("%s: want %+v in %s", tc.name, *tc.want, out)
+		case tc.none && (l.Rejected == nil || len(*l.Rejected) > 0):
+			t.Errorf("%s: want an empty list in %s", tc.name, out)
+		case tc.want == nil && !tc.none && l.Rejected != nil:
+			t.Errorf("%s: told of without --explain: %s", tc.name, out)
+		}
+	}
+	_, out, _ := scanned(t, "card 4539 5787 6362 1487", "--explain")
+	if !strings.Contains(out, "5-24  credit-card rejected: brand and Luhn\n") {
+		t.Errorf("for a person:\n%s", out)
 	}
 }
 
