@@ -553,9 +553,9 @@ func newFlow(t testing.TB, bits int) *flow {
 	return f
 }
 
-// message is the nth of 300 conversations.
-func (k *keys) message(t testing.TB, n int, violates bool) webhook.Item {
-	id, chat := strconv.Itoa(1_000_000_000_000+n), fmt.Sprintf("19:%d@thread.v2", n%300)
+// message is the nth, in so many conversations.
+func (k *keys) message(t testing.TB, n, conversations int, violates bool) webhook.Item {
+	id, chat := strconv.Itoa(1_000_000_000_000+n), fmt.Sprintf("19:%d@thread.v2", n%conversations)
 	text := strings.Repeat(prose, 16)
 	if violates {
 		text += "my card is 4929 5168 3177 2400"
@@ -576,7 +576,7 @@ func (f *flow) prepare(n int) {
 	var wg sync.WaitGroup
 	for i := range n {
 		f.n++
-		x := f.keys.message(f.t, f.n, !f.clean && i%20 == 0)
+		x := f.keys.message(f.t, f.n, 300, !f.clean && i%20 == 0)
 		wg.Go(func() { must(f.t, f.store.Put(context.Background(), []webhook.Item{x})) })
 		if i%256 == 255 {
 			wg.Wait()
