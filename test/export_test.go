@@ -94,7 +94,7 @@ type exporting struct {
 
 func newExporting(t *testing.T, entries int) *exporting {
 	t.Helper()
-	e := &exporting{t: t, span: time.Duration(trial.Chaos(3, 10)) * time.Second, most: float64(trial.Chaos(64, 256)) * (1 << 20)}
+	e := &exporting{t: t, span: time.Duration(trial.Chaos(3, 10)) * time.Second, most: float64(trial.Chaos(112, 256)) * (1 << 20)}
 	twin := newTwin(t)
 	caught := make(chan struct{})
 	var once sync.Once

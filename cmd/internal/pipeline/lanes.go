@@ -11,16 +11,20 @@ import (
 //
 // A lane takes no more than depth items. Those beyond stay away, in the inbox,
 // and come back for their place in the line: a conversation in which Graph
-// allows one PATCH a second must not hold what the others need.
+// allows one PATCH a second must not hold what the others need. They come when
+// they are thought to have their turn, or are called when there is room before.
 type lanes struct {
 	depth   int
 	clock   func() time.Time
-	working func(delta int) // told of lanes that begin and end to work; nil: nobody is
+	working func(delta int)         // told of lanes that begin and end to work; nil: nobody is
+	recall  func(receipts []string) // has items that stay away come at once, in that order; nil: they come by themselves
 
-	mu     sync.Mutex
-	open   map[string]*lane // those with work, or with items away
-	closed bool
-	wg     sync.WaitGroup
+	mu      sync.Mutex
+	open    map[string]*lane // those with work, or with items away
+	calls   []string         // receipts still to be recalled
+	sending bool             // somebody recalls
+	closed  bool
+	wg      sync.WaitGroup
 }
 
 // lane is one line. lanes.mu guards it.
@@ -30,9 +34,16 @@ type lane struct {
 	begun   time.Time     // of the job that runs
 	pace    time.Duration // of a job, averaged
 
-	away        map[string]int    // receipt to place in line, of items sent away
-	due         map[int]time.Time // place in line to when the item comes back
-	first, next int               // places: of the one to come back first, and of the next one sent away
+	away        map[string]int // receipt to place in line, of items sent away
+	stays       map[int]stay   // by place in line
+	first, next int            // places: of the one to come back first, and of the next one sent away
+	called      int            // those before this place were called
+}
+
+// stay is that of an item which was sent away.
+type stay struct {
+	receipt string
+	until   time.Time
 }
 
 func newLanes(depth int, clock func() time.Time) *lanes {
@@ -40,7 +51,8 @@ func newLanes(depth int, clock func() time.Time) *lanes {
 }
 
 // admit queues the job of an item behind the others of its lane and returns 0,
-// or returns how long the item must stay away before it is offered again. It
+// or returns how long the item must stay away before it is offered again. Whoever
+// has put it back then calls putBack. It
 // keeps the order in which items were first offered, does not block, and must
 // not be called after close.
 func (l *lanes) admit(key, receipt string, job func()) (wait time.Duration) {
@@ -58,12 +70,66 @@ func (l *lanes) admit(key, receipt string, job func()) (wait time.Duration) {
 		n.next++
 	case place == n.first && len(n.jobs) < l.depth:
 		delete(n.away, receipt)
-		delete(n.due, place)
+		delete(n.stays, place)
 		n.first++
+		n.called = max(n.called, n.first)
 		l.start(key, n, append(n.jobs, job))
 		return 0
 	}
-	return n.wait(place, l.depth, l.clock())
+	return n.wait(place, receipt, l.depth, l.clock())
+}
+
+// putBack calls an item again that was called, if that came while it was being put
+// back: then nobody heard it.
+func (l *lanes) putBack(key, receipt string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.open[key]
+	if n == nil {
+		return
+	}
+	if place, ok := n.away[receipt]; ok && place < n.called && !n.stays[place].until.After(l.clock()) {
+		l.send([]string{receipt})
+	}
+}
+
+// call calls those who are next in line if there is room for many of them, or
+// nothing else to do. mu is held.
+func (l *lanes) call(n *lane) {
+	room := l.depth - len(n.jobs) - (n.called - n.first)
+	if l.recall == nil || n.called == n.next || room < (l.depth+1)/2 {
+		return
+	}
+	now := l.clock()
+	var receipts []string
+	for ; room > 0 && n.called < n.next; room-- {
+		s := n.stays[n.called]
+		receipts = append(receipts, s.receipt)
+		n.stays[n.called] = stay{s.receipt, now}
+		n.called++
+	}
+	l.send(receipts)
+}
+
+// send has one goroutine at a time recall, so that they come in this order. mu is held.
+func (l *lanes) send(receipts []string) {
+	l.calls = append(l.calls, receipts...)
+	if l.sending {
+		return
+	}
+	l.sending = true
+	l.wg.Go(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for len(l.calls) > 0 {
+			calls := l.calls
+			l.calls = nil
+			l.mu.Unlock()
+			l.recall(calls)
+			l.mu.Lock()
+		}
+		l.sending = false
+	})
 }
 
 const (
@@ -78,17 +144,17 @@ const (
 
 // wait is about when the item in that place can be taken, and not before the one
 // ahead of it comes back.
-func (n *lane) wait(place, depth int, now time.Time) time.Duration {
+func (n *lane) wait(place int, receipt string, depth int, now time.Time) time.Duration {
 	pace := n.pace
 	if n.running {
 		pace = max(pace, now.Sub(n.begun))
 	}
 	ahead := place - n.first
 	most := longestStay + time.Duration(ahead)*stayPerPlace
-	stay := time.Duration(max(1, ahead+1+len(n.jobs)-depth)) * min(pace, most)
-	stay = max(shortestStay, min(stay, most), n.due[place-1].Sub(now))
-	n.due[place] = now.Add(stay)
-	return stay
+	wait := time.Duration(max(1, ahead+1+len(n.jobs)-depth)) * min(pace, most)
+	wait = max(shortestStay, min(wait, most), n.stays[place-1].until.Sub(now))
+	n.stays[place] = stay{receipt, now.Add(wait)}
+	return wait
 }
 
 // next queues a job before all others of its lane, behind the one that runs. It
@@ -112,7 +178,7 @@ func (l *lanes) forget(lost func(key string) bool) {
 		if len(n.away) == 0 || !lost(key) {
 			continue
 		}
-		n.away, n.due, n.first, n.next = map[string]int{}, map[int]time.Time{}, 0, 0
+		n.away, n.stays, n.first, n.next, n.called = map[string]int{}, map[int]stay{}, 0, 0, 0
 		if !n.running {
 			delete(l.open, key)
 		}
@@ -122,7 +188,7 @@ func (l *lanes) forget(lost func(key string) bool) {
 func (l *lanes) lane(key string) *lane {
 	n := l.open[key]
 	if n == nil {
-		n = &lane{pace: firstPace, away: map[string]int{}, due: map[int]time.Time{}}
+		n = &lane{pace: firstPace, away: map[string]int{}, stays: map[int]stay{}}
 		l.open[key] = n
 	}
 	return n
@@ -157,6 +223,7 @@ func (l *lanes) run(key string, n *lane) {
 		job()
 		l.mu.Lock()
 		n.pace = (3*n.pace + l.clock().Sub(n.begun)) / 4
+		l.call(n)
 	}
 	n.running, n.jobs = false, nil
 	if len(n.away) == 0 {

@@ -56,6 +56,9 @@ type Inbox interface {
 	Drop(ctx context.Context, receipt, reason string) error
 	// Defer puts an item back until a time.
 	Defer(ctx context.Context, receipt string, until time.Time, reason string) error
+	// Recall has items that were put back come at once, in that order. Those that
+	// are not there, or have come already, are left as they are.
+	Recall(ctx context.Context, receipts []string) error
 	// Quarantine sets an item aside with its ciphertext and the reason.
 	Quarantine(ctx context.Context, receipt, reason string) error
 }
@@ -202,7 +205,7 @@ func New(cfg Config) *Pipeline {
 		clock: cfg.Clock, observe: cfg.Observer, log: cfg.Program, keys: cfg.Keys,
 		canEnforce: cfg.CanEnforce, contextTimeout: cfg.ContextTimeout,
 	}
-	p.lanes.working = cfg.Working
+	p.lanes.working, p.lanes.recall = cfg.Working, p.recall
 	p.life, p.abort = context.WithCancel(context.Background())
 	p.recorder = &actions.Recorder{Ledger: cfg.Ledger, Log: cfg.Log, Keys: cfg.Keys, Mask: cfg.Mask, Clock: cfg.Clock}
 	return p
@@ -306,11 +309,27 @@ func (p *Pipeline) claim(ctx context.Context) ([]webhook.Item, error) {
 func (p *Pipeline) sendAway(ctx context.Context, item webhook.Item, wait time.Duration) {
 	for {
 		err := p.deferBy(ctx, item, wait, "its conversation is behind")
+		if err == nil {
+			p.lanes.putBack(laneOf(item), item.Receipt)
+		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		p.log.Error("item not put back, trying again", zap.String("receipt", item.Receipt), zap.Error(err))
 		pause(ctx, time.Second)
+	}
+}
+
+// recall has items come back that stayed away. It tries until it is heard: those
+// behind them in line wait for them.
+func (p *Pipeline) recall(receipts []string) {
+	for wait := 100 * time.Millisecond; p.life.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		err := p.Inbox.Recall(p.life, receipts)
+		if err == nil || p.life.Err() != nil {
+			return
+		}
+		p.log.Error("items not called back, trying again", zap.Int("items", len(receipts)), zap.Error(err))
+		pause(p.life, wait)
 	}
 }
 

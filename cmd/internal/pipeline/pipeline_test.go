@@ -141,6 +141,20 @@ func (b *inbox) Defer(_ context.Context, receipt string, until time.Time, reason
 	return nil
 }
 
+func (b *inbox) Recall(_ context.Context, receipts []string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, receipt := range receipts {
+		for i := range b.away {
+			if b.away[i].item.Receipt == receipt {
+				b.away[i].due = time.Unix(0, int64(n))
+			}
+		}
+	}
+	b.signal()
+	return nil
+}
+
 // deferrals counts how often anything was put back.
 func (b *inbox) deferrals() (n int) {
 	b.mu.Lock()
@@ -1071,6 +1085,93 @@ func TestLanesKeepOrder(t *testing.T) {
 	if total != 1000 || len(l.open) != 0 {
 		t.Errorf("%d jobs ran, %d lanes left", total, len(l.open))
 	}
+}
+
+// When what a conversation stood still for is over, those who wait for it in the
+// inbox are called, and do not stay for as long as it was thought to take.
+func TestLanesCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLanes(4, time.Now)
+		timers := map[string]*time.Timer{}
+		var mu sync.Mutex
+		var got []int
+		var offer func(i int, takes time.Duration)
+		offer = func(i int, takes time.Duration) {
+			receipt := strconv.Itoa(i)
+			wait := l.admit("a", receipt, func() {
+				time.Sleep(takes)
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, i)
+			})
+			if wait == 0 {
+				return
+			}
+			time.Sleep(time.Millisecond) // of putting it back
+			mu.Lock()
+			timers[receipt] = time.AfterFunc(wait, func() { offer(i, takes) })
+			mu.Unlock()
+			l.putBack("a", receipt)
+		}
+		l.recall = func(receipts []string) {
+			for _, receipt := range receipts {
+				mu.Lock()
+				if timer := timers[receipt]; timer != nil && timer.Stop() {
+					timer.Reset(0)
+				}
+				mu.Unlock()
+				time.Sleep(time.Microsecond) // so that they come in this order
+			}
+		}
+		const stands, items = 20 * time.Second, 100
+		begun := time.Now()
+		offer(0, stands)
+		for i := 1; i < items; i++ {
+			offer(i, time.Millisecond)
+		}
+		time.Sleep(stands + time.Second - time.Since(begun))
+		mu.Lock()
+		if len(got) != items || !slices.IsSorted(got) {
+			t.Errorf("a second after it went on, the lane has run %v", got)
+		}
+		mu.Unlock()
+		time.Sleep(time.Minute) // for the timers of what has not come
+		synctest.Wait()
+		l.close()
+	})
+}
+
+// Who is called while it is still being put back is called again, and nobody else is.
+func TestLanesCallAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLanes(2, time.Now)
+		var called []string
+		l.recall = func(receipts []string) { called = append(called, receipts...) }
+		block := make(chan struct{})
+		l.admit("a", "1", func() { <-block })
+		l.admit("a", "2", func() {})
+		for _, receipt := range []string{"3", "4", "5"} {
+			if l.admit("a", receipt, func() {}) == 0 {
+				t.Fatalf("%s was not sent away", receipt)
+			}
+		}
+		l.putBack("a", "3") // nobody was called yet
+		synctest.Wait()
+		if called != nil {
+			t.Fatalf("called %v", called)
+		}
+		time.Sleep(time.Millisecond)
+		close(block)
+		synctest.Wait()
+		l.putBack("a", "3")
+		l.putBack("a", "5") // there is no room for it yet
+		l.putBack("b", "3") // of no lane
+		synctest.Wait()
+		if want := []string{"3", "4", "3"}; !slices.Equal(called, want) {
+			t.Errorf("called %v, want %v", called, want)
+		}
+		l.close()
+	})
 }
 
 // Work on an item that is another node's is not begun, and what was begun ends.

@@ -499,6 +499,42 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 	return nil
 }
 
+// Recall makes deferred rows due at once, in that order and before others; those
+// that are not deferred, or not of this node any more, it leaves as they are.
+func (s *Store) Recall(ctx context.Context, receipts []string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	parts := map[int][]goredis.Z{}
+	// Long ago, but the later the later they were recalled: see due times in milliseconds.
+	first := float64(time.Now().UnixMicro()) / 1e6
+	for i, text := range receipts {
+		r, err := parseReceipt(text)
+		if err != nil {
+			return fmt.Errorf("recalling inbox row %q: %w", text, err)
+		}
+		parts[r.part] = append(parts[r.part], goredis.Z{Score: first + float64(i)/1e6, Member: r.id})
+	}
+	// What is claimed is not among what is deferred, and XX adds nothing to that.
+	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for part, rows := range parts {
+			p.ZAddXX(ctx, s.keys.delay(part), rows...)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recalling inbox rows: %w", err)
+	}
+	s.mu.Lock()
+	for _, l := range s.leases {
+		if parts[l.part] != nil {
+			l.look = true
+		}
+	}
+	s.mu.Unlock()
+	s.signal(s.wake)
+	return nil
+}
+
 // ---- how full it is ----
 
 // Depth returns how full the shared inbox is; what is in flight is of this node.

@@ -353,6 +353,34 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 	return nil
 }
 
+// Recall makes deferred rows due at once, in that order and before others; those
+// that are not deferred it leaves as they are. It writes nothing: after a restart
+// they are due when they were.
+func (s *Store) Recall(_ context.Context, receipts []string) error {
+	seqs := make([]int64, len(receipts))
+	for i, receipt := range receipts {
+		var err error
+		if seqs[i], err = parseReceipt(receipt); err != nil {
+			return fmt.Errorf("recalling inbox row %q: %w", receipt, err)
+		}
+	}
+	s.inbox.recall(seqs)
+	return nil
+}
+
+func (b *inbox) recall(seqs []int64) {
+	first := time.Now().UnixMicro() // as nanoseconds: long ago, but the later the later they were recalled
+	b.mu.Lock()
+	for i, seq := range seqs {
+		if r := b.held[seq]; r != nil && r.waiting {
+			r.due = time.Unix(0, first+int64(i))
+			heap.Fix(&b.due, r.index)
+		}
+	}
+	b.mu.Unlock()
+	b.signal()
+}
+
 // Release puts a claimed row back at once, without counting an attempt: it was
 // not worked on. It writes nothing, since a restart would release it too.
 func (s *Store) Release(receipt string) error {

@@ -66,6 +66,7 @@ func Test(t *testing.T, open Opener, is Errors) {
 		{"OrderAndRestart", Bounds{}, orderAndRestart},
 		{"EndedStaysEnded", Bounds{}, endedStaysEnded},
 		{"DeferOutlivesRestart", Bounds{}, deferOutlivesRestart},
+		{"Recall", Bounds{}, recall},
 		{"FinishEndsTheRow", Bounds{}, finishEndsTheRow},
 		{"Receipts", Bounds{}, receipts},
 		{"QuarantineAndBack", Bounds{}, quarantineAndBack},
@@ -216,6 +217,27 @@ func endedStaysEnded(s *suite) {
 	s.nothing("all were ended", "c")
 }
 
+// Who is recalled comes before those who are due, in the order that was asked for;
+// what is claimed, has ended or was never there stays as it is.
+func recall(s *suite) {
+	ctx := s.Context()
+	s.must(s.Put(ctx, Items("c", 5)))
+	got := s.claim(5)
+	for _, g := range got[:3] {
+		s.must(s.Defer(ctx, g.Receipt, time.Now().Add(time.Hour), "later"))
+	}
+	s.must(s.Drop(ctx, got[3].Receipt, "test"))
+	s.must(s.Recall(ctx, []string{got[2].Receipt, got[0].Receipt, got[3].Receipt, got[4].Receipt}))
+	s.depth(sqlite.Depth{Items: 4, InFlight: 1, Deferred: 3})
+	for _, want := range []webhook.Item{got[2], got[0]} {
+		if again := s.claim(1)[0]; again.Receipt != want.Receipt || again.Attempts != 1 {
+			s.Errorf("recalled: row %s with %d attempts, want %s with 1", again.Receipt, again.Attempts, want.Receipt)
+		}
+	}
+	s.nothing("one was not recalled, one is claimed, one has ended", "c")
+	s.depth(sqlite.Depth{Items: 4, InFlight: 3, Deferred: 1})
+}
+
 func deferOutlivesRestart(s *suite) {
 	ctx := s.Context()
 	s.must(s.Put(ctx, Items("c", 3)))
@@ -276,6 +298,7 @@ func receipts(s *suite) {
 		s.want("Drop "+r, s.Drop(ctx, r, ""), s.is.Receipt)
 		s.want("Defer "+r, s.Defer(ctx, r, time.Now(), ""), s.is.Receipt)
 		s.want("Quarantine "+r, s.Quarantine(ctx, r, ""), s.is.Receipt)
+		s.want("Recall "+r, s.Recall(ctx, []string{r}), s.is.Receipt)
 	}
 	// An old receipt never ends a new row.
 	s.must(s.Put(ctx, Items("c", 1)))
