@@ -279,8 +279,8 @@ func (r *jsonReader) number() error {
 		}
 		return r.i > from
 	}
-	is := func(any string) bool {
-		if r.i < len(r.b) && strings.IndexByte(any, r.b[r.i]) >= 0 {
+	is := func(these string) bool {
+		if r.i < len(r.b) && strings.IndexByte(these, r.b[r.i]) >= 0 {
 			r.i++
 			return true
 		}

@@ -65,7 +65,7 @@ func (s *scanner) monthNamed(start, i int) {
 		return
 	}
 	s.work += i - start
-	from, to, d, y := start, i, 0, 0
+	from, d := start, 0
 	if j := s.backOver(start, "de"); j > 0 && isDigit(buf[j-1]) {
 		d, from = s.numberBefore(j)
 	}
@@ -74,7 +74,7 @@ func (s *scanner) monthNamed(start, i int) {
 		d = after
 		after, next = s.numberAfter(s.over(next, "st", "nd", "rd", "th"))
 	}
-	y, to = after, next
+	y, to := after, next
 	if y < 1900 || y > 2025 || !day(y, month, d) {
 		return
 	}
@@ -96,8 +96,8 @@ func (s *scanner) numbered(i int) bool {
 // words left out.
 func (s *scanner) backOver(i int, words ...string) int {
 	for n := 0; i > 0 && n < 6; n++ {
-		switch c := s.buf[i-1]; {
-		case c == ' ' || c == '.' || c == '-':
+		switch s.buf[i-1] {
+		case ' ', '.', '-':
 			i--
 			continue
 		}
@@ -118,8 +118,8 @@ func (s *scanner) backOver(i int, words ...string) int {
 // words left out.
 func (s *scanner) over(i int, words ...string) int {
 	for n := 0; i < len(s.buf) && n < 6; n++ {
-		switch c := s.buf[i]; {
-		case c == ' ' || c == '.' || c == ',' || c == '-':
+		switch s.buf[i] {
+		case ' ', '.', ',', '-':
 			i++
 			continue
 		}

@@ -142,7 +142,7 @@ func TestNeedles(t *testing.T) {
 		var h Haystack
 		h.Reset([]byte(word(r.IntN(40))))
 		got, some := NewNeedles(patterns).Find(&h, nil)
-		any := false
+		hit := false
 		for i, l := range texts {
 			in := string(h.text)
 			if l.fold {
@@ -153,11 +153,11 @@ func TestNeedles(t *testing.T) {
 				t.Fatalf("%q (in any case: %t) in %q: %t", l.text, l.fold, h.text, got[i])
 			}
 			if want {
-				any = true
+				hit = true
 				found++
 			}
 		}
-		if some != any {
+		if some != hit {
 			t.Fatalf("some of %v in %q: %t", texts, h.text, some)
 		}
 	}

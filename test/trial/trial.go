@@ -31,7 +31,7 @@ func Tried(t *testing.T, format string, args ...any) {
 	}
 	reporting.Lock()
 	defer reporting.Unlock()
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // where whoever runs the tests says
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	err := p.recorder.Settle(context.WithoutCancel(ctx), d, result, item.Receipt)
 	switch {
 	case errors.Is(err, actions.ErrUnsettled) && ctx.Err() != nil:
-		return nil // claimed again at the next start
+		return nil //nolint:nilerr // claimed again at the next start
 	case errors.Is(err, actions.ErrUnsettled) && wait > 0:
 		return p.deferBy(ctx, item, wait, parked)
 	case errors.Is(err, actions.ErrUnsettled):

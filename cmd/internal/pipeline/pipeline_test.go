@@ -1099,7 +1099,7 @@ func TestLanesCall(t *testing.T) {
 		offer = func(i int, takes time.Duration) {
 			receipt := strconv.Itoa(i)
 			wait := l.admit("a", receipt, func() {
-				time.Sleep(takes)
+				time.Sleep(takes) //nolint:forbidigo // the bubble's clock
 				mu.Lock()
 				defer mu.Unlock()
 				got = append(got, i)
@@ -1107,7 +1107,7 @@ func TestLanesCall(t *testing.T) {
 			if wait == 0 {
 				return
 			}
-			time.Sleep(time.Millisecond) // of putting it back
+			time.Sleep(time.Millisecond) //nolint:forbidigo // the bubble's clock: of putting it back
 			mu.Lock()
 			timers[receipt] = time.AfterFunc(wait, func() { offer(i, takes) })
 			mu.Unlock()
@@ -1120,7 +1120,7 @@ func TestLanesCall(t *testing.T) {
 					timer.Reset(0)
 				}
 				mu.Unlock()
-				time.Sleep(time.Microsecond) // so that they come in this order
+				time.Sleep(time.Microsecond) //nolint:forbidigo // the bubble's clock: they come in this order
 			}
 		}
 		const stands, items = 20 * time.Second, 100
@@ -1129,13 +1129,13 @@ func TestLanesCall(t *testing.T) {
 		for i := 1; i < items; i++ {
 			offer(i, time.Millisecond)
 		}
-		time.Sleep(stands + time.Second - time.Since(begun))
+		time.Sleep(stands + time.Second - time.Since(begun)) //nolint:forbidigo // the bubble's clock
 		mu.Lock()
 		if len(got) != items || !slices.IsSorted(got) {
 			t.Errorf("a second after it went on, the lane has run %v", got)
 		}
 		mu.Unlock()
-		time.Sleep(time.Minute) // for the timers of what has not come
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock: for the timers of what has not come
 		synctest.Wait()
 		l.close()
 	})
@@ -1160,7 +1160,7 @@ func TestLanesCallAgain(t *testing.T) {
 		if called != nil {
 			t.Fatalf("called %v", called)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // the bubble's clock
 		close(block)
 		synctest.Wait()
 		l.putBack("a", "3")

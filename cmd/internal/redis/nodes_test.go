@@ -259,11 +259,11 @@ func TestComesAgain(t *testing.T) {
 	end := func(items []webhook.Item) {
 		t.Helper()
 		for n, i := range items {
-			switch {
-			case i.Resource == again[0].Resource:
+			switch i.Resource {
+			case again[0].Resource:
 				e := actions.Effect{MessageKey: keyOf(0), Version: "1", State: actions.StateClean}
 				must(t, s.Finish(ctx, e, actions.Standing{Version: "1"}, i.Receipt))
-			case i.Resource == again[1].Resource:
+			case again[1].Resource:
 				must(t, s.Quarantine(ctx, i.Receipt, "test"))
 			default:
 				must(t, s.Drop(ctx, i.Receipt, fmt.Sprint("test ", n)))

@@ -226,11 +226,11 @@ func TestMigrateFilters(t *testing.T) {
 	must(t, err)
 	must(t, migrate(ctx, conn, migrations[:4]))
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	times := []time.Duration{0, 60, 50, 61, 10} // seconds: the last is from 51 seconds before the one before it
+	times := []int{0, 60, 50, 61, 10} // seconds: the last is from 51 seconds before the one before it
 	var tree []tlog.Hash
 	for seq, after := range times {
 		rules := []actions.RuleResult{{ID: "card", Result: "matched", Matched: []actions.Match{{Detector: "iban"}}}}
-		e := actions.Entry{Seq: int64(seq), Kind: actions.KindShadow, Case: fmt.Sprint("c", seq), Time: at.Add(after * time.Second), Rules: rules}
+		e := actions.Entry{Seq: int64(seq), Kind: actions.KindShadow, Case: fmt.Sprint("c", seq), Time: at.Add(time.Duration(after) * time.Second), Rules: rules}
 		body, err := json.Marshal(e)
 		must(t, err)
 		folded, err := json.Marshal(actions.Fold(actions.Case{}, e))
