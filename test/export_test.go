@@ -173,7 +173,7 @@ func (e *exporting) ingest(span time.Duration) time.Duration {
 				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
 				if resp.StatusCode != http.StatusAccepted {
-					time.Sleep(10 * time.Millisecond)
+					time.Sleep(10 * time.Millisecond) //nolint:forbidigo // a pause of the sender; nothing is expected after it
 					continue
 				}
 				e.taken.Add(1)
