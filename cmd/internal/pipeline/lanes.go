@@ -51,10 +51,9 @@ func newLanes(depth int, clock func() time.Time) *lanes {
 }
 
 // admit queues the job of an item behind the others of its lane and returns 0,
-// or returns how long the item must stay away before it is offered again. Whoever
-// has put it back then calls putBack. It
-// keeps the order in which items were first offered, does not block, and must
-// not be called after close.
+// or returns how long the item must stay away before it is offered again; whoever
+// has put it back then calls putBack. It keeps the order in which items were first
+// offered, does not block, and must not be called after close.
 func (l *lanes) admit(key, receipt string, job func()) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
