@@ -1141,6 +1141,28 @@ func TestLanesCall(t *testing.T) {
 	})
 }
 
+// stallingOpener stands still once.
+type stallingOpener struct{ once *sync.Once }
+
+func (o stallingOpener) Open(e *webhook.EncryptedContent) ([]byte, error) {
+	o.once.Do(func() { pause(context.Background(), 20*time.Second) })
+	return opener{}.Open(e)
+}
+
+// A conversation that stood still is worked off as soon as it goes on.
+func TestStallIsOver(t *testing.T) {
+	bubble(t, "one chat", func(r *rig) {
+		last := 0
+		for i := range 60 {
+			last = r.notify("created", said{id: strconv.Itoa(i), body: clean})
+		}
+		r.run(21 * time.Second)
+		if got := r.inbox.how(last); got != "finished" {
+			r.Errorf("a second after it went on: %q", got)
+		}
+	}, func(c *Config) { c.Opener, c.LaneDepth = stallingOpener{new(sync.Once)}, 4 })
+}
+
 // Who is called while it is still being put back is called again, and nobody else is.
 func TestLanesCallAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
