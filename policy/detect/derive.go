@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/base64"
+	"unicode"
 	"unicode/utf8"
 
 	"teamsdlp/policy/extract"
@@ -49,6 +50,8 @@ func (s *scanner) within(c *child, from, to int, r reading) {
 	c.run()
 	if blob {
 		c.custom()
+		c.exactData()
+		c.copies()
 	}
 	c.settle()
 	for _, x := range c.rejected {
@@ -163,10 +166,12 @@ func hexText(b []byte) bool {
 			return false
 		}
 	}
-	for i := 0; i < 20; i += 2 {
-		if !printable(unhex(b[i])<<4 | unhex(b[i+1])) {
-			return false
-		}
+	var head [10]byte
+	for i := range head {
+		head[i] = unhex(b[2*i])<<4 | unhex(b[2*i+1])
+	}
+	if !readable(head[:]) {
+		return false
 	}
 	for _, c := range b[20:] {
 		if !isHex(c) {
@@ -184,10 +189,34 @@ func base64Text(b, space []byte) bool {
 			v := base64Value(c)
 			n = n<<6 | v
 		}
-		space[0], space[1], space[2] = byte(n>>16), byte(n>>8), byte(n)
-		if !printable(space[0]) || !printable(space[1]) || !printable(space[2]) {
+		j := i / 4 * 3
+		space[j], space[j+1], space[j+2] = byte(n>>16), byte(n>>8), byte(n)
+		if !readable(space[:j+3]) { // most are turned away here at once
 			return false
 		}
+	}
+	return true
+}
+
+// readable reports whether b, the first bytes of something, is text: printable, and
+// UTF-8 but for a character that is cut off at the end.
+func readable(b []byte) bool {
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			if !printable(b[i]) {
+				return false
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError {
+			return !utf8.FullRune(b[i:])
+		}
+		if !unicode.IsPrint(r) {
+			return false
+		}
+		i += n
 	}
 	return true
 }
@@ -230,11 +259,16 @@ func (s *scanner) escapes(i int) int {
 	}
 	c, n, j := s.child(), 0, from
 	for j < len(buf) && len(c.raw) < maxBlob && !blankByte(buf[j]) {
-		b, size := escape(buf[j:])
+		r, size := escape(buf[j:])
 		if size > 1 {
 			n++
+			var room [utf8.UTFMax]byte
+			for _, b := range room[:utf8.EncodeRune(room[:], r)] {
+				c.put(b, j)
+			}
+		} else {
+			c.put(buf[j], j)
 		}
-		c.put(b, j)
 		j += size
 		if j > i && n == 0 {
 			return i + 1
@@ -251,23 +285,34 @@ func (s *scanner) escapes(i int) int {
 }
 
 // escape reads the character at the start of b: escaped, if its size is more than
-// one byte.
-func escape(b []byte) (c byte, size int) {
+// one byte. One beyond ASCII is several escapes of percent signs in a row.
+func escape(b []byte) (r rune, size int) {
 	switch {
 	case b[0] == '%' && len(b) >= 3 && isHex(b[1]) && isHex(b[2]):
-		if c := unhex(b[1])<<4 | unhex(b[2]); c < utf8.RuneSelf && printable(c) {
-			return c, 3
+		c := unhex(b[1])<<4 | unhex(b[2])
+		if c < utf8.RuneSelf && printable(c) {
+			return rune(c), 3
 		}
-	case b[0] == '\\' && len(b) >= 6 && b[1]|0x20 == 'u' && b[2] == '0' && b[3] == '0' && isHex(b[4]) && isHex(b[5]):
-		if c := unhex(b[4])<<4 | unhex(b[5]); c < utf8.RuneSelf && printable(c) {
-			return c, 6
+		var room [utf8.UTFMax]byte
+		n := 0
+		for c >= utf8.RuneSelf && n < len(room) && len(b) >= 3*n+3 && b[3*n] == '%' && isHex(b[3*n+1]) && isHex(b[3*n+2]) {
+			room[n] = unhex(b[3*n+1])<<4 | unhex(b[3*n+2])
+			n++
+		}
+		if r, size := utf8.DecodeRune(room[:n]); r != utf8.RuneError && unicode.IsPrint(r) {
+			return r, 3 * size
+		}
+	case b[0] == '\\' && len(b) >= 6 && b[1]|0x20 == 'u' && isHex(b[2]) && isHex(b[3]) && isHex(b[4]) && isHex(b[5]):
+		r := rune(unhex(b[2]))<<12 | rune(unhex(b[3]))<<8 | rune(unhex(b[4]))<<4 | rune(unhex(b[5]))
+		if r < utf8.RuneSelf && printable(byte(r)) || r >= utf8.RuneSelf && unicode.IsPrint(r) {
+			return r, 6
 		}
 	case b[0] == '\\' && len(b) >= 4 && b[1]|0x20 == 'x' && isHex(b[2]) && isHex(b[3]):
 		if c := unhex(b[2])<<4 | unhex(b[3]); c < utf8.RuneSelf && printable(c) {
-			return c, 4
+			return rune(c), 4
 		}
 	}
-	return b[0], 1
+	return rune(b[0]), 1
 }
 
 // fewestSpelled and mostSpelled bound how many characters a value that is parted

@@ -31,8 +31,8 @@
 // A candidate that is not reported was stopped by a gate: Luhn, a placeholder, a
 // GUID around it, a label like "order" before it. [Engine.ScanExplain] names the
 // gate. It never repeats the value. What base64, hexadecimal digits and escapes
-// decode to is searched like the text itself, a company's own patterns included;
-// the match, or what stopped it, is told of the whole stretch.
+// decode to is searched like the text itself, a company's own patterns, exact data and
+// forms included; the match, or what stopped it, is told of the whole stretch.
 //
 // # Guarantees
 //

@@ -391,6 +391,16 @@ func TestEncoded(t *testing.T) {
 			}
 		}
 	}
+	// Names with accents are text, at the start as well.
+	accents := "Zoë Müller-Łoś žádá: card number 4539 5787 6362 1486"
+	for name, made := range map[string]string{
+		"base64": b64(accents), "base64 of an accent at the start": b64("ééééééééééé card number 4539 5787 6362 1486"), "hex": hex.EncodeToString([]byte(accents)), "percent": percent(accents),
+		"unicode": `Zo\u00eb\u0020M\u00fcller\u0020card\u0020number\u00204539578763621486`,
+	} {
+		if m, ok := find("credit-card", extract.Plain("x "+made)); !ok || m.Level != High || m.Start != 2 {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
 	// Thrice is enough, and so is a blob that never ends; what is no text is none.
 	for _, s := range []string{
 		b64(b64(b64(said[0].text))), b64(strings.Repeat("word ", 900) + said[0].text), b64("internationalization of all"),

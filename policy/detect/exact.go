@@ -138,20 +138,22 @@ func (s *scanner) exactData() {
 		return
 	}
 	x := &s.exact
-	if want := len(s.e.groups) * 2 * int(columnKinds); len(x.lists) < want {
-		x.lists = append(x.lists, make([]tokenList, want-len(x.lists))...)
-	}
 	for _, search := range s.e.exact {
 		if s.o.Only == nil || s.o.Only[search.own.ID] {
 			s.exactSearch(search)
 		}
 	}
+	clear(x.normal[:cap(x.normal)])
+	x.rows = nil
+}
+
+// end forgets the text. Its tokens may have been read for what a stretch of it says,
+// even where nothing was looked for in the text itself.
+func (x *exactState) end() {
 	for i := range x.lists {
 		x.lists[i].end()
 	}
 	x.tokenizer.end()
-	clear(x.normal[:cap(x.normal)])
-	x.rows = nil
 }
 
 func (l *tokenList) end() {
@@ -163,6 +165,9 @@ func (l *tokenList) end() {
 
 // list returns the tokens of a kind: role 0 of primary columns, 1 of others.
 func (s *scanner) list(group, role int, kind ColumnKind) *tokenList {
+	if want := len(s.e.groups) * 2 * int(columnKinds); len(s.exact.lists) < want {
+		s.exact.lists = append(s.exact.lists, make([]tokenList, want-len(s.exact.lists))...)
+	}
 	l := &s.exact.lists[(group*2+role)*int(columnKinds)+int(kind)]
 	if !l.read {
 		g := s.e.groups[group]
@@ -257,9 +262,16 @@ func (s *scanner) alike(table *Table, kind ColumnKind, t *token) (*alikeRows, st
 }
 
 // corroborated returns how many of the other columns of the best of rows stand
-// around buf[start:end], and their names. Equal values count once.
+// around buf[start:end], and their names. Equal values count once. Around what a
+// stretch of another text says is around the stretch as well.
 func (s *scanner) corroborated(x *exactSearch, rows *alikeRows, start, end int) (found int, names string) {
-	lo, hi := s.window(start, end, x.own.Within)
+	var room [maxDepth + 1]surroundings
+	around := room[:0]
+	for t := s; t != nil; t = t.outer {
+		lo, hi := t.window(start, end, x.own.Within)
+		around = append(around, surroundings{t, lo, hi, start, end})
+		start, end = t.inFrom, t.inTo
+	}
 	width := len(x.table.info.Columns) - 1
 	var best, now []int
 	var seen [MaxTableColumns]uint64
@@ -271,7 +283,8 @@ func (s *scanner) corroborated(x *exactSearch, rows *alikeRows, start, end int) 
 			if cell == 0 || slices.Contains(seen[:len(now)], cell) {
 				continue
 			}
-			if s.stands(x.group, x.table.info.Columns[c].Kind, cell, lo, hi, start, end) {
+			kind := x.table.info.Columns[c].Kind
+			if slices.ContainsFunc(around, func(a surroundings) bool { return a.s.stands(x.group, kind, cell, a.lo, a.hi, a.start, a.end) }) {
 				seen[len(now)] = cell
 				now = append(now, c)
 			}
@@ -285,6 +298,13 @@ func (s *scanner) corroborated(x *exactSearch, rows *alikeRows, start, end int) 
 		list[i] = x.table.info.Columns[c].Name
 	}
 	return len(best), strings.Join(list, ", ")
+}
+
+// surroundings are where the other values of a row may stand: in a text, between lo
+// and hi, and clear of the value at start.
+type surroundings struct {
+	s                  *scanner
+	lo, hi, start, end int
 }
 
 // stands reports whether a value stands between lo and hi, and clear of

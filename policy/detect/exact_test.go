@@ -2,9 +2,12 @@ package detect
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -298,6 +301,53 @@ func TestExactFaults(t *testing.T) {
 				t.Errorf("%+v: %v, want %s", tc.d, got, want)
 			}
 		}
+	}
+}
+
+// What base64, hexadecimal digits and escapes say is looked up as well. The match is
+// the whole of what it was decoded from, and the other columns may stand there or
+// around it.
+func TestExactDecoded(t *testing.T) {
+	e := exactEngine(t,
+		Detector{ID: "customer", Family: "person", Alone: Low, WithContext: High, Exact: &Exact{Table: tableOf(t, customers, allColumns), Within: 40}},
+		Detector{ID: "named", Family: "person", WithContext: Medium, Exact: &Exact{Table: tableOf(t, customers, "last name=text,customer_no=digits")}})
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for _, tc := range []struct{ before, blob, after, want string }{
+		{"see ", b64("customer 10442817, Anna"), " ok", "customer 85"},
+		{"see ", hex.EncodeToString([]byte("customer 10442817, Anna")), " ok", "customer 85"},
+		{"see ", "no%3D%31%30442817%26first%3DAnna", " ok", "customer 85"},
+		{"see {", `\u0022no\u0022:\u002210442817\u0022:\u0022Anna\u0022`, "} ok", "customer 85"},
+		{"see ", b64(b64("customer 10442817, Anna")), " ok", "customer 85"},
+		{"see ", b64("the number is 10442817, or so"), " ok", "customer 65"},
+		{"Anna: ", b64("the number is 10442817, or so"), " ok", "customer 85"},
+		{"see ", b64(b64("the number is 10442817, or so")), " of Muster", "customer 85"},
+		{"Anna" + strings.Repeat(" lorem", 20), " " + b64("the number is 10442817, or so"), "", "customer 65"},
+		{"see ", b64("the number is 10442810, or so"), " Anna", ""},
+		{"see ", b64("Zoë van der Berg, née O'Neil: 20917744"), "", "customer 85|named 75"},
+		{"see ", "van%20der%20Berg%2C%20n%C3%A9e%20O%27Neil%20is%2020917744", "", "named 75|customer 85"},
+		{"see ", b64("née: van der Berg, née O'Neil"), " 20917744", "customer 65|named 75"}, // what is decoded is not around what stands plainly
+	} {
+		text := tc.before + tc.blob + tc.after
+		var got []string
+		for _, m := range e.Scan(extract.Plain(text), Options{}) {
+			got = append(got, fmt.Sprintf("%s %d", m.Detector, m.Level))
+			switch at := text[m.Start:m.End]; {
+			case at == "20917744" && tc.after == " 20917744":
+			case at != strings.TrimSpace(tc.blob) || !m.Obfuscated:
+				t.Errorf("%q: %s is at %q, hidden %t", text, m.Detector, at, m.Obfuscated)
+			}
+		}
+		slices.Sort(got)
+		want := strings.Split(tc.want, "|")
+		slices.Sort(want)
+		if strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("%q: %q, want %q", text, got, tc.want)
+		}
+	}
+	// A scan knows nothing of what the one before has decoded.
+	clean := extract.Plain("see " + b64("there is nothing at all here"))
+	if m := e.Scan(clean, Options{}); len(m) > 0 {
+		t.Errorf("%+v", m)
 	}
 }
 

@@ -1,7 +1,10 @@
 package detect
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -112,6 +115,28 @@ func wordsReversed(words []string) []string {
 
 // Several forms that share their declaration are told apart, and a level that is
 // not asked for is not given.
+// A form is known by what base64, hexadecimal digits and escapes say as well, as far
+// as they are decoded.
+func TestFingerprintDecoded(t *testing.T) {
+	e := exactEngine(t, Detector{ID: "claim-form", Family: "content", Fingerprint: &Fingerprint{Text: claimForm, Low: 40, High: 80}})
+	percent := strings.ReplaceAll(url.QueryEscape(filledIn), "+", "%20")
+	for name, blob := range map[string]string{
+		"base64":       base64.StdEncoding.EncodeToString([]byte(filledIn)),
+		"hexadecimal":  hex.EncodeToString([]byte(filledIn)),
+		"base64 twice": base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(filledIn)))),
+		"percent":      percent,
+	} {
+		text := "look: " + blob + " thanks"
+		m := e.Scan(extract.Plain(text), Options{Only: map[string]bool{"claim-form": true}})
+		if len(m) != 1 || m[0].Detector != "claim-form" || m[0].Level != High || text[m[0].Start:m[0].End] != blob || !strings.Contains(m[0].Why, "decoded from") || !m[0].Obfuscated {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+	if m := e.Scan(extract.Plain("look: "+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("the policy number is in the wiki. ", 20)))), Options{}); len(m) > 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestFingerprintsOfManyForms(t *testing.T) {
 	var list []Detector
 	var forms []string

@@ -82,6 +82,7 @@ func (s *scanner) end() {
 	s.spare = [64]byte{}
 	s.t, s.buf, s.said, s.rejected, s.outer = nil, nil, nil, nil, nil
 	s.hay.Reset(nil)
+	s.exact.end()
 	if c := s.inner; c != nil && c.used {
 		c.used = false
 		clear(c.raw[:cap(c.raw)])
