@@ -45,8 +45,8 @@ The id is the input's own, or the file's name; offsets are in Unicode code point
 the input, for html of the markup; known_test marks a published test number, obfuscated
 what was written to get past a detector. With --rules it also has the verdict (none, notify,
 block-external or block) and what each rule says: id, result, reason, action, mode. With --explain it also has
-"rejected": detector, start, end and gate, the check that a candidate failed, for at most
-a thousand of them. What has not even the form of a value is no candidate.
+"rejected": detector, start, end and gate, a sentence that says what a candidate lacked,
+for at most a thousand of them. What has not even the form of a value is no candidate.
 
 Exit code: 0 nothing found, 1 something found, 2 an input could not be read.
 

@@ -63,8 +63,8 @@ func TestScanExplain(t *testing.T) {
 		want           *scanRejected
 		none           bool
 	}{
-		{"check digit", "日本 card 4539 5787 6362 1487", "--json --explain", &scanRejected{"credit-card", 8, 27, "brand and Luhn"}, false},
-		{"markup", `{"id":"a","html":"<p>é card 4539<b>5787</b>63621487</p>"}`, "--jsonl --explain", &scanRejected{"credit-card", 10, 33, "brand and Luhn"}, false},
+		{"check digit", "日本 card 4539 5787 6362 1487", "--json --explain", &scanRejected{"credit-card", 8, 27, "it does not start as the cards of a known brand do, or is too long or too short for one, or its digits or letters fail the check that all values of its kind pass (Luhn)"}, false},
+		{"markup", `{"id":"a","html":"<p>é card 4539<b>5787</b>63621487</p>"}`, "--jsonl --explain", &scanRejected{"credit-card", 10, 33, "it does not start as the cards of a known brand do, or is too long or too short for one, or its digits or letters fail the check that all values of its kind pass (Luhn)"}, false},
 		{"nothing that looks like anything", "good morning", "--json --explain", nil, true},
 		{"not asked for", "card 4539 5787 6362 1487", "--json", nil, false},
 	} {
@@ -84,7 +84,7 @@ func TestScanExplain(t *testing.T) {
 		}
 	}
 	_, out, _ := scanned(t, "card 4539 5787 6362 1487", "--explain")
-	if !strings.Contains(out, "5-24  credit-card rejected: brand and Luhn\n") {
+	if !strings.Contains(out, "5-24  credit-card rejected: it does not start as the cards of a known brand do,") {
 		t.Errorf("for a person:\n%s", out)
 	}
 }

@@ -60,7 +60,7 @@ func (s *scanner) ownMatch(o *owned, start, end int) {
 	c := candidate{own: o, start: start, end: end, level: o.Alone, value: value, why: "pattern"}
 	if o.Validate != "" {
 		if !Validate(o.Validate, value) {
-			s.reject(o.ID, start, end, o.Validate)
+			s.reject(o.ID, start, end, "it fails the check that the detector asks for ("+o.Validate+")")
 			return
 		}
 		c.why = o.Validate + " holds"

@@ -99,7 +99,7 @@ func TestCustomDecoded(t *testing.T) {
 	blob := base64.StdEncoding.EncodeToString([]byte("the staff number is CE-123456, or so"))
 	m, rejected := e.ScanExplain(extract.Plain("look: "+blob), Options{})
 	if i := slices.IndexFunc(rejected, func(r Rejected) bool { return r.Detector == "employee-number" }); len(m) != 0 || i < 0 ||
-		rejected[i].Gate != "luhn; in what it decodes to" || rejected[i].Start != 6 || rejected[i].End != 6+len(blob) {
+		rejected[i].Gate != "it fails the check that the detector asks for (luhn); in what it decodes to" || rejected[i].Start != 6 || rejected[i].End != 6+len(blob) {
 		t.Errorf("%+v, rejected %+v", m, rejected)
 	}
 }

@@ -64,7 +64,7 @@ func (s *scanner) within(c *child, from, to int, r reading) {
 		case f.dropped || f.level < Low || r.digits && f.kind.number == nil:
 			continue
 		case r.needs && !f.evidence, r.beside && f.dist > near:
-			s.reject(f.kind.ID, from, to, "no keyword nearby, and it is "+r.why)
+			s.reject(f.kind.ID, from, to, "no word nearby says what it is, and written like this it says too little: "+r.why)
 			continue
 		}
 		if r.decoded {

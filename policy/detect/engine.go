@@ -49,7 +49,7 @@ type Options struct {
 type Rejected struct {
 	Detector   string
 	Start, End int    // byte offsets in the buffer
-	Gate       string // as "Luhn", "part of a GUID", "below the least level"
+	Gate       string // a sentence that says what it lacked, as "it is part of a GUID"
 }
 
 // New makes an engine of the built-in detectors and a company's own. Every fault
@@ -268,11 +268,11 @@ func (s *scanner) settle() {
 			// Two things in one blob.
 		case c.better(l):
 			c.dropped, l.dropped = false, true
-			s.reject(l.kind.ID, l.start, l.end, "overlaps with "+c.kind.ID)
+			s.reject(l.kind.ID, l.start, l.end, "it is better explained as "+c.kind.ID)
 			last = i
 		default:
 			c.dropped = true
-			s.reject(c.kind.ID, c.start, c.end, "overlaps with "+l.kind.ID)
+			s.reject(c.kind.ID, c.start, c.end, "it is better explained as "+l.kind.ID)
 		}
 	}
 }
@@ -298,7 +298,7 @@ func (s *scanner) resolve() []Match {
 		case c.dropped:
 		case s.o.Only != nil && !s.o.Only[d.ID]:
 		case c.level < least:
-			s.reject(d.ID, c.start, c.end, "below the least level: "+c.level.String()+"; "+c.why)
+			s.reject(d.ID, c.start, c.end, "its level is "+c.level.String()+", below the least that is reported: "+c.why)
 		case s.repeats(c):
 			s.reject(d.ID, c.start, c.end, "said elsewhere in the message")
 		default:

@@ -152,7 +152,7 @@ func TestExactWhy(t *testing.T) {
 			gates = append(gates, r.Gate)
 		}
 	}
-	if diff := cmp.Diff([]string{"too few of the other columns nearby"}, gates); diff != "" {
+	if diff := cmp.Diff([]string{"too few of the other columns of its row are nearby"}, gates); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

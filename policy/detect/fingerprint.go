@@ -265,7 +265,7 @@ func (s *scanner) copy(f *formSearch, events []formEvent) {
 	case p.Low > 0 && share >= p.Low:
 		c.level = Low
 	default:
-		s.reject(f.own.ID, c.start, c.end, "too little of the form: "+c.why)
+		s.reject(f.own.ID, c.start, c.end, "it holds too little of the form: "+c.why)
 		return
 	}
 	s.found = append(s.found, c)

@@ -96,9 +96,10 @@ func (s *scanner) end() {
 	}
 }
 
+// reject takes note of a candidate that a gate stopped: see lacked.
 func (s *scanner) reject(id string, start, end int, why string) {
 	if s.explain && len(s.rejected) < maxRejected {
-		s.rejected = append(s.rejected, Rejected{id, start, end, why})
+		s.rejected = append(s.rejected, Rejected{id, start, end, lacked(why)})
 	}
 }
 

@@ -271,26 +271,26 @@ func TestVetoes(t *testing.T) {
 		gate string
 	}{
 		{"https://shop.test/?card=4539578763621486", "credit-card 85", ""},
-		{"https://shop.test/?q=4539578763621486", "", "part of a URL"},
-		{"https://shop.test/?order=4539578763621486", "", "part of a URL"},
+		{"https://shop.test/?q=4539578763621486", "", "it is part of a URL"},
+		{"https://shop.test/?order=4539578763621486", "", "it is part of a URL"},
 		{"card 45395787-6362-1486-8539-578763621486", "", ""},
-		{"card 0.4539578763621486", "", "part of a decimal number"},
-		{"4539578763621486abcdef01", "", "part of a hash or code"},
-		{"/data/4539578763621486", "", "part of a path"},
-		{"4539578763621486@x", "", "part of an e-mail address"},
-		{"4539578763621487", "", "brand and Luhn"},
-		{"1-536-22-1234", "", "part of a longer number"},
-		{"AKIAIOSFODNN7EXAMPLE", "", "placeholder"},
-		{"ghp_abc", "", "length"},
-		{"password: ****", "", "placeholder"},
-		{"19:a@thread.skype", "", "a Teams conversation id"},
-		{"+999123456789", "", "country code"},
-		{"DE75512108001245126198", "", "check digits or form of the country"},
+		{"card 0.4539578763621486", "", "it is part of a decimal number"},
+		{"4539578763621486abcdef01", "", "it is part of a hash or code"},
+		{"/data/4539578763621486", "", "it is part of a path"},
+		{"4539578763621486@x", "", "it is part of an e-mail address"},
+		{"4539578763621487", "", "it does not start as the cards of a known brand do, or is too long or too short for one, or its digits or letters fail the check that all values of its kind pass (Luhn)"},
+		{"1-536-22-1234", "", "it is part of a longer number"},
+		{"AKIAIOSFODNN7EXAMPLE", "", "it is a placeholder, not a real value"},
+		{"ghp_abc", "", "it does not have the length of such a value"},
+		{"password: ****", "", "it is a placeholder, not a real value"},
+		{"19:a@thread.skype", "", "it is a Teams conversation id"},
+		{"+999123456789", "", "it starts with no country's code"},
+		{"DE75512108001245126198", "", "its check digits do not fit the rest, or it has not the form that its country's account numbers have"},
 		{"111 111 111 111 111 1", "", ""},
-		{"4539578763621486", "", "below the least level: low; Visa: brand and Luhn"},
+		{"4539578763621486", "", "its level is low, below the least that is reported: Visa: brand and Luhn"},
 	} {
 		o := Options{}
-		if strings.HasPrefix(tc.gate, "below") {
+		if strings.HasPrefix(tc.gate, "its level") {
 			o.Min = High
 		}
 		m, rejected := builtinEngine.ScanExplain(extract.Plain(tc.in), o)

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 
 	"teamsdlp/policy/extract"
@@ -27,6 +28,48 @@ func TestWhy(t *testing.T) {
 		m := builtinEngine.Scan(extract.Plain(tc.in), Options{Min: Internal})
 		if len(m) != 1 || m[0].Why != tc.want {
 			t.Errorf("%q: %+v, want %q", tc.in, m, tc.want)
+		}
+	}
+}
+
+// What stopped a candidate is told in a sentence, of every detector.
+func TestLacked(t *testing.T) {
+	sentence := func(s string) bool {
+		for _, w := range []string{"it ", "its ", "no ", "none ", "too few "} {
+			if strings.HasPrefix(s, w) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, k := range builtin {
+		if k.number != nil && !sentence(lacked(k.number.gate)) {
+			t.Errorf("%s: %q is no sentence", k.ID, lacked(k.number.gate))
+		}
+		if k.code != nil && k.code.check != nil && !sentence(lacked(k.code.gate)) {
+			t.Errorf("%s: %q is no sentence", k.ID, lacked(k.code.gate))
+		}
+		for _, in := range append(append([]string{}, k.Match...), k.NoMatch...) {
+			_, rejected := builtinEngine.ScanExplain(extract.Plain(in), Options{})
+			for _, r := range rejected {
+				if !sentence(r.Gate) {
+					t.Errorf("%q: %s: %q is no sentence", in, r.Detector, r.Gate)
+				}
+			}
+		}
+	}
+	for gate, want := range map[string]string{
+		"date and modulo 11":        "it holds no possible date, or its digits or letters fail the check that all values of its kind pass (modulo 11)",
+		"month, department and key": "it holds no possible month, or it names no department that there is, or its digits or letters fail the check that all values of its kind pass (key)",
+		"prefix 80":                 "it does not start with 80, as the numbers of European health cards do",
+		"ten digits":                "it is not made of ten digits",
+		"part of a GUID":            "it is part of a GUID",
+	} {
+		if got := lacked(gate); got != want {
+			t.Errorf("%s: %q, want %q", gate, got, want)
+		}
+		if got := lacked(want); got != want {
+			t.Errorf("%q becomes %q", want, got)
 		}
 	}
 }
