@@ -124,3 +124,12 @@ func (s *Store) TellReload(ctx context.Context) error {
 	}
 	return nil
 }
+
+// TellParked has every node let its actions that wait for an operator be tried,
+// before it sees what is recalled after this.
+func (s *Store) TellParked(ctx context.Context) error {
+	if err := s.rdb.Publish(ctx, s.keys.wake(), "parked").Err(); err != nil {
+		return fmt.Errorf("telling the other nodes to try the actions that wait: %w", s.judged(err))
+	}
+	return nil
+}

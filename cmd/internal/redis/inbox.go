@@ -502,18 +502,28 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 // Recall makes deferred rows due at once, in that order and before others; those
 // that are not deferred, or not of this node any more, it leaves as they are.
 func (s *Store) Recall(ctx context.Context, receipts []string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
 	parts := map[int][]goredis.Z{}
-	// Long ago, but the later the later they were recalled: see due times in milliseconds.
-	first := float64(time.Now().UnixMicro()) / 1e6
+	score := recalled()
 	for i, text := range receipts {
 		r, err := parseReceipt(text)
 		if err != nil {
 			return fmt.Errorf("recalling inbox row %q: %w", text, err)
 		}
-		parts[r.part] = append(parts[r.part], goredis.Z{Score: first + float64(i)/1e6, Member: r.id})
+		parts[r.part] = append(parts[r.part], goredis.Z{Score: score(i), Member: r.id})
 	}
+	return s.recall(ctx, parts)
+}
+
+// recalled returns when the rows that are recalled now are due: long ago, but the
+// later the later they were recalled. See due times in milliseconds.
+func recalled() func(place int) float64 {
+	first := float64(time.Now().UnixMicro()) / 1e6
+	return func(place int) float64 { return first + float64(place)/1e6 }
+}
+
+func (s *Store) recall(ctx context.Context, parts map[int][]goredis.Z) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
 	// What is claimed is not among what is deferred, and XX adds nothing to that.
 	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for part, rows := range parts {

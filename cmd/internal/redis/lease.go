@@ -544,6 +544,10 @@ func (s *Store) heard(what string) {
 		if s.opts.Reload != nil {
 			s.opts.Reload()
 		}
+	case "parked":
+		if s.opts.Parked != nil {
+			s.opts.Parked()
+		}
 	case "ask":
 		s.signal(s.asked)
 	case "lease":

@@ -84,6 +84,9 @@ type Options struct {
 	Taken func()
 	// Reload is told that another node reads its keys again. Nil: nobody is.
 	Reload func()
+	// Parked is told that the actions that wait for an operator are to be tried. Nil:
+	// nobody is.
+	Parked func()
 	// Log receives what an operator should know. Nil: nothing is logged.
 	Log *zap.Logger
 	// Observe is told of refusals. Nil: nobody is.

@@ -80,6 +80,120 @@ func (s *Store) ListWaiting(ctx context.Context, after int64, limit int) ([]sqli
 	return out, nil
 }
 
+// CountWaiting counts the items that were put back for reasons that begin with
+// prefix, by reason: that for which most wait first. One that is being tried at this
+// moment counts.
+func (s *Store) CountWaiting(ctx context.Context, prefix string) ([]sqlite.WaitingFor, error) {
+	byReason := map[string]*sqlite.WaitingFor{}
+	err := s.eachWaiting(ctx, prefix, func(_ int, id streamID, reason string, due time.Time) {
+		w := byReason[reason]
+		if w == nil {
+			w = &sqlite.WaitingFor{Reason: reason}
+			byReason[reason] = w
+		}
+		w.Add(time.UnixMilli(int64(id.ms)).UTC(), due) //nolint:gosec // a time
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting what waits: %w", err)
+	}
+	return sqlite.SortWaiting(byReason), nil
+}
+
+// eachWaiting reads, a page at a time, what was put back for reasons that begin with
+// prefix. What is being tried is due now.
+func (s *Store) eachWaiting(ctx context.Context, prefix string, do func(part int, id streamID, reason string, due time.Time)) error {
+	for p := range s.opts.Partitions {
+		seen := map[string]bool{} // a scan may return one twice
+		for cursor := uint64(0); ; {
+			page, next, err := s.tried(ctx, p, cursor)
+			if err != nil {
+				return err
+			}
+			var ids, reasons []string
+			for i := 0; i+1 < len(page); i += 2 {
+				if _, reason, _ := strings.Cut(page[i+1], " "); strings.HasPrefix(reason, prefix) && !seen[page[i]] {
+					seen[page[i]] = true
+					ids, reasons = append(ids, page[i]), append(reasons, reason)
+				}
+			}
+			due, err := s.dues(ctx, p, ids)
+			if err != nil {
+				return err
+			}
+			for i, name := range ids {
+				if id, err := parseID(name); err == nil {
+					do(p, id, reasons[i], due[i])
+				}
+			}
+			if cursor = next; cursor == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// tried is a page of what was put back in a partition: ids, each with how often and why.
+func (s *Store) tried(ctx context.Context, part int, cursor uint64) ([]string, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)
+	defer cancel()
+	page, next, err := s.rdb.HScan(ctx, s.keys.attempts(part), cursor, "", 1000).Result()
+	return page, next, s.judged(err)
+}
+
+// dues are when rows come again; those that are not put back any more, now.
+func (s *Store) dues(ctx context.Context, part int, ids []string) ([]time.Time, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)
+	defer cancel()
+	scores, err := s.rdb.ZMScore(ctx, s.keys.delay(part), ids...).Result()
+	if err != nil {
+		return nil, s.judged(err)
+	}
+	list := make([]time.Time, len(ids))
+	for i := range list {
+		list[i] = time.Now().UTC().Truncate(time.Millisecond)
+		if i < len(scores) && scores[i] > 0 {
+			list[i] = time.UnixMilli(int64(scores[i])).UTC()
+		}
+	}
+	return list, nil
+}
+
+// RecallWaiting is Recall for the oldest items, most of them at most, that were put
+// back for reasons that begin with prefix, whichever node holds them.
+func (s *Store) RecallWaiting(ctx context.Context, prefix string, most int) error {
+	type at struct {
+		part int
+		id   streamID
+	}
+	var list []at
+	err := s.eachWaiting(ctx, prefix, func(part int, id streamID, _ string, _ time.Time) { list = append(list, at{part, id}) })
+	if err != nil {
+		return fmt.Errorf("recalling what waits: %w", err)
+	}
+	slices.SortFunc(list, func(a, b at) int { return a.id.compare(b.id) })
+	parts := map[int][]goredis.Z{}
+	score := recalled()
+	for i, x := range list[:min(most, len(list))] {
+		parts[x.part] = append(parts[x.part], goredis.Z{Score: score(i), Member: x.id.String()})
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	if err := s.recall(ctx, parts); err != nil {
+		return err
+	}
+	var woken []string
+	for p := range parts {
+		woken = append(woken, tag(p))
+	}
+	_ = s.rdb.Publish(ctx, s.keys.wake(), strings.Join(woken, " ")).Err() // without it they are found later
+	return nil
+}
+
 // KeysNamed returns the certificate ids that stored items name, and how often. It
 // reads every item, a page at a time: first what waits, then the quarantine, which
 // is the way that an item goes by itself.
@@ -142,6 +256,11 @@ func (v *View) GetQuarantine(ctx context.Context, id int64) (sqlite.Quarantined,
 // ListWaiting is Store.ListWaiting.
 func (v *View) ListWaiting(ctx context.Context, after int64, limit int) ([]sqlite.Waiting, error) {
 	return v.s.ListWaiting(ctx, after, limit)
+}
+
+// CountWaiting is Store.CountWaiting.
+func (v *View) CountWaiting(ctx context.Context, prefix string) ([]sqlite.WaitingFor, error) {
+	return v.s.CountWaiting(ctx, prefix)
 }
 
 // KeysNamed is Store.KeysNamed.

@@ -1,12 +1,15 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"teamsdlp/webhook"
 )
@@ -237,6 +240,97 @@ func (r *Reader) ListWaiting(ctx context.Context, after int64, limit int) ([]Wai
 		return nil, fmt.Errorf("listing what waits: %w", err)
 	}
 	return list, nil
+}
+
+// WaitingFor are the items that were put back for one reason.
+type WaitingFor struct {
+	Reason string    `json:"reason"`
+	Items  int       `json:"items"`
+	Since  time.Time `json:"since"` // when the oldest was received
+	Next   time.Time `json:"next"`  // when the first is due
+}
+
+// Add counts one more item.
+func (w *WaitingFor) Add(received, due time.Time) {
+	if w.Items++; w.Items == 1 || received.Before(w.Since) {
+		w.Since = received
+	}
+	if w.Items == 1 || due.Before(w.Next) {
+		w.Next = due
+	}
+}
+
+// CountWaiting counts the items that were put back for reasons that begin with
+// prefix, by reason: that for which most wait first. One that is being tried at this
+// moment counts.
+func (r *Reader) CountWaiting(ctx context.Context, prefix string) ([]WaitingFor, error) {
+	byReason := map[string]*WaitingFor{}
+	err := r.eachWaiting(ctx, prefix, 0, func(_ int64, reason string, received, due time.Time) {
+		w := byReason[reason]
+		if w == nil {
+			w = &WaitingFor{Reason: reason}
+			byReason[reason] = w
+		}
+		w.Add(received, due)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting what waits: %w", err)
+	}
+	return SortWaiting(byReason), nil
+}
+
+// SortWaiting returns them as CountWaiting does.
+func SortWaiting(byReason map[string]*WaitingFor) []WaitingFor {
+	list := make([]WaitingFor, 0, len(byReason))
+	for _, w := range byReason {
+		list = append(list, *w)
+	}
+	slices.SortFunc(list, func(a, b WaitingFor) int {
+		return cmp.Or(cmp.Compare(b.Items, a.Items), cmp.Compare(a.Reason, b.Reason))
+	})
+	return list
+}
+
+// eachWaiting reads, a page at a time, what was put back for reasons that begin with
+// prefix: all, or the oldest of them.
+func (r *Reader) eachWaiting(ctx context.Context, prefix string, most int, do func(seq int64, reason string, received, due time.Time)) error {
+	const query = `SELECT w.seq, w.reason, i.recv_ms, w.due_ms FROM work w JOIN inbox i ON i.seq = w.seq
+		WHERE w.seq > ? AND substr(w.reason, 1, ?) = ? ORDER BY w.seq LIMIT ?`
+	for after, left := int64(0), most; ; {
+		limit := maxPage
+		if most > 0 {
+			limit = min(limit, left)
+		}
+		n := 0
+		err := r.each(ctx, query, []any{after, utf8.RuneCountInString(prefix), prefix, limit}, func(rows *sql.Rows) error {
+			var (
+				reason        string
+				received, due int64
+			)
+			if err := rows.Scan(&after, &reason, &received, &due); err != nil {
+				return err
+			}
+			n++
+			do(after, reason, fromMillis(received), fromMillis(due))
+			return nil
+		})
+		left -= n
+		if err != nil || n < limit || most > 0 && left == 0 {
+			return err
+		}
+	}
+}
+
+// RecallWaiting is Recall for the oldest items, most of them at most, that were put
+// back for reasons that begin with prefix.
+func (s *Store) RecallWaiting(ctx context.Context, prefix string, most int) error {
+	var seqs []int64
+	err := s.eachWaiting(ctx, prefix, most, func(seq int64, _ string, _, _ time.Time) { seqs = append(seqs, seq) })
+	if err != nil {
+		return fmt.Errorf("recalling what waits: %w", err)
+	}
+	s.inbox.recall(seqs)
+	return nil
 }
 
 // KeyUse is how many stored items are encrypted for a key.

@@ -31,6 +31,8 @@ type Store interface {
 	GetQuarantine(ctx context.Context, id int64) (sqlite.Quarantined, error)
 	RetryQuarantine(ctx context.Context, id int64) error
 	DropQuarantine(ctx context.Context, id int64) error
+	CountWaiting(ctx context.Context, prefix string) ([]sqlite.WaitingFor, error)
+	RecallWaiting(ctx context.Context, prefix string, most int) error
 	Meta(ctx context.Context, key string) (string, bool, error)
 	SetMeta(ctx context.Context, key, value string) error
 }
@@ -67,6 +69,7 @@ func Test(t *testing.T, open Opener, is Errors) {
 		{"EndedStaysEnded", Bounds{}, endedStaysEnded},
 		{"DeferOutlivesRestart", Bounds{}, deferOutlivesRestart},
 		{"Recall", Bounds{}, recall},
+		{"WaitingFor", Bounds{}, waitingFor},
 		{"FinishEndsTheRow", Bounds{}, finishEndsTheRow},
 		{"Receipts", Bounds{}, receipts},
 		{"QuarantineAndBack", Bounds{}, quarantineAndBack},
@@ -236,6 +239,54 @@ func recall(s *suite) {
 	}
 	s.nothing("one was not recalled, one is claimed, one has ended", "c")
 	s.depth(sqlite.Depth{Items: 4, InFlight: 3, Deferred: 1})
+}
+
+func waitingFor(s *suite) {
+	ctx := s.Context()
+	list, err := s.CountWaiting(ctx, "")
+	if s.must(err); len(list) != 0 {
+		s.Errorf("waiting in an empty store: %v", list)
+	}
+	begun := time.Now().Add(-time.Second)
+	s.must(s.Put(ctx, Items("c", 7)))
+	got := s.claim(7)
+	for i, reason := range []string{"föö: b", "föö: a", "fö", "föö: a", "föö: a", "FÖÖ: a"} {
+		s.must(s.Defer(ctx, got[i].Receipt, time.Now().Add(time.Duration(1+i)*time.Hour), reason))
+	}
+	check := func(doing string) {
+		s.Helper()
+		list, err := s.CountWaiting(ctx, "föö")
+		s.must(err)
+		want := []struct {
+			reason string
+			items  int
+			next   time.Duration
+		}{{"föö: a", 3, 2 * time.Hour}, {"föö: b", 1, time.Hour}}
+		if len(list) != len(want) {
+			s.Fatalf("%s: got %+v, want %v", doing, list, want)
+		}
+		for i, w := range want {
+			// SQLite keeps when it was received, Redis when it was stored.
+			since := list[i].Since.Equal(got[0].Received) || list[i].Since.After(begun)
+			next := begun.Add(w.next)
+			if list[i].Reason != w.reason || list[i].Items != w.items || !since || list[i].Next.Before(next) || list[i].Next.After(time.Now().Add(w.next)) {
+				s.Errorf("%s: got %+v, want %v", doing, list[i], w)
+			}
+		}
+	}
+	check("by reason")
+	s.reopen()
+	check("after a restart")
+	s.must(s.RecallWaiting(ctx, "nothing", 10))
+	s.must(s.RecallWaiting(ctx, "föö", 2))
+	want := []string{got[0].Resource, got[1].Resource, got[6].Resource} // that one was claimed when the process ended
+	if back := resources(s.claim(3)); !slices.Equal(slices.Sorted(slices.Values(back)), want) {
+		s.Errorf("recalled %q, want %q", back, want)
+	}
+	s.nothing("more was recalled", "c")
+	if list, err := s.CountWaiting(ctx, "föö"); err != nil || len(list) != 2 || list[0].Items != 3 {
+		s.Errorf("while some are tried: %+v, %v", list, err)
+	}
 }
 
 func deferOutlivesRestart(s *suite) {
