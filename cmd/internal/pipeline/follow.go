@@ -112,10 +112,15 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	switch {
 	case errors.Is(err, actions.ErrUnsettled) && ctx.Err() != nil:
 		return nil //nolint:nilerr // claimed again at the next start
-	case errors.Is(err, actions.ErrUnsettled) && wait > 0:
-		return p.deferBy(ctx, item, wait, parked)
 	case errors.Is(err, actions.ErrUnsettled):
-		return p.putBack(ctx, item, parked)
+		if wait == 0 {
+			wait = backOff(item)
+		}
+		gate := ""
+		if result.Wide {
+			gate = gateOf(target)
+		}
+		return p.deferParked(ctx, item, wait, parkedFor(gate, result.Reason))
 	case err != nil:
 		return err
 	}
@@ -127,9 +132,6 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	}
 	return nil
 }
-
-// parked is why an item with an order that waits for an operator is put back.
-const parked = "the action waits for an operator"
 
 // send carries an order out if its gate is open, or as the one that tries whether it
 // is. A wait above 0 is when a Parked order is to be tried again.

@@ -39,6 +39,7 @@ type gate struct {
 	reason  string
 	last    string // receipt of the order that was refused last
 	probing bool   // one is on its way
+	told    bool   // that it closed
 	pause   time.Duration
 	next    time.Time // when the next one may be tried
 }
@@ -73,16 +74,45 @@ func gateOf(t actions.Target) string {
 	return t.Tenant + " channels"
 }
 
-// early returns how long an item that waits need not even be opened; 0: it may have
-// its turn.
-func (k *parking) early(receipt string) time.Duration {
+// early returns how long an item that waits need not even be opened, and for what;
+// 0: it may have its turn.
+func (k *parking) early(receipt string) (wait time.Duration, reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	w := k.waiting[receipt]
 	if w == nil || w.shed || k.old(w) {
-		return 0
+		return 0, ""
 	}
-	return k.closed(w.gate, receipt)
+	if wait = k.closed(w.gate, receipt); wait > 0 {
+		reason = parkedFor(w.gate, k.gates[w.gate].reason)
+	}
+	return wait, reason
+}
+
+// Parked begins the reason for which an item is put back whose action waits for an
+// operator. Who waits for what follows, so that all that wait for the same have the
+// same reason.
+const Parked = "the action waits for an operator"
+
+// parkedFor is why an item is put back whose order waits at a gate, or, where that is
+// empty, for a reason of its own.
+func parkedFor(gate, reason string) string {
+	if gate != "" {
+		return Parked + ", " + gate + ": " + reason
+	}
+	return Parked + ": " + reason
+}
+
+// retry has every closed gate tried at once, and closed again by the first order that
+// is refused.
+func (k *parking) retry() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, g := range k.gates {
+		if g.pause > 0 {
+			g.pause, g.last = 0, ""
+		}
+	}
 }
 
 // closed returns how long an order may not pass a gate. mu is held.
@@ -148,7 +178,7 @@ func (k *parking) answered(name, receipt string, probe bool, res actions.Result)
 	case res.Kind != actions.Parked || !res.Wide:
 		if g != nil && (probe || g.pause == 0) {
 			delete(k.gates, name)
-			return 0, g.pause > 0
+			return 0, g.told
 		}
 		return 0, false
 	case g == nil:
@@ -161,7 +191,7 @@ func (k *parking) answered(name, receipt string, probe bool, res actions.Result)
 	if turned || probe { // others that were under way when the gate closed say nothing new
 		g.pause = min(max(firstProbe, 2*g.pause), longestProbe)
 		g.next = k.clock().Add(g.pause)
-		g.reason, g.last = res.Reason, receipt
+		g.reason, g.last, g.told = res.Reason, receipt, true
 	}
 	return max(g.next.Sub(k.clock()), time.Second), turned
 }

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"teamsdlp/actions"
 	"teamsdlp/webhook"
 )
@@ -144,7 +147,7 @@ func TestOneRefusedAlone(t *testing.T) {
 		if last > 2*time.Hour+11*time.Minute { // two pauses, if that one takes the first
 			r.Errorf("the last was acted on after %v", last)
 		}
-		if got := r.inbox.how(1); got != "deferred: "+parked {
+		if got := r.inbox.how(1); got != "deferred: "+parkedFor(tenant+" chats", reasonNoRole) {
 			r.Errorf("the one that is refused: %q", got)
 		}
 	})
@@ -254,6 +257,99 @@ func TestTooManyParked(t *testing.T) {
 			}
 		}
 	}, func(c *Config) { c.MaxParked = 10 })
+}
+
+// reasonNoRole is what is said of noRole.
+const reasonNoRole = "the app lacks a permission: grant Chat.UpdatePolicyViolation.All and ChannelMessage.UpdatePolicyViolation.All with admin consent"
+
+// retry is what an operator does who does not want to wait.
+func (r *rig) retry() {
+	r.Helper()
+	r.p.RetryParked()
+	r.inbox.mu.Lock()
+	var receipts []string
+	for receipt, how := range r.inbox.ended {
+		if strings.HasPrefix(how, "deferred: "+Parked) {
+			receipts = append(receipts, receipt)
+		}
+	}
+	r.inbox.mu.Unlock()
+	if err := r.inbox.Recall(context.Background(), receipts); err != nil {
+		r.Error(err)
+	}
+}
+
+// Who mended what actions wait for need not wait for the next try, and learns at
+// once if it was not mended.
+func TestParkedAreTriedAtOnce(t *testing.T) {
+	logged, logs := observer.New(zap.InfoLevel)
+	bubble(t, "retry", func(r *rig) {
+		r.teams.shows = &actions.Snapshot{}
+		r.teams.pace = 10 * time.Millisecond
+		gone := true
+		r.teams.answer = func(int) error {
+			if gone {
+				return noRole
+			}
+			return nil
+		}
+		r.sayIn(40, bad)
+		time.AfterFunc(3*time.Hour, func() {
+			before := len(r.teams.sent())
+			r.retry()
+			time.AfterFunc(5*time.Second, func() {
+				tries := len(r.teams.sent()) - before
+				if waiting, gates := r.p.Parked(); tries != 1 || waiting != 40 || gates != 1 {
+					r.Errorf("%d tries, and %d wait at %d gates; want one try and the gate closed", tries, waiting, gates)
+				}
+			})
+		})
+		time.AfterFunc(4*time.Hour, func() {
+			r.teams.mu.Lock()
+			gone = false
+			r.teams.mu.Unlock()
+			r.retry()
+			time.AfterFunc(5*time.Second, func() {
+				if waiting, gates := r.p.Parked(); waiting != 0 || gates != 0 {
+					r.Errorf("%d wait at %d gates, 5 s after they were tried again", waiting, gates)
+				}
+			})
+		})
+		r.run(4*time.Hour + time.Minute)
+	}, func(c *Config) { c.Program = zap.New(logged) })
+	var turns []string
+	for _, l := range logs.All() {
+		if strings.HasPrefix(l.Message, "actions ") {
+			turns = append(turns, l.Message)
+		}
+	}
+	if want := []string{"actions wait for an operator", "actions wait for an operator", "actions go on"}; !slices.Equal(turns, want) {
+		t.Errorf("the log says %q, want %q", turns, want)
+	}
+}
+
+// An item that waits says for what, and all that wait for the same say the same.
+func TestParkedSayForWhat(t *testing.T) {
+	bubble(t, "wide", func(r *rig) {
+		r.teams.shows = &actions.Snapshot{}
+		r.teams.answer = func(int) error { return noRole }
+		r.sayIn(5, bad)
+		r.run(20 * time.Minute)
+		for row := range 5 {
+			if got, want := r.inbox.how(row+1), "deferred: "+Parked+", "+tenant+" chats: "+reasonNoRole; got != want {
+				r.Errorf("row %d: %q, want %q", row+1, got, want)
+			}
+		}
+	})
+	bubble(t, "alone", func(r *rig) {
+		r.teams.shows = &actions.Snapshot{}
+		r.teams.answer = func(int) error { return &actions.CallError{Status: 500} }
+		r.sayIn(1, bad)
+		r.run(20 * time.Minute)
+		if got, want := r.inbox.how(1), "deferred: "+Parked+": Graph keeps failing on this message"; got != want {
+			r.Errorf("got %q, want %q", got, want)
+		}
+	})
 }
 
 // What happened meanwhile counts: who edited his text is judged by the new one, and

@@ -279,6 +279,11 @@ func (p *Pipeline) Forget(lost func(lane string) bool) {
 // conversation, chats or channels of a tenant, Graph takes none.
 func (p *Pipeline) Parked() (waiting, gates int) { return p.parking.counts() }
 
+// RetryParked lets the actions that wait for an operator be tried as soon as their
+// items come, whatever they waited for: the first of each kind of conversation tells
+// for the others. Whoever calls it has the items recalled.
+func (p *Pipeline) RetryParked() { p.parking.retry() }
+
 // claim returns items, each with a slot taken for it. An inbox that cannot be
 // read is tried again for a minute.
 func (p *Pipeline) claim(ctx context.Context) ([]webhook.Item, error) {
@@ -405,8 +410,8 @@ func (p *Pipeline) panicked(v any, about zap.Field) {
 // handle takes one item all the way. A nil error means that what became of it
 // is written down, or that ctx ended first.
 func (p *Pipeline) handle(ctx context.Context, item webhook.Item) error {
-	if wait := p.parking.early(item.Receipt); wait > 0 {
-		return p.deferBy(ctx, item, wait, parked)
+	if wait, reason := p.parking.early(item.Receipt); wait > 0 {
+		return p.deferParked(ctx, item, wait, reason)
 	}
 	if done, err := p.prove(ctx, item); done || err != nil {
 		return err
@@ -537,9 +542,13 @@ func (p *Pipeline) quarantine(ctx context.Context, item webhook.Item, reason str
 	return nil
 }
 
-// putBack defers an item by a back-off of its attempts, 5 s to 5 min.
+// backOff is how long an item stays away by its attempts: 5 s to 5 min.
+func backOff(item webhook.Item) time.Duration {
+	return min(5*time.Second<<min(item.Attempts, 6), 5*time.Minute)
+}
+
 func (p *Pipeline) putBack(ctx context.Context, item webhook.Item, reason string) error {
-	return p.deferBy(ctx, item, min(5*time.Second<<min(item.Attempts, 6), 5*time.Minute), reason)
+	return p.deferBy(ctx, item, backOff(item), reason)
 }
 
 func (p *Pipeline) deferBy(ctx context.Context, item webhook.Item, wait time.Duration, reason string) error {
@@ -547,6 +556,16 @@ func (p *Pipeline) deferBy(ctx context.Context, item webhook.Item, wait time.Dur
 		return err
 	}
 	p.observe.Deferred(reason)
+	return nil
+}
+
+// deferParked puts an item back whose action waits for an operator. Observers are not
+// told for what: tenants are no labels.
+func (p *Pipeline) deferParked(ctx context.Context, item webhook.Item, wait time.Duration, reason string) error {
+	if err := p.Inbox.Defer(ctx, item.Receipt, p.now().Add(wait), reason); err != nil {
+		return err
+	}
+	p.observe.Deferred(Parked)
 	return nil
 }
 
