@@ -50,6 +50,8 @@ const (
 	DefaultTenantRPS        = 30
 	DefaultAppRPS           = 300
 	DefaultTimeout          = 30 * time.Second
+	DefaultMaxParked        = 10_000
+	DefaultParkedFor        = 72 * time.Hour
 	DefaultCheckpointEvery  = time.Minute
 	DefaultCheckpointRows   = 1000
 	DefaultStore            = Embedded
@@ -247,6 +249,13 @@ type Graph struct {
 	TenantRPS       float64       `yaml:"tenant_rps"`       // default 30
 	AppRPS          float64       `yaml:"app_rps"`          // of one app registration over all its tenants; default 300
 	Timeout         time.Duration `yaml:"timeout"`          // of one call; default 30s
+	// MaxParked actions wait for an operator, as for a permission that Graph finds
+	// missing, on each node; beyond, the least severe and oldest fail. Default 10,000;
+	// they count against webhook.max_inbox.
+	MaxParked int `yaml:"max_parked"`
+	// ParkedFor is how long one waits before it fails; default 72h, from 1m to 168h:
+	// within a week the log still holds what was to be done.
+	ParkedFor time.Duration `yaml:"parked_for"`
 }
 
 // ActionLog says how the log is sealed.
@@ -325,6 +334,8 @@ func defaults() *Config {
 			TenantRPS:       DefaultTenantRPS,
 			AppRPS:          DefaultAppRPS,
 			Timeout:         DefaultTimeout,
+			MaxParked:       DefaultMaxParked,
+			ParkedFor:       DefaultParkedFor,
 		},
 		ActionLog: ActionLog{CheckpointEvery: DefaultCheckpointEvery, CheckpointRows: DefaultCheckpointRows},
 	}

@@ -427,6 +427,13 @@ func (d *decoder) limits(c *Config) {
 	positive(d, "graph.tenant_rps", c.Graph.TenantRPS)
 	positive(d, "graph.app_rps", c.Graph.AppRPS)
 	positive(d, "graph.timeout", c.Graph.Timeout)
+	const parked = "graph.max_parked"
+	if positive(d, parked, c.Graph.MaxParked) && d.given(parked) && inbox && int64(c.Graph.MaxParked) > c.Webhook.MaxInbox {
+		d.fault(parked, "max_parked is %d, more than max_inbox, %d", c.Graph.MaxParked, c.Webhook.MaxInbox)
+	}
+	if !d.bad["graph.parked_for"] && (c.Graph.ParkedFor < time.Minute || c.Graph.ParkedFor > minRetentionDays*24*time.Hour) {
+		d.fault("graph.parked_for", "must be from 1m to 168h")
+	}
 	positive(d, "action_log.checkpoint_every", c.ActionLog.CheckpointEvery)
 	positive(d, "action_log.checkpoint_rows", c.ActionLog.CheckpointRows)
 	// Within a week Graph may still tell of an override, and somebody review the case.

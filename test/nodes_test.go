@@ -468,3 +468,41 @@ func TestNodesInbox(t *testing.T) {
 		t.Errorf("keys retire: exit code %d\n%s", code, errs)
 	}
 }
+
+// TestNodesParked: what actions wait for is the same on any node, and whichever is
+// asked to, all try them.
+func TestNodesParked(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	c := newCluster(t, twin, 2).up()
+	takeAway(t, twin)
+	x := newTraffic(t, twin)
+	x.say(60)
+	parked := func() (n float64) { return c.nodes[0].metric("teamsdlp_actions_parked") + c.nodes[1].metric("teamsdlp_actions_parked") }
+	waitFor(t, "the actions on chats to wait, and those on channels to be done", func() bool {
+		return parked() > 15 && parked() == c.nodes[0].metric("teamsdlp_inbox_items") && twin.Undelivered() == 0
+	})
+	for _, s := range c.nodes {
+		code, out, errs := run(t, "inbox", "list", "--config", s.config())
+		want := fmt.Sprintf("%v actions wait for an operator since ", parked())
+		if code != 1 || !strings.Contains(out, want) || !strings.Contains(out, "chats: the app lacks a permission") || strings.Count(out, "\n") != 2 {
+			t.Errorf("inbox list: exit code %d, want %q\n%s%s", code, want, out, errs)
+		}
+	}
+	if err := twin.SetFaults(graphtwin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := run(t, "inbox", "retry", "--config", c.nodes[1].config(), "--parked"); code != 0 && !strings.Contains(errs, "no action waits") {
+		t.Errorf("inbox retry: exit code %d\n%s%s", code, out, errs)
+	}
+	for _, s := range c.nodes {
+		s.settleWithin(twin, 2*patience)
+	}
+	c.settle(twin)
+	for _, f := range account(x.said, twin, c.nodes[0].entries()) {
+		t.Error(f)
+	}
+	if n := parked(); n != 0 {
+		t.Errorf("%v are said to wait", n)
+	}
+}

@@ -34,7 +34,7 @@ func (s *service) adminServer() *http.Server {
 }
 
 // adminHandler is what can be asked on the socket: the desk's decisions, and
-// what becomes of items in quarantine and of keys.
+// what becomes of items in quarantine, of actions that wait and of keys.
 func (s *service) adminHandler(peer func(*http.Request) (string, error)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.desk.AdminHandler(peer))
@@ -42,6 +42,7 @@ func (s *service) adminHandler(peer func(*http.Request) (string, error)) http.Ha
 		return func(w http.ResponseWriter, r *http.Request) { s.adminChange(w, r, peer, do) }
 	}
 	mux.HandleFunc("POST /inbox/{what}/retry", change(s.retryItem))
+	mux.HandleFunc("POST /inbox/parked/retry", change(s.retryParked))
 	mux.HandleFunc("POST /inbox/{what}/drop", change(s.dropItem))
 	mux.HandleFunc("POST /keys/{what}/retire", change(s.retireKey))
 	return mux

@@ -7,20 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"go.uber.org/zap"
 
+	"teamsdlp/cmd/internal/pipeline"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/webhook"
 )
 
 // inboxCmd is what was accepted and could not be finished.
 type inboxCmd struct {
-	List  inboxListCmd  `cmd:"" help:"List the items in quarantine or, with --waiting, those that were put back."`
+	List  inboxListCmd  `cmd:"" help:"List the items in quarantine and what actions wait for or, with --waiting, the items that were put back."`
 	Show  inboxShowCmd  `cmd:"" help:"Show one item in quarantine."`
-	Retry inboxRetryCmd `cmd:"" help:"Have items in quarantine tried again, through the running service."`
+	Retry inboxRetryCmd `cmd:"" help:"Have items in quarantine, or actions that wait, tried again, through the running service."`
 	Drop  inboxDropCmd  `cmd:"" help:"Forget an item in quarantine for good, through the running service."`
 }
 
@@ -40,10 +42,16 @@ first: number, since when, bytes, tenant, change, key and the reason. It is kept
 Microsoft encrypted it until it is tried again or dropped. It reads beside a
 running service.
 
+Then it says what actions wait for that somebody must mend, as a permission or the
+credential: for which tenant, its chats or its channels, how many, since when, and
+when the next of them is tried by itself. With --json that is
+{"parked":{"reason":…,"items":…,"since":…,"next":…}}, a line for each reason.
+
 With --waiting it lists what will be tried again by itself, with the time and the
 reason.
 
-Exit code 1 if anything is in quarantine; with --waiting always 0.
+Exit code 1 if anything is in quarantine, or an action waits for an operator; with
+--waiting always 0.
 
 Example:
   teamsdlp inbox list
@@ -69,17 +77,67 @@ func (c *inboxListCmd) Run(e *env) error {
 		return nil
 	}
 	n, err := listInbox(e, c, r.ListQuarantine, quarantineLine, func(q sqlite.Quarantined) int64 { return q.ID })
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	aside := ""
+	switch {
 	case n > firstPage && !c.All:
-		return found{fmt.Sprintf("more than %d items in quarantine: --all lists the rest", firstPage)}
+		aside = fmt.Sprintf("more than %d items in quarantine: --all lists the rest", firstPage)
 	case n > 0:
-		return found{fmt.Sprintf("%s in quarantine", plural(n, "item"))}
+		aside = plural(n, "item") + " in quarantine"
 	case !c.JSON:
 		fmt.Fprintln(e.stdout, "nothing is in quarantine")
 	}
+	waiting, err := c.parked(e, r)
+	if err != nil {
+		return err
+	}
+	if waiting > 0 {
+		aside = strings.TrimPrefix(fmt.Sprintf("%s; %s for an operator: see above", aside, waits(waiting)), "; ")
+	}
+	if aside != "" {
+		return found{aside}
+	}
 	return nil
+}
+
+// parked prints what actions wait for, and returns how many do.
+func (c *inboxListCmd) parked(e *env, r storeReader) (n int, err error) {
+	list, err := r.CountWaiting(e.ctx, pipeline.Parked)
+	if err != nil {
+		return 0, err
+	}
+	enc := json.NewEncoder(e.stdout)
+	for _, w := range list {
+		n += w.Items
+		if c.JSON {
+			err = enc.Encode(map[string]sqlite.WaitingFor{"parked": w})
+		} else {
+			_, err = fmt.Fprintln(e.stdout, parkedLine(w, time.Now()))
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func parkedLine(w sqlite.WaitingFor, now time.Time) string {
+	next := "now"
+	if w.Next.After(now) {
+		next = "at " + w.Next.UTC().Format(time.DateTime)
+	}
+	what := strings.TrimLeft(strings.TrimPrefix(w.Reason, pipeline.Parked), ",: ")
+	return plain(fmt.Sprintf("%s for an operator since %s, next tried %s: %s", waits(w.Items), w.Since.UTC().Format(time.DateTime), next, what))
+}
+
+// waits is how many actions wait.
+func waits(n int) string {
+	if n == 1 {
+		return "1 action waits"
+	}
+	return plural(n, "action") + " wait"
 }
 
 // listInbox prints pages until the end or, without --all, one of them. It returns
@@ -228,6 +286,7 @@ type inboxRetryCmd struct {
 	IDs    []int64 `arg:"" optional:"" name:"id" help:"The items' numbers, as list prints them."`
 	All    bool    `help:"All that are in quarantine now."`
 	Key    string  `placeholder:"ID" help:"All that were encrypted for the key of this id."`
+	Parked bool    `help:"The actions that wait for an operator."`
 	Reason string  `help:"Why; it goes into the action log beside your name."`
 }
 
@@ -239,26 +298,39 @@ keys folder, then retry. An item that still cannot be opened goes back into
 quarantine, under a new number. Each is an entry of the action log, with you as
 the actor.
 
+With --parked the actions that wait for an operator are tried at once, on every
+node, the oldest thousand of them: when the permission is granted again, say. They
+would be tried by themselves within some five minutes. One goes first for the chats,
+or the channels, of each tenant; if Graph refuses it still, the others go on waiting.
+
 Exit code 1 if there was nothing to try, or one of them is not there any more.
 
 Example:
   teamsdlp inbox retry 3
+  teamsdlp inbox retry --parked --reason "consent granted"
   teamsdlp inbox retry --key enc-1 --reason "key restored from the safe"`
 }
 
 func (c *inboxRetryCmd) Run(e *env) error {
 	ways := 0
-	for _, given := range []bool{len(c.IDs) > 0, c.All, c.Key != ""} {
+	for _, given := range []bool{len(c.IDs) > 0, c.All, c.Key != "", c.Parked} {
 		if given {
 			ways++
 		}
 	}
 	if ways != 1 {
-		return errors.New("name the items by their numbers, or all of them with --all, or those for a key with --key")
+		return errors.New("name the items by their numbers, or all of them with --all, or those for a key with --key, or the actions that wait with --parked")
 	}
 	data, _, err := c.dirs(e)
 	if err != nil {
 		return err
+	}
+	if c.Parked {
+		if err := ask(e.ctx, data, "/inbox/parked/retry", map[string]string{"reason": c.Reason}); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, "the actions that wait are tried now: teamsdlp inbox list says what still waits in a minute")
+		return nil
 	}
 	if len(c.IDs) == 0 {
 		if c.IDs, err = c.choose(e); err != nil {
@@ -364,6 +436,39 @@ func (s *service) retryItem(ctx context.Context, what, actor, reason string) err
 		}
 	}
 	return s.changeItem(ctx, what, actor, reason, "tried again", quarantine.RetryQuarantine)
+}
+
+// recallParked is how many items with actions that wait for an operator are recalled
+// at once: not so many that they hold back new messages, when Graph takes them.
+const recallParked = 1000
+
+// retryParked has the actions that wait for an operator tried, on every node.
+func (s *service) retryParked(ctx context.Context, _, actor, reason string) error {
+	list, err := s.store.CountWaiting(ctx, pipeline.Parked)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, w := range list {
+		n += w.Items
+	}
+	if n == 0 {
+		return adminRefusal{404, "no action waits for an operator"}
+	}
+	if err := s.pipeline.Recorder().Inbox(ctx, "", actor, waits(n)+" for an operator: tried again", reason); err != nil {
+		return err
+	}
+	s.pipeline.RetryParked()
+	if s.shared != nil {
+		if err := s.shared.TellParked(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.store.RecallWaiting(ctx, pipeline.Parked, recallParked); err != nil {
+		return err
+	}
+	s.log.Info("actions that wait for an operator are tried", zap.Int("actions", n), zap.String("actor", actor))
+	return nil
 }
 
 func (s *service) dropItem(ctx context.Context, what, actor, reason string) error {

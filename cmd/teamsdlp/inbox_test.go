@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/pipeline"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/subscriptions"
 	"teamsdlp/test/graphtwin"
@@ -129,6 +131,59 @@ func TestQuarantineIsTriedAgain(t *testing.T) {
 	if after := r.said(actions.KindKeys); len(after) != len(before)+1 || !strings.Contains(after[0], "encryption key no-such-certificate") {
 		t.Errorf("a key that came into use is not on record: %q", after)
 	}
+}
+
+// What actions wait for is listed beside the quarantine; once it is mended, the
+// operator has them tried without waiting for it.
+func TestParkedActions(t *testing.T) {
+	r := runService(t)
+	r.at(1, "no action waits for an operator", "inbox", "retry", "--parked")
+	refuse := graphtwin.Rule{Method: http.MethodPatch, Path: "/chats/", Status: 403, Code: "Forbidden", Message: "Missing role permissions on the request."}
+	if err := r.twin.SetFaults(graphtwin.Faults{Rules: []graphtwin.Rule{refuse}}); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	var said []graphtwin.Message
+	for range 5 {
+		m, err := r.twin.Say(graphtwin.Post{As: "ana", In: "ana-li", HTML: "<p>my card is " + demoCard + "</p>"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, m)
+	}
+	r.await("the actions to wait", func() bool {
+		list, err := r.store.CountWaiting(context.Background(), pipeline.Parked)
+		return err == nil && len(list) == 1 && list[0].Items == len(said)
+	})
+	r.await("the gate to close", func() bool { _, closed := r.pipeline.Parked(); return closed == 1 })
+	out := r.at(1, "5 actions wait for an operator: see above", "inbox", "list")
+	if !regexp.MustCompile(`nothing is in quarantine\n5 actions wait for an operator since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, next tried (now|at \d{4}-.*): ` + r.cfg.Tenants[0].ID + ` chats: the app lacks a permission: grant Chat.UpdatePolicyViolation.All .*\n$`).MatchString(out) {
+		t.Errorf("the list says %q", out)
+	}
+	var listed struct{ Parked sqlite.WaitingFor }
+	if err := json.Unmarshal([]byte(r.at(1, "", "inbox", "list", "--json")), &listed); err != nil || listed.Parked.Items != 5 || listed.Parked.Since.Before(begun.Add(-time.Second)) || listed.Parked.Next.Before(begun) {
+		t.Errorf("listed %+v, %v", listed, err)
+	}
+	r.at(2, "name the items", "inbox", "retry", "--parked", "--all")
+
+	r.at(0, "tried now", "inbox", "retry", "--parked", "--reason", "consent granted")
+	if said := r.said(actions.KindInbox); len(said) != 1 || !strings.HasSuffix(said[0], ": 5 actions wait for an operator: tried again: consent granted") {
+		t.Errorf("entries %q", said)
+	}
+	if err := r.twin.SetFaults(graphtwin.Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.retryParked(t.Context(), "", "somebody", ""); err != nil && err.Error() != "no action waits for an operator" { // they may have been tried by themselves
+		t.Fatal(err)
+	}
+	r.await("the actions", func() bool { waiting, closed := r.pipeline.Parked(); return waiting == 0 && closed == 0 })
+	r.quarantined(0)
+	for _, m := range said {
+		if v := r.shown(m); !v.Blocked || v.PatchCount != 1 {
+			t.Errorf("blocked %v, PATCHed %d times", v.Blocked, v.PatchCount)
+		}
+	}
+	r.at(0, "nothing is in quarantine", "inbox", "list")
 }
 
 func copyFile(t *testing.T, from, to string) {

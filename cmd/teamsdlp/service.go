@@ -136,6 +136,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		Observer:   s.metrics,
 		Program:    log.Named("pipeline"),
 		Drain:      grace,
+		MaxParked:  cfg.Graph.MaxParked, ParkedFor: cfg.Graph.ParkedFor,
 	})
 	s.ended.Store(s.pipeline)
 	if s.shared != nil {

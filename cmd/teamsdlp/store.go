@@ -31,6 +31,8 @@ type store interface {
 	subscriptions.Store
 	keyReader
 	quarantine
+	CountWaiting(ctx context.Context, prefix string) ([]sqlite.WaitingFor, error)
+	RecallWaiting(ctx context.Context, prefix string, most int) error
 	UnfinishedReleases(ctx context.Context) ([]actions.Effect, error)
 	Meta(ctx context.Context, key string) (value string, found bool, err error)
 	SetMeta(ctx context.Context, key, value string) error
@@ -72,6 +74,11 @@ func (s *service) openStore(ctx context.Context) error {
 			}
 			if err := s.keyring.Reload(); err != nil {
 				s.log.Error("keys not read again", zap.Error(err))
+			}
+		}
+		o.Parked = func() {
+			if p := s.ended.Load(); p != nil {
+				p.RetryParked()
 			}
 		}
 		o.Taken = func() {
@@ -152,6 +159,7 @@ func redisOptions(cfg *config.Config) (redis.Options, error) {
 type storeReader interface {
 	keyReader
 	ListWaiting(ctx context.Context, after int64, limit int) ([]sqlite.Waiting, error)
+	CountWaiting(ctx context.Context, prefix string) ([]sqlite.WaitingFor, error)
 	ListQuarantine(ctx context.Context, before int64, limit int) ([]sqlite.Quarantined, error)
 	GetQuarantine(ctx context.Context, id int64) (sqlite.Quarantined, error)
 	Close() error
