@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"teamsdlp/policy/detect"
 	"teamsdlp/policy/extract"
@@ -31,6 +32,7 @@ type Judging struct {
 	set *Set
 	m   *Message
 	c   *Context
+	now time.Time
 
 	scanned  bool
 	found    []detect.Match // sorted by detector, then place
@@ -71,7 +73,9 @@ func (j *Judging) matchesAll() []detect.Match {
 	if !j.scanned {
 		j.scanned = true
 		if j.m.Text != nil && j.set.scanner != nil {
-			j.found = j.set.scanner.Scan(j.m.Text, j.set.options)
+			o := j.set.options
+			o.Now = j.now
+			j.found = j.set.scanner.Scan(j.m.Text, o)
 			slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
 		}
 	}

@@ -47,6 +47,7 @@ func (j *Judging) End() {
 // rules of the verdict before are then overwritten.
 func (j *Judging) Judge(c *Context, now time.Time) Verdict {
 	j.know(c)
+	j.now = now
 	if n := len(j.set.Rules); cap(j.rules) < n {
 		j.rules = make([]RuleVerdict, n)
 	} else {
@@ -119,6 +120,7 @@ func (s *Set) Try(r *Rule, m *Message, c *Context, now time.Time) (RuleVerdict, 
 	var need gaps
 	j := s.Begin(m)
 	j.know(c)
+	j.now = now
 	v := RuleVerdict{Rule: r}
 	j.judge(&v, r, now, &need)
 	return v, need.need

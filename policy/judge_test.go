@@ -19,10 +19,14 @@ import (
 
 // fake is a scanner that finds what the text says it finds: "card@85=1" is a match
 // of card at 85 with value 1, and "card@85=1!" one of a known test value.
-type fake struct{ calls int }
+type fake struct {
+	calls int
+	now   time.Time // as it was told last
+}
 
-func (f *fake) Scan(t *extract.Text, _ detect.Options) []detect.Match {
+func (f *fake) Scan(t *extract.Text, o detect.Options) []detect.Match {
 	f.calls++
+	f.now = o.Now
 	var out []detect.Match
 	at := 0
 	for _, word := range strings.Fields(string(t.Bytes())) {
@@ -743,5 +747,21 @@ func TestDistinct(t *testing.T) {
 		if d.n != want {
 			t.Errorf("%d different values, want %d", d.n, want)
 		}
+	}
+}
+
+// The detectors are told the time that the message is judged at.
+func TestScannerKnowsTheTime(t *testing.T) {
+	f := &fake{}
+	s := NewSet("gen", nil, []*Rule{at("r", &Detect{Detector: "card", Level: detect.Low})}, detect.Options{})
+	s.scanner = f
+	s.Judge(&Message{Text: extract.Plain("card@85=1")}, &Context{Final: true}, now)
+	if !f.now.Equal(now) {
+		t.Errorf("it was told %s, and it is %s", f.now, now)
+	}
+	f.now = time.Time{}
+	s.Try(s.Rules[0], &Message{Text: extract.Plain("card@85=1")}, &Context{Final: true}, now)
+	if !f.now.Equal(now) {
+		t.Errorf("to try a rule it was told %s, and it is %s", f.now, now)
 	}
 }

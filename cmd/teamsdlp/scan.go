@@ -134,7 +134,7 @@ func (c *scanCmd) Run(e *env) error {
 
 // open makes the engine and reads the rules.
 func (r *scanRun) open() error {
-	r.options = detect.Options{Min: detect.Level(r.MinLevel), RegionHint: r.RegionHint}
+	r.options = detect.Options{Min: detect.Level(r.MinLevel), RegionHint: r.RegionHint, Now: r.now}
 	if !slices.Contains(r.Regions, "all") {
 		r.options.Regions = r.Regions
 	}

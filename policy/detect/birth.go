@@ -1,6 +1,9 @@
 package detect
 
-import "unicode/utf8"
+import (
+	"time"
+	"unicode/utf8"
+)
 
 // months are the names of months, folded, as dates of birth are written out with
 // them: 5 mars 1985, March 5, 1985, 5. März 1985.
@@ -75,7 +78,7 @@ func (s *scanner) monthNamed(start, i int) {
 		after, next = s.numberAfter(s.over(next, "st", "nd", "rd", "th"))
 	}
 	y, to := after, next
-	if y < 1900 || y > 2025 || !day(y, month, d) {
+	if !s.born(y, month, d) {
 		return
 	}
 	k := kinds["date-of-birth"]
@@ -84,6 +87,16 @@ func (s *scanner) monthNamed(start, i int) {
 		return
 	}
 	s.add(candidate{kind: k, start: from, end: to, level: k.WithContext, value: string(buf[from:to]), why: "a date; " + s.tell(ev), evidence: true, dist: ev.rank()})
+}
+
+// born reports whether somebody who lives could have been born on a day: the last is
+// that of the clock, and one more where it is tomorrow already.
+func (s *scanner) born(y, m, d int) bool {
+	if y < 1900 || y > 2099 || !day(y, m, d) {
+		return false
+	}
+	now := s.o.Now
+	return now.IsZero() || y < now.Year() || !time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).After(now.UTC().AddDate(0, 0, 1))
 }
 
 // numbered reports whether a number follows i as it does the name of a month.

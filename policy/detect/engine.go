@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"teamsdlp/policy/extract"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	// Only names the detectors whose matches are wanted; nil is all. The others
 	// still run: that a number is a card keeps it from being something else.
 	Only map[string]bool
+	// Now is when the text was said: nobody was born later. Zero is any time.
+	Now time.Time
 }
 
 // Rejected is a candidate that is not reported, with the gate that stopped it. It

@@ -321,7 +321,7 @@ func (s *scanner) birth(a int) {
 	default:
 		return
 	}
-	if y < 1900 || y > 2025 || !day(y, m, d) {
+	if !s.born(y, m, d) {
 		return
 	}
 	start, end := g[0].off, g[2].off+g[2].n
