@@ -25,7 +25,7 @@ var accounts = finders{
 		check: only(anyDigits),
 	}, weak: true},
 	"nz-bank-account": {number: &form{
-		min: 15, max: 16, layouts: []string{"\x02\x04\x07\x02", "\x02\x04\x07\x03"}, gate: "number of a bank", solid: true,
+		min: 15, max: 16, layouts: []string{"\x02\x04\x07\x02", "\x02\x04\x07\x03"}, gate: "branch and check digit of the bank", solid: true, known: set("010902006838900"),
 		check: only(nzBank),
 	}},
 	"mx-clabe": {number: &form{

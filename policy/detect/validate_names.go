@@ -80,6 +80,7 @@ func init() {
 		"my-mykad":           onDigits(mykad),
 		"no-fnr":             onDigits(fodselsnummer),
 		"no-orgnr":           onDigits(orgnr),
+		"nz-bank-account":    onDigits(nzBank),
 		"nz-company":         onDigits(nzbn),
 		"nz-ird":             onDigits(ird),
 		"nz-nhi":             nhi,

@@ -539,10 +539,65 @@ func sortCode(d []byte) bool { return (len(d) == 6 || len(d) == 14) && !same(d) 
 // bsb checks the length: a branch, alone or with an account.
 func bsb(d []byte) bool { return len(d) == 6 || len(d) >= 12 }
 
-// nzBank checks the bank that an account number starts with.
+// nzBanks are the banks of New Zealand: their number, that of their branches, and
+// the rule of their accounts.
+var nzBanks = []struct {
+	bank, first, last int
+	rule              byte
+}{
+	{1, 1, 999, 'A'}, {1, 1100, 1199, 'A'}, {1, 1800, 1899, 'A'}, {2, 1, 999, 'A'}, {2, 1200, 1299, 'A'},
+	{3, 1, 999, 'A'}, {3, 1300, 1399, 'A'}, {3, 1500, 1599, 'A'}, {3, 1700, 1799, 'A'}, {3, 1900, 1999, 'A'}, {3, 7350, 7399, 'A'},
+	{4, 2020, 2024, 'A'}, {6, 1, 999, 'A'}, {6, 1400, 1499, 'A'}, {8, 6500, 6599, 'D'}, {9, 0, 0, 'E'}, {10, 5165, 5169, 'A'},
+	{11, 5000, 6499, 'A'}, {11, 6600, 8999, 'A'}, {12, 3000, 3299, 'A'}, {12, 3400, 3499, 'A'}, {12, 3600, 3699, 'A'}, {13, 4900, 4999, 'A'},
+	{14, 4700, 4799, 'A'}, {15, 3900, 3999, 'A'}, {16, 4400, 4499, 'A'}, {17, 3300, 3399, 'A'}, {18, 3500, 3599, 'A'}, {19, 4600, 4649, 'A'},
+	{20, 4100, 4199, 'A'}, {21, 4800, 4899, 'A'}, {22, 4000, 4049, 'A'}, {23, 3700, 3799, 'A'}, {24, 4300, 4349, 'A'}, {25, 2500, 2599, 'F'},
+	{26, 2600, 2699, 'G'}, {27, 3800, 3849, 'A'}, {28, 2100, 2149, 'G'}, {29, 2150, 2299, 'G'}, {30, 2900, 2949, 'A'}, {31, 2800, 2849, 'X'},
+	{33, 6700, 6799, 'F'}, {35, 2400, 2499, 'A'}, {38, 9000, 9499, 'A'}, {88, 8800, 8805, 'A'},
+}
+
+// nzBank checks the branch of an account number, of 2 digits for the bank, 4 for the
+// branch, 7 for the account and 2 or 3 for its suffix, and its sum by the bank's rule.
 func nzBank(d []byte) bool {
-	n := number(d[:2])
-	return n >= 1 && n <= 38 && n != 5 && n != 7
+	if len(d) != 15 && len(d) != 16 {
+		return false
+	}
+	bank, branch, account, suffix := number(d[:2]), number(d[2:6]), d[6:13], d[13:]
+	for _, b := range nzBanks {
+		if b.bank != bank || branch < b.first || branch > b.last {
+			continue
+		}
+		switch b.rule {
+		case 'A':
+			sum := weighted(account, 0, 10, 5, 8, 4, 2, 1)
+			if number(account) < 990000 { // rule B, of accounts from there on, leaves out the branch
+				sum += weighted(d[2:6], 6, 3, 7, 9)
+			}
+			return sum%11 == 0
+		case 'D':
+			return weighted(account, 7, 6, 5, 4, 3, 2, 1)%11 == 0
+		case 'E':
+			return (crossed(account[3:], 5, 4, 3, 2)+int(suffix[len(suffix)-1]-'0'))%11 == 0
+		case 'F':
+			return weighted(account, 1, 7, 3, 1, 7, 3, 1)%10 == 0
+		case 'G':
+			weights := []int{3, 7, 1}
+			return (crossed(account, 1, 3, 7, 1, 3, 7, 1)+crossed(suffix, weights[3-len(suffix):]...))%10 == 0
+		}
+		return true // rule X: there is no check digit
+	}
+	return false
+}
+
+// crossed is weighted with the digits of each product added up until one is left.
+func crossed(d []byte, weights ...int) (sum int) {
+	for i, w := range weights {
+		n := int(d[i]-'0') * w
+		for n > 9 {
+			n = n/10 + n%10
+		}
+		sum += n
+	}
+	return sum
 }
 
 // ehicNumber checks the prefix for health (ISO/IEC 7812).

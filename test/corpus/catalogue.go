@@ -31,6 +31,16 @@ func checked(id string, alone, named int, lang string, words []string, draw func
 	return t
 }
 
+// missed is checked of a type whose check digit is the one at i as it is printed.
+func missed(i int, id string, alone, named int, lang string, words []string, draw func(g *gen) value) *baseType {
+	t := more(id, alone, named, lang, words, draw)
+	t.near = func(g *gen) string {
+		s := t.make(g).printed()
+		return breakLast(s[:i+1]) + s[i+1:]
+	}
+	return t
+}
+
 func words(w ...string) []string { return w }
 
 // moreTypes are the types beyond the base types: they are written plainly.
@@ -470,7 +480,7 @@ var moreTypes = []*baseType{
 		}
 		return single(base58check(b))
 	}),
-	more("nz-bank-account", 65, 85, "en", words("bank account", "account number"), func(g *gen) value {
+	missed(14, "nz-bank-account", 65, 85, "en", words("bank account", "account number"), func(g *gen) value {
 		for {
 			branch, account := padded(g.some(1, 999), 4), "0"+padded(g.some(100000, 989999), 6)
 			if (weigh(branch, 6, 3, 7, 9)+weigh(account[1:], 10, 5, 8, 4, 2, 1))%11 == 0 {
