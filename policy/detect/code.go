@@ -13,6 +13,8 @@ type codeForm struct {
 	alone    func(v []byte) Level // the most that this value is worth without evidence; nil: no limit
 	capitals bool                 // small letters are something else
 	printed  bool                 // without separators it needs a word
+	// labelled says of a value that it says nothing unless a word names it; nil: none.
+	labelled func(v string) bool
 }
 
 // A coded is one pattern of one detector.
@@ -474,6 +476,10 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 		s.reject(k.ID, start, end, veto)
 		return
 	}
+	if k.code != nil && k.code.labelled != nil && k.code.labelled(value) && !s.namesCode(ev, start) {
+		s.reject(k.ID, start, end, "no keyword names it")
+		return
+	}
 	level, with := min(k.Alone, most), k.BareContext
 	switch {
 	case !w.printed && k.code != nil && k.code.printed:
@@ -516,6 +522,42 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 	}
 	s.add(candidate{kind: k, start: start, end: end, level: level, value: value, why: why, known: known, evidence: found, dist: ev.rank()})
 }
+
+// namesCode reports whether the word of ev names the code at start, or a list of
+// codes that it is in: "ICD-10: E11, I10". A word that speaks of other things as well
+// (diagnostic, coded) needs a colon.
+func (s *scanner) namesCode(ev evidence, start int) bool {
+	if !ev.found() || ev.header {
+		return ev.found()
+	}
+	if !ev.before || ev.dist > mostListed || ev.in != s {
+		return false
+	}
+	colon, letters := false, 0
+	for _, c := range s.buf[ev.at.End:start] {
+		switch {
+		case c == '\n', c == '.', c == '\f':
+			return false
+		case c == ':' || c == '=':
+			colon = true
+		case isDigit(c), c == ' ':
+			letters = 0
+		case isLetter(c):
+			if letters++; letters > 6 {
+				return false
+			}
+		}
+	}
+	word := s.e.labels[ev.term]
+	return colon || !loosely[word]
+}
+
+// mostListed is how far the word before a list of codes may be.
+const mostListed = 40
+
+// loosely are words that are evidence of a diagnosis, and of other things that are
+// looked into.
+var loosely = set("diagnostic", "diagnose", "diagnosed", "coded", "comorbid")
 
 // partOf reports whether buf[start:end] goes on before or after a '-' or the like.
 func (s *scanner) partOf(start, end int) bool {

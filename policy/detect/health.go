@@ -17,7 +17,7 @@ var medical = finders{
 		min: 6, max: 10, gate: "6 to 10 digits", solid: true,
 		check: only(anyDigits),
 	}, weak: true},
-	"icd10-cm": {code: &codeForm{patterns: []string{"A99.X", "A9A.X", "A99.XX", "A99.XXX", "A99.XXXX"}, gate: "letter, digits, point", capitals: true}},
+	"icd10-cm": {code: &codeForm{patterns: []string{"A99.X", "A9A.X", "A99.XX", "A99.XXX", "A99.XXXX", "A99"}, check: icd10, gate: "chapter of ICD-10", capitals: true, labelled: category}},
 	"de-lanr":  {number: &form{min: 9, max: 9, gate: "weights 4 and 9", layouts: []string{"\x07\x02"}, check: only(lanr)}},
 	"de-bsnr":  {number: &form{min: 9, max: 9, gate: "length", solid: true, check: only(anyDigits)}, weak: true},
 	"ca-health": {number: &form{

@@ -628,6 +628,10 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		s.reject(k.ID, x.start, x.end, veto)
 		return
 	}
+	if x.layout == bare && s.called(ev, x.start) {
+		s.reject(k.ID, x.start, x.end, "what a function is called with")
+		return
+	}
 	w := s.weigh(x, ev, detail)
 	if f.paren && x.start > 0 && s.buf[x.start-1] == '(' && bytes.IndexByte(s.buf[x.start:x.end], ')') >= 0 {
 		x.start--

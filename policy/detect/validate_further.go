@@ -463,6 +463,35 @@ func southAfricanCompany(d []byte) bool {
 	return len(d) == 12 && y >= 1900 && y <= 2035 && (d[10] == '0' || d[10] == '1' || d[10] == '2')
 }
 
+// icdBlocks are the categories of ICD-10 by the chapter's letter, from and to, as in
+// the WHO's edition and those that countries made of it.
+var icdBlocks = map[byte]string{
+	'A': "00-09 15-99", 'B': "00-10 15-99", 'C': "00-97", 'D': "00-89", 'E': "00-16 20-36 40-46 50-90", 'F': "00-99",
+	'G': "00-14 20-26 30-32 35-37 40-47 50-65 70-73 80-83 89-99", 'H': "00-06 10-13 15-22 25-28 30-36 40-62 65-75 80-83 90-95",
+	'I': "00-02 05-16 20-28 30-52 60-89 95-99", 'J': "00-06 09-18 20-22 30-47 60-70 80-86 90-99", 'K': "00-14 20-31 35-38 40-46 50-52 55-68 70-77 80-95",
+	'L': "00-08 10-14 20-30 40-45 49-76 80-99", 'M': "00-36 40-43 45-51 53-54 60-63 65-68 70-99", 'N': "00-08 10-23 25-53 60-65 70-77 80-99",
+	'O': "00-48 60-77 80-99", 'P': "00-96", 'Q': "00-07 10-18 20-28 30-45 50-56 60-99", 'R': "00-99", 'S': "00-99", 'T': "00-98", 'U': "04-04 07-12 80-89", 'V': "00-99",
+	'W': "00-99", 'X': "00-99", 'Y': "00-99", 'Z': "00-99",
+}
+
+// icd10 checks that a category without a point is one of ICD-10. With one, the form
+// says enough.
+func icd10(v []byte) bool {
+	if len(v) > len("A99") {
+		return true
+	}
+	n := number(v[1:])
+	for blocks := icdBlocks[v[0]]; len(blocks) >= len("00-99"); blocks = blocks[min(len(blocks), len("00-99 ")):] {
+		if n >= number([]byte(blocks[:2])) && n <= number([]byte(blocks[3:5])) {
+			return true
+		}
+	}
+	return false
+}
+
+// category reports whether a code of ICD-10 is one without a point.
+func category(v string) bool { return len(v) == len("A99") }
+
 // nzbn checks a New Zealand business number: GS1's digit under New Zealand's prefix.
 func nzbn(d []byte) bool { return len(d) == 13 && string(d[:4]) == "9429" && gtin(d) }
 

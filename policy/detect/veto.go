@@ -206,6 +206,22 @@ func (s *scanner) outweighs(ev evidence, start, end int) bool {
 	return ev.at.Start == 0 || !wordBefore(s.buf, ev.at.Start)
 }
 
+// called reports whether the word of ev is the name of a function that is called with
+// what starts at start: sin(668307788). People put a blank before a parenthesis, or
+// write a word that is short for others in capitals; those who write without blanks
+// have letters of their own before the word.
+func (s *scanner) called(ev evidence, start int) bool {
+	if !ev.found() || !ev.before || ev.in != s || ev.at.End != start-1 || s.buf[start-1] != '(' || ev.at.Start > 0 && s.buf[ev.at.Start-1] >= utf8.RuneSelf {
+		return false
+	}
+	for _, c := range s.buf[ev.at.Start:ev.at.End] {
+		if !isLower(c) {
+			return false
+		}
+	}
+	return true
+}
+
 // named reports whether the value goes on as a name does: report_20221213,
 // 4539-rev-b.
 func (s *scanner) named(start, end int) bool {
