@@ -77,6 +77,8 @@ var parts = map[string]string{
 
 // gates are sentences of their own.
 var gates = map[string]string{
+	"branch and check digit of the bank":        "its bank has no such branch, or its digits fail the check of that bank",
+	"chapter of ICD-10":                         "it is in none of the chapters of ICD-10",
 	"area, group and serial that are given out": "its area, group or serial number is one that is never given out",
 	"group that is given out":                   "its middle group is one that is never given out",
 	"prefix that is given out":                  "it starts with digits that are never given out",
