@@ -49,10 +49,10 @@ func (c *copier) loop() {
 // copies the rest, meets it too.
 func (c *copier) copy() error {
 	for range copyRounds {
-		if _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
+		if _, _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
 			return final(err)
 		}
-		pages, copied, err := checkpoint(c.conn, "NOOP")
+		_, pages, copied, err := checkpoint(c.conn, "NOOP")
 		if err != nil {
 			return final(err)
 		}
@@ -82,12 +82,12 @@ func final(err error) error {
 }
 
 // checkpoint returns how many pages the write-ahead log holds and how many of
-// them are in the database. A log that a reader holds back is no error.
-func checkpoint(conn *sql.Conn, mode string) (pages, copied int, err error) {
-	var busy int
-	err = conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &copied)
+// them are in the database. That somebody who reads or writes has held it back is
+// no error.
+func checkpoint(conn *sql.Conn, mode string) (held bool, pages, copied int, err error) {
+	err = conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint("+mode+")").Scan(&held, &pages, &copied)
 	if err != nil {
 		err = fmt.Errorf("copying the write-ahead log: %w", err)
 	}
-	return pages, copied, err
+	return held, pages, copied, err
 }

@@ -304,7 +304,7 @@ func (d *disk) store(t testing.TB, set ...string) *Store {
 	s.inbox.wake = make(chan struct{}, 1)
 	s.inbox.held, s.inbox.loaded = map[int64]*row{}, map[int64]bool{}
 	must(t, conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) + 1 FROM inbox`).Scan(&s.inbox.next))
-	side, err := db.Conn(ctx)
+	side, err := sideConn(ctx, db)
 	must(t, err)
 	file, _, err := d.Open(FileName, vfs.OPEN_READWRITE)
 	must(t, err)

@@ -730,16 +730,3 @@ func TestDiskFull(t *testing.T) {
 		integrity(t, s.Reader)
 	})
 }
-
-// The write-ahead log is copied into the database while the store runs.
-func TestWALIsEmptied(t *testing.T) {
-	s := openTest(t, testOptions(t.TempDir()))
-	big := testItem("big")
-	big.Encrypted.Data = string(make64(1 << 20))
-	for range 160 { // 160 MiB; from 32 MiB on it is copied, and at 64 MiB the writer waits for that
-		must(t, s.Put(t.Context(), []webhook.Item{big}))
-	}
-	if got := s.Stats().WALBytes; got > 72<<20 {
-		t.Errorf("the write-ahead log has %d bytes", got)
-	}
-}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -194,6 +195,19 @@ func openWriterDB(dir string) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(2)
 	return db, nil
+}
+
+// sideConn is the second connection of db, which copies the write-ahead log. It
+// waits for nobody: see writer.beginAnew.
+func sideConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 const (

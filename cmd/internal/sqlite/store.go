@@ -193,7 +193,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.inbox.load(ctx, s.Reader); err != nil {
 		return nil, err
 	}
-	if s.side, err = s.db.Conn(ctx); err != nil {
+	if s.side, err = sideConn(ctx, s.db); err != nil {
 		return nil, err
 	}
 	if s.file, err = os.OpenFile(dbPath(o.Dir), os.O_RDWR, 0); err != nil {
@@ -272,7 +272,7 @@ func (s *Store) shut() error {
 func (s *Store) closeWriterDB() error {
 	var errs []error
 	if s.w != nil {
-		if _, _, err := checkpoint(s.conn, "TRUNCATE"); err != nil {
+		if _, _, _, err := checkpoint(s.conn, "TRUNCATE"); err != nil {
 			errs = append(errs, err)
 		}
 		for _, stmt := range s.w.tx.stmts {

@@ -21,12 +21,20 @@ const (
 	batchBytes = 2 << 20 // or their bytes, whichever comes first
 
 	// The write-ahead log is copied into the database once it holds this many
-	// pages of 4096 bytes: 32 MiB. At twice that the writer waits for it.
+	// pages of 4096 bytes: 32 MiB. At twice that the writer waits until it is, and
+	// for those who read: see beginAnew.
 	checkpointPages = 8000
-	// How much may be written before the length of the write-ahead log is looked
-	// at again.
+	// How much may be written, and how much the file may grow, before the length
+	// of the write-ahead log is looked at again.
 	checkpointLookBytes   = 1 << 20
 	checkpointLookCommits = 32
+
+	// For how long the writer waits for those who read when the write-ahead log is
+	// to begin anew: so long at first, twice as long at each look that finds it
+	// held still, and after the longest wait not at all.
+	leastWait = 25 * time.Millisecond
+	mostWait  = 800 * time.Millisecond
+	waitStep  = time.Millisecond
 )
 
 var (
@@ -113,13 +121,17 @@ type writer struct {
 	failed    chan struct{} // closed once cause is set
 	cause     error
 
-	// Of the goroutine alone. lookAfter and copyAfter are constants but in tests.
+	// Of the goroutine alone. lookAfter, copyAfter and pause are constants but in tests.
 	sinceLook, lookAfter struct {
 		bytes, commits int
 	}
-	copyAfter int  // pages
-	copying   bool // the copier has not given back what it was started with
-	rest      bool // it has, and left a rest
+	looked    int64               // size of the log's file at the last look
+	copyAfter int                 // pages
+	pause     func(time.Duration) // waits for those who read
+	copying   bool                // the copier has not given back what it was started with
+	rest      bool                // it has, and the log has not begun anew since
+	wait      time.Duration       // of the next beginAnew; 0: whoever reads stands still
+	heldAt    int                 // how many pages the last beginAnew found copied
 }
 
 func newWriter(conn *sql.Conn, copier *copier, walPath string, observe Observer) *writer {
@@ -136,6 +148,7 @@ func newWriter(conn *sql.Conn, copier *copier, walPath string, observe Observer)
 		failed:  make(chan struct{}),
 	}
 	w.lookAfter.bytes, w.lookAfter.commits, w.copyAfter = checkpointLookBytes, checkpointLookCommits, checkpointPages
+	w.pause, w.wait = time.Sleep, leastWait
 	copier.fail = w.fail
 	w.gather.w, w.gather.patience = w, patience
 	go w.loop()
@@ -372,43 +385,94 @@ func (w *writer) try(ops []*op) (answers []error, size int, err error) {
 }
 
 // lookAtWAL has the write-ahead log copied into the database when it has grown,
-// and copies the rest once that is done. It is done here, and not by SQLite's
+// and has it begin anew once that is done. It is done here, and not by SQLite's
 // own trigger, because that ignores errors: a sync that fails while the log is
 // copied must stop the store before the log is written over. The log is written
 // over only after the copy of the rest, which comes after the copier's error.
 func (w *writer) lookAtWAL() {
-	if w.err() != nil || w.sinceLook.bytes < w.lookAfter.bytes && w.sinceLook.commits < w.lookAfter.commits {
+	size := w.walBytes()
+	due := w.sinceLook.bytes >= w.lookAfter.bytes || w.sinceLook.commits >= w.lookAfter.commits || size >= w.looked+int64(w.lookAfter.bytes)
+	if !due || w.err() != nil {
 		return
 	}
-	w.sinceLook.bytes, w.sinceLook.commits = 0, 0
-	if w.copying {
+	w.sinceLook.bytes, w.sinceLook.commits, w.looked = 0, 0, size
+	_, pages, copied, err := checkpoint(w.tx.conn, "NOOP")
+	if err != nil {
+		w.copyFailed(err)
+		return
+	}
+	must := pages >= 2*w.copyAfter && w.wait > 0
+	ended := w.copying && w.copied(must)
+	switch {
+	case w.copying || w.err() != nil:
+	case ended || must:
+		w.beginAnew()
+	case pages-copied >= w.copyAfter:
+		w.copying = true
+		w.copier.start <- struct{}{}
+	case w.rest:
+		w.beginAnew()
+	}
+}
+
+// copied reports whether the copier is done with what it was started with. It
+// waits for that if it must.
+func (w *writer) copied(must bool) bool {
+	if must {
+		<-w.copier.done
+	} else {
 		select {
 		case <-w.copier.done:
-			w.copying, w.rest = false, true
-			if w.err() != nil { // it failed meanwhile
-				return
-			}
 		default:
+			return false
 		}
 	}
-	mode := "NOOP"
-	if w.rest {
-		mode = "PASSIVE"
+	w.copying, w.rest = false, true
+	return true
+}
+
+// beginAnew copies the rest of the write-ahead log, so that the next commit
+// writes it from its beginning. For that nobody may still read in it. Reads that
+// are short are waited for: no new one gets in the way meanwhile, since who begins
+// to read when all is copied reads the database alone. That is what bounds the
+// log, whatever comes together: its file grows by one look for each wait, and a
+// wait that is twice as long as the longest read cannot be in vain. A read
+// that outlasts them all stands still. Commits do not wait for it, and behind it
+// the log grows until it ends.
+//
+// The copier is idle, and its connection waits for nobody by itself.
+func (w *writer) beginAnew() {
+	w.rest = true
+	for waited := time.Duration(0); ; waited += waitStep {
+		held, _, copied, err := checkpoint(w.copier.conn, "RESTART")
+		if err != nil {
+			w.copyFailed(err)
+			return
+		}
+		if !held {
+			w.rest, w.wait = false, leastWait
+			w.looked = 0 // the next commit cuts the file to journal_size_limit
+			return
+		}
+		if w.wait == 0 && copied != w.heldAt {
+			w.wait = leastWait // what stood still has ended
+		}
+		w.heldAt = copied
+		if waited >= w.wait {
+			break
+		}
+		w.pause(waitStep)
 	}
-	pages, copied, err := checkpoint(w.tx.conn, mode)
-	switch {
-	case err != nil && isFatal(err):
+	if w.wait *= 2; w.wait > mostWait {
+		w.wait = 0
+	}
+}
+
+// copyFailed ends the store if err is final. After any other the next look tries
+// again.
+func (w *writer) copyFailed(err error) {
+	if isFatal(err) {
 		w.fail(err)
-	case err != nil:
-	case w.copying && pages-copied >= 2*w.copyAfter:
-		<-w.copier.done
-		w.copying, w.rest = false, true
-	case w.copying:
-	case pages-copied >= w.copyAfter:
-		w.copying, w.rest = true, false
-		w.copier.start <- struct{}{}
-	case copied == pages: // else a reader holds it back, and the next look tries again
-		w.rest = false
 	}
 }
 
