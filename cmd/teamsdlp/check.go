@@ -28,6 +28,7 @@ import (
 	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
+	"teamsdlp/policy"
 	"teamsdlp/policy/rulefile"
 	"teamsdlp/webhook"
 )
@@ -132,6 +133,7 @@ type checkResult struct {
 type checker struct {
 	now     func() time.Time
 	client  *http.Client // for what is online
+	set     *policy.Set  // the rules; nil: they cannot be loaded
 	results []checkResult
 }
 
@@ -639,6 +641,7 @@ func (k *checker) rules(dir string) {
 		k.fault(check, "make the folder, and give the user that serve runs as the right to read it", "%s", oneLine(err))
 		return
 	}
+	k.set = set
 	k.ok(check, "%s in %s, generation %.12s", plural(len(set.Rules), "rule"), dir, set.Generation)
 	for _, f := range findings {
 		k.warn(check, "", "%s", f)

@@ -136,6 +136,7 @@ func tokenFailure(err error) (detail, mend string) {
 type permission struct {
 	anyOf []string
 	why   string
+	of    contextNeed // what only some rules need it for; 0: all need it
 }
 
 // permissions are what a tenant's app needs, and what only some rules need.
@@ -145,24 +146,24 @@ func permissions(resources []string, enforce bool) (needed, optional []permissio
 	chats := slices.ContainsFunc(resources, func(r string) bool { return strings.HasPrefix(r, "chats") || strings.HasPrefix(r, "users/") })
 	channels := slices.ContainsFunc(resources, func(r string) bool { return r == config.DefaultResourceChannels || strings.HasPrefix(r, "teams/") })
 	if chats {
-		needed = append(needed, permission{[]string{"Chat.Read.All"}, "to be notified of chat messages"})
+		needed = append(needed, permission{[]string{"Chat.Read.All"}, "to be notified of chat messages", 0})
 		if enforce {
-			needed = append(needed, permission{[]string{"Chat.UpdatePolicyViolation.All", "Chat.ReadWrite.All"}, "to act on them"})
+			needed = append(needed, permission{[]string{"Chat.UpdatePolicyViolation.All", "Chat.ReadWrite.All"}, "to act on them", 0})
 		}
-		optional = append(optional, permission{[]string{"ChatMember.Read.All", "Chat.ReadBasic.All", "Chat.Read.All"}, "for rules about who is in a chat"})
+		optional = append(optional, permission{[]string{"ChatMember.Read.All", "Chat.ReadBasic.All", "Chat.Read.All"}, "for rules about who is in a chat", needChat})
 	}
 	if channels {
-		needed = append(needed, permission{[]string{"ChannelMessage.Read.All"}, "to be notified of channel messages"})
+		needed = append(needed, permission{[]string{"ChannelMessage.Read.All"}, "to be notified of channel messages", 0})
 		if enforce {
-			needed = append(needed, permission{[]string{"ChannelMessage.UpdatePolicyViolation.All", "Group.ReadWrite.All"}, "to act on them"})
+			needed = append(needed, permission{[]string{"ChannelMessage.UpdatePolicyViolation.All", "Group.ReadWrite.All"}, "to act on them", 0})
 		}
 		optional = append(optional,
-			permission{[]string{"Channel.ReadBasic.All"}, "for rules about kinds of channels, and their names in the log"},
-			permission{[]string{"ChannelMember.Read.All"}, "for rules about who is in a channel"})
+			permission{[]string{"Channel.ReadBasic.All"}, "for rules about kinds of channels, and their names in the log", needChannel},
+			permission{[]string{"ChannelMember.Read.All"}, "for rules about who is in a channel", needChannel})
 	}
 	optional = append(optional,
-		permission{[]string{"User.Read.All"}, "for rules about the sender"},
-		permission{[]string{"GroupMember.Read.All"}, "for rules about groups"})
+		permission{[]string{"User.Read.All"}, "for rules about the sender", needPerson | needGroups},
+		permission{[]string{"GroupMember.Read.All"}, "for rules about groups", needGroups})
 	return needed, optional
 }
 
@@ -184,6 +185,11 @@ func (k *checker) roles(t config.Tenant, token string, enforce bool) {
 	for _, p := range optional {
 		if role := p.in(have); role != "" {
 			k.add(isOK, "permissions", t.ID, "", "%s, %s (optional)", role, p.why)
+			continue
+		}
+		if rules := rulesThatNeed(k.set, p.of); len(rules) > 0 {
+			k.add(isWarn, "permissions", t.ID, "add it to the app registration as an application permission of Microsoft Graph, and let an administrator consent; without it these rules stay in force where they cannot be judged: they act on more than they are meant for",
+				"%s is missing, %s, as %s", p.anyOf[0], p.why, someOf(rules))
 			continue
 		}
 		k.add(isNote, "permissions", t.ID, "add it if there are such rules; without it they stay in force where they cannot be judged",

@@ -22,6 +22,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -663,6 +664,53 @@ func TestCheckOnline(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A permission that rules hang on is asked for in their name; the others are optional.
+func TestCheckOnlineForRules(t *testing.T) {
+	dir := t.TempDir()
+	rule := func(id, rest string) string {
+		return "  - {id: " + id + ", title: T, owner: o@contoso.com, severity: high, mode: " + rest + ", action: block, tip: {text: T}}\n"
+	}
+	rules := "groups: [{id: pci, object_id: " + checkApp + "}]\nrules:\n" +
+		rule("plain", "enforce, when: {keyword: [a]}") +
+		rule("off", "'off', when: {all: [{keyword: [a]}, {sender: {guest: true}}]}") +
+		rule("all-chats", "enforce, scope: {conversations: [chat]}, when: {keyword: [a]}") +
+		rule("in-groups", "shadow, scope: {senders: {not_in_groups: [pci]}}, when: {keyword: [a]}") +
+		rule("outside", "enforce, when: {all: [{keyword: [a]}, {any: [{audience: external}, {keyword: [b]}]}]}") +
+		rule("private", "enforce, scope: {conversations: [chat, private]}, when: {keyword: [a]}") +
+		rule("private-2", "enforce, when: {all: [{keyword: [a]}, {not: {conversation: [standard]}}]}") +
+		rule("excused", "enforce, when: {keyword: [a]}, exceptions: [{id: e, reason: r, owner: o@contoso.com, when: {sender: {domain: [qa.contoso.com]}}}]")
+	if err := os.WriteFile(filepath.Join(dir, "r.yaml"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := &checker{now: time.Now}
+	if k.rules(dir); k.set == nil {
+		t.Fatalf("the rules do not load: %+v", k.results)
+	}
+	for _, tc := range []struct{ gone, want string }{
+		{"User.Read.All", "warning  permissions   t: User.Read.All is missing, for rules about the sender, as in-groups, excused\n"},
+		{"GroupMember.Read.All", "warning  permissions   t: GroupMember.Read.All is missing, for rules about groups, as in-groups\n"},
+		{"Channel.ReadBasic.All", "warning  permissions   t: Channel.ReadBasic.All is missing, for rules about kinds of channels, and their names in the log, as outside, private, private-2\n"},
+		{"ChannelMember.Read.All", "warning  permissions   t: ChannelMember.Read.All is missing, for rules about who is in a channel, as outside, private, private-2\n"},
+	} {
+		k.results = nil
+		claims := fmt.Sprintf(`{"roles":["%s"]}`, strings.Join(without(tc.gone), `","`))
+		k.roles(config.Tenant{ID: "t", Resources: []string{"chats", "channels"}}, "x."+base64.RawURLEncoding.EncodeToString([]byte(claims))+".x", true)
+		var out strings.Builder
+		if err := k.print(&out, false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), tc.want) || k.count(isWarn) != 1 || k.count(isFault) != 0 {
+			t.Errorf("without %s: no %q in\n%s", tc.gone, tc.want, out.String())
+		}
+	}
+	if needs := rulesThatNeed(k.set, needChat); !slices.Equal(needs, []string{"outside"}) {
+		t.Errorf("rules that need to know who is in a chat: %q", needs)
+	}
+	if got := someOf([]string{"a", "b", "c", "d", "e"}); got != "a, b, c and 2 more rules" {
+		t.Errorf("some of five: %q", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"teamsdlp/actions"
 	"teamsdlp/actions/review"
+	"teamsdlp/cmd/internal/pipeline"
 	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/subscriptions"
@@ -31,7 +32,7 @@ type metrics struct {
 	dropped     *prometheus.CounterVec // reason
 	quarantined *prometheus.CounterVec // reason
 	deferred    *prometheus.CounterVec // reason
-	missing     *prometheus.CounterVec // context
+	missing     *prometheus.CounterVec // context, cause
 	verdicts    *prometheus.CounterVec // action, matched
 	judge       prometheus.Histogram
 	outcomes    *prometheus.CounterVec // outcome
@@ -61,7 +62,7 @@ func newMetrics() *metrics {
 		dropped:     counter("items_dropped_total", "Stored items that led to nothing, by reason.", "reason"),
 		quarantined: counter("items_quarantined_total", "Stored items set aside with their ciphertext, by reason.", "reason"),
 		deferred:    counter("items_deferred_total", "Stored items put back for later, by reason.", "reason"),
-		missing:     counter("context_missing_total", "Context that Graph did not give; the rule stayed in force.", "context"),
+		missing:     counter("context_missing_total", "Context that Graph did not give, by cause; the rule stayed in force.", "context", "cause"),
 		verdicts:    counter("verdicts_total", "Messages judged, by the action asked for and whether a rule matched.", "action", "matched"),
 		judge:       seconds("judge_seconds", "Judging one message, fetching its context included.", .00001, .0001, .001, .01, .1, 1, 10),
 		outcomes:    counter("outcomes_total", "Enforcing verdicts by outcome.", "outcome"),
@@ -82,10 +83,14 @@ func newMetrics() *metrics {
 		m.requests:    {"202", "503"},
 		m.outcomes:    {string(actions.OutcomeApplied), string(actions.OutcomeNotEnforceable), string(actions.OutcomeFailed)},
 		m.generations: {generationInForce, generationRefused},
-		m.missing:     {"conversation", "person", "groups"},
 	} {
 		for _, value := range values {
 			vec.WithLabelValues(value)
+		}
+	}
+	for _, what := range []string{"conversation", "person", "groups"} {
+		for _, cause := range []string{pipeline.ContextRefused, pipeline.ContextNotFound, pipeline.ContextUnavailable} {
+			m.missing.WithLabelValues(what, cause)
 		}
 	}
 	m.registry.MustRegister(m.gaps, m.gapSeconds, m.undelivered, m.requests, m.ack, m.stored, m.refused, m.dropped, m.quarantined, m.deferred, m.missing,
@@ -131,10 +136,11 @@ func (m *metrics) Stored(items, _ int) { m.stored.Add(float64(items)) }
 
 // What follows is pipeline.Observer.
 
-func (m *metrics) Dropped(reason string)      { m.dropped.WithLabelValues(reason).Inc() }
-func (m *metrics) Quarantined(reason string)  { m.quarantined.WithLabelValues(reason).Inc() }
-func (m *metrics) Deferred(reason string)     { m.deferred.WithLabelValues(reason).Inc() }
-func (m *metrics) ContextMissing(what string) { m.missing.WithLabelValues(what).Inc() }
+func (m *metrics) Dropped(reason string)     { m.dropped.WithLabelValues(reason).Inc() }
+func (m *metrics) Quarantined(reason string) { m.quarantined.WithLabelValues(reason).Inc() }
+func (m *metrics) Deferred(reason string)    { m.deferred.WithLabelValues(reason).Inc() }
+
+func (m *metrics) ContextMissing(what, cause string) { m.missing.WithLabelValues(what, cause).Inc() }
 
 func (m *metrics) Judged(action string, matched bool, took time.Duration) {
 	word := "no"

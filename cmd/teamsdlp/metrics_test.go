@@ -38,9 +38,9 @@ func TestMetricsBeginAtZero(t *testing.T) {
 		`teamsdlp_rule_generations_total{result="refused"} 0`,
 		`teamsdlp_gaps_total 0`,
 		`teamsdlp_checkpoint_failures_total 0`,
-		`teamsdlp_context_missing_total{context="conversation"} 0`,
-		`teamsdlp_context_missing_total{context="person"} 0`,
-		`teamsdlp_context_missing_total{context="groups"} 0`,
+		`teamsdlp_context_missing_total{cause="refused",context="conversation"} 0`,
+		`teamsdlp_context_missing_total{cause="refused",context="person"} 0`,
+		`teamsdlp_context_missing_total{cause="refused",context="groups"} 0`,
 		`teamsdlp_gap_seconds_total 0`,
 	} {
 		if !strings.Contains(page, want+"\n") {

@@ -530,7 +530,7 @@ type unobserved struct{}
 func (unobserved) Dropped(string)                     {}
 func (unobserved) Quarantined(string)                 {}
 func (unobserved) Deferred(string)                    {}
-func (unobserved) ContextMissing(string)              {}
+func (unobserved) ContextMissing(string, string)      {}
 func (unobserved) Judged(string, bool, time.Duration) {}
 func (unobserved) Acted(string, actions.Exposure)     {}
 

@@ -38,50 +38,67 @@ func (p *Pipeline) judge(ctx context.Context, m *webhook.Message, target actions
 	}
 	fetch, cancel := context.WithTimeout(ctx, p.contextTimeout)
 	defer cancel()
-	p.fetch(fetch, j.verdict.Need, j.message, target, &j.known)
+	failed := map[string]bool{}
+	p.fetch(fetch, j.verdict.Need, j.message, target, &j.known, failed)
 	if p.compute(judge); j.verdict.Need.Any() { // one answer can open another question
-		p.fetch(fetch, j.verdict.Need, j.message, target, &j.known)
+		p.fetch(fetch, j.verdict.Need, j.message, target, &j.known, failed)
 	}
 	j.known.Final = true
 	p.compute(judge)
 	return j
 }
 
-// fetch fills known with what need names, as far as Graph gives it.
-func (p *Pipeline) fetch(ctx context.Context, need policy.Need, m *policy.Message, target actions.Target, known *policy.Context) {
+// fetch fills known with what need names, as far as Graph gives it. What failed is not
+// asked for again.
+func (p *Pipeline) fetch(ctx context.Context, need policy.Need, m *policy.Message, target actions.Target, known *policy.Context, failed map[string]bool) {
 	graph := p.graph(target.Tenant)
 	if graph == nil {
 		return
 	}
-	if need.Conversation && known.Conversation == nil {
-		if c, err := graph.Conversation(ctx, target); err == nil {
-			known.Conversation = c
-		} else {
-			p.observe.ContextMissing("conversation")
+	ask := func(what string, get func() error) {
+		if failed[what] {
+			return
 		}
+		if err := get(); err != nil {
+			failed[what] = true
+			p.missing(ctx, target, what, err)
+		}
+	}
+	if need.Conversation && known.Conversation == nil {
+		ask("conversation", func() error {
+			got, err := graph.Conversation(ctx, target)
+			if err == nil {
+				known.Conversation = got
+			}
+			return err
+		})
 	}
 	if m.Sender.ID == "" || m.Sender.Kind == senderApplication {
 		return
 	}
 	if need.Person && known.Person == nil {
-		if person, err := graph.Person(ctx, m.Sender.ID); err == nil {
-			known.Person = person
-		} else {
-			p.observe.ContextMissing("person")
-		}
+		ask("person", func() error {
+			got, err := graph.Person(ctx, m.Sender.ID)
+			if err == nil {
+				known.Person = got
+			}
+			return err
+		})
 	}
 	if len(need.Groups) > 0 {
-		groups, err := graph.Groups(ctx, m.Sender.ID, need.Groups)
-		if err != nil {
-			p.observe.ContextMissing("groups")
-			return
-		}
-		if known.Groups == nil {
-			known.Groups = map[string]bool{}
-		}
-		for _, g := range need.Groups {
-			known.Groups[g] = slices.Contains(groups, g)
-		}
+		ask("groups", func() error {
+			groups, err := graph.Groups(ctx, m.Sender.ID, need.Groups)
+			if err != nil {
+				return err
+			}
+			if known.Groups == nil {
+				known.Groups = map[string]bool{}
+			}
+			for _, g := range need.Groups {
+				known.Groups[g] = slices.Contains(groups, g)
+			}
+			return nil
+		})
 	}
 }
 

@@ -90,7 +90,9 @@ type Observer interface {
 	Dropped(reason string)
 	Quarantined(reason string)
 	Deferred(reason string)
-	ContextMissing(what string)
+	// ContextMissing is called for conversation, person or groups; the cause is one of
+	// the constants.
+	ContextMissing(what, cause string)
 	// Judged is called for each verdict: action is what it asked for, shadow
 	// whether only shadow rules matched.
 	Judged(action string, matched bool, took time.Duration)
@@ -158,6 +160,8 @@ type Pipeline struct {
 	parking  *parking
 	slots    *semaphore.Weighted // items in flight
 	cores    chan struct{}       // holds one for each piece of work that only computes
+
+	reminders reminders
 
 	life  context.Context // of all work; it ends when Run has drained
 	abort context.CancelFunc
@@ -575,6 +579,6 @@ type nobody struct{}
 func (nobody) Dropped(string)                     {}
 func (nobody) Quarantined(string)                 {}
 func (nobody) Deferred(string)                    {}
-func (nobody) ContextMissing(string)              {}
+func (nobody) ContextMissing(string, string)      {}
 func (nobody) Judged(string, bool, time.Duration) {}
 func (nobody) Acted(string, actions.Exposure)     {}

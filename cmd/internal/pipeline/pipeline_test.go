@@ -19,6 +19,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"teamsdlp/actions"
 	"teamsdlp/policy"
 	"teamsdlp/policy/rulefile"
@@ -470,6 +474,13 @@ func TestOneMessage(t *testing.T) {
 			r.Error("the entry does not say what was assumed")
 		}
 	})
+	bubble(t, "context that is refused keeps the rule in force", func(r *rig) {
+		r.teams.fail = &actions.CallError{Status: 403, Code: "Forbidden"}
+		r.teams.groups = []string{group} // he is excused, only nobody may know
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		r.want("intent/pending result/applied", "1 blockAccess")
+	})
 	bubble(t, "federated sender", func(r *rig) {
 		r.notify("created", said{id: "1", body: bad, from: "federatedUser"})
 		r.run(time.Second)
@@ -491,6 +502,74 @@ func TestOneMessage(t *testing.T) {
 		r.run(time.Second)
 		r.want("intent/pending result/not_enforceable", "1 blockAccess")
 	})
+}
+
+// missed counts what is said of context that is missing.
+type missed struct {
+	nobody
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (m *missed) ContextMissing(what, cause string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.counts == nil {
+		m.counts = map[string]int{}
+	}
+	m.counts[what+" "+cause]++
+}
+
+// Whoever operates it is told what context is refused, and how to mend that: in a line
+// for each cause, however many messages there are. What is not there is nobody's fault.
+func TestContextMissing(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		err    error
+		counts map[string]int
+		lines  []string // cause, status and mend, of each line
+	}{
+		{"refused", &actions.CallError{Status: 403, Code: "Forbidden"}, map[string]int{"groups refused": 50}, []string{
+			"refused 403 grant User.Read.All and GroupMember.Read.All with admin consent",
+			"refused 403 grant User.Read.All and GroupMember.Read.All with admin consent", // an hour later
+		}},
+		{"credential", &actions.CallError{Status: 401}, map[string]int{"groups refused": 50}, []string{
+			"refused 401 check that the credential has not expired", "refused 401 check that the credential has not expired",
+		}},
+		{"no answer", &actions.CallError{Code: "no_answer", Ambiguous: true}, map[string]int{"groups unavailable": 50}, []string{
+			"unavailable 0 see that Graph can be reached, and whether it throttles", "unavailable 0 see that Graph can be reached, and whether it throttles",
+		}},
+		{"not there", &actions.CallError{Status: 404, Code: "ResourceNotFound"}, map[string]int{"groups not_found": 50}, nil},
+		{"a page of something between", &actions.CallError{Status: 404, Code: actions.NotJSON}, map[string]int{"groups unavailable": 50}, []string{
+			"unavailable 404 see that Graph can be reached, and whether it throttles", "unavailable 404 see that Graph can be reached, and whether it throttles",
+		}},
+	} {
+		seen := &missed{}
+		log, logged := observer.New(zap.WarnLevel)
+		bubble(t, tc.name, func(r *rig) {
+			r.teams.fail = tc.err
+			r.sayIn(40, bad)
+			time.AfterFunc(61*time.Minute, func() { r.sayIn(10, bad) })
+			r.run(2 * time.Hour)
+			if out, _ := r.results(); out["applied"] != 50 {
+				r.Errorf("results %v, want 50 applied", out)
+			}
+		}, func(c *Config) { c.Observer, c.Program = seen, zap.New(log) })
+		if d := cmp.Diff(tc.counts, seen.counts); d != "" {
+			t.Errorf("%s: counted (-want +got):\n%s", tc.name, d)
+		}
+		var lines []string
+		for _, l := range logged.FilterMessageSnippet("rules do without context").All() {
+			f := l.ContextMap()
+			if f["of"] != tenant || f["context"] != "groups" {
+				t.Errorf("%s: logged %v", tc.name, f)
+			}
+			lines = append(lines, fmt.Sprint(f["cause"], " ", f["status"], " ", f["mend"]))
+		}
+		if d := cmp.Diff(tc.lines, lines); d != "" {
+			t.Errorf("%s: logged (-want +got):\n%s", tc.name, d)
+		}
+	}
 }
 
 func TestFollowing(t *testing.T) {
