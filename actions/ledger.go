@@ -74,7 +74,7 @@ type Effect struct {
 	// Order is what is to be sent, kept so that it can be sent after a crash;
 	// nil when nothing is.
 	Order *OrderRecord `json:"order,omitempty"`
-	// Intent is the entry that was logged before sending.
+	// Intent is the entry that was logged before sending, without its rules.
 	Intent  *Entry    `json:"intent,omitempty"`
 	Decided time.Time `json:"decided,omitzero"`
 	Updated time.Time `json:"updated"`
@@ -130,8 +130,8 @@ type Standing struct {
 	Released      bool `json:"released,omitempty"`
 	Closed        bool `json:"closed,omitempty"` // deleted
 	Confirmed     bool `json:"confirmed,omitempty"`
-	// Last is the last entry with a verdict, so that what follows can name rules
-	// and people. Of its rules only those that matched are kept.
+	// Last is the last entry with a verdict, without its rules, so that what follows
+	// can name the people, the place and the generation.
 	Last *Entry `json:"last,omitempty"`
 	// Order is the last order decided; an echo is compared with it.
 	Order *OrderRecord `json:"order,omitempty"`

@@ -577,10 +577,10 @@ func (r *Recorder) now() time.Time {
 	return time.Now().UTC().Round(0)
 }
 
-// remember is an entry as an effect or a standing keeps it: only the rules that
-// matched.
+// remember is an entry as an effect or a standing keeps it: without its rules. They
+// are in the log, no later entry repeats them, and they are most of its bytes.
 func remember(e Entry) *Entry {
-	e.Rules = matchedRules(e.Rules)
+	e.Rules = nil
 	return &e
 }
 

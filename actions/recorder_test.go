@@ -556,3 +556,19 @@ func TestOverrideFoundByARead(t *testing.T) {
 	d.follow(updated("200", "A", overrode))
 	d.wantLog("intent block pending", "result block applied", "override")
 }
+
+// The rules of a verdict are kept once, by its entry.
+func TestRulesAreInTheLogAlone(t *testing.T) {
+	d := newDesk(t)
+	dec := d.judge(created("1", "card"), blocks)
+	if _, e, _ := d.m.Begin(t.Context(), target.Key(), "1"); e.Intent == nil || len(e.Intent.Rules) > 0 {
+		t.Errorf("the effect keeps %+v", e.Intent)
+	}
+	d.settle(dec, Applied)
+	if last := d.standing().Last; last == nil || len(last.Rules) > 0 {
+		t.Errorf("the standing keeps %+v", last)
+	}
+	if got := d.m.entries[0].Rules; len(got) != 1 {
+		t.Errorf("the log's entry has rules %+v", got)
+	}
+}
