@@ -98,7 +98,7 @@ func (g *gather) take() *op {
 	list := g.list
 	g.list = nil
 	g.timer.Stop()
-	o := &op{ctx: context.Background(), done: make(chan error, 1)} // nobody waits for it
+	o := &op{ctx: context.Background(), bare: true, done: make(chan error, 1)} // nobody waits for it
 	live := list[:0]
 	for _, each := range list {
 		if err := each.ctx.Err(); err != nil {
@@ -140,14 +140,13 @@ func (g *gather) take() *op {
 // with 1 when it begins to work calls it with -1 when it has ended.
 func (s *Store) Working(delta int) { s.w.gather.work(delta) }
 
-// doInTime is do for a write that may wait a little for others.
-func (s *Store) doInTime(ctx context.Context, size int, run func(*tx) error, after func(error)) error {
-	o := &op{ctx: ctx, size: size, run: run, after: after}
-	s.w.gather.add(o)
+// submitInTime is submit for a write that may wait a little for others.
+func (w *writer) submitInTime(o *op) error {
+	w.gather.add(o)
 	select {
 	case err := <-o.done:
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-o.ctx.Done():
+		return o.ctx.Err()
 	}
 }

@@ -99,12 +99,12 @@ func TestEndsThatShareACommitFailAlone(t *testing.T) {
 	done := finish(t, s, 0, 2)
 	held(t, s, 2)
 	odd := errors.New("odd")
-	err := s.doInTime(t.Context(), 0, func(x *tx) error {
+	err := s.w.submitInTime(&op{ctx: t.Context(), bare: true, run: func(x *tx) error {
 		if _, err := x.exec(insertInbox, 1, 0, 0, []byte("{}")); err != nil {
 			return err
 		}
 		return odd
-	}, nil)
+	}})
 	wantErr(t, "the odd one", err, odd)
 	must(t, <-done)
 	must(t, <-done)

@@ -140,12 +140,8 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 	key := rowKey(e.MessageKey)
 	written := s.unseen.write(e.MessageKey)
 	finished := false // of the writer until the answer
-	write := s.do
-	if e.State.Terminal() {
-		write = s.doInTime // what was to be sent is sent
-	}
-	err = write(ctx, len(effect)+len(standing)+len(entries)*entryBytes,
-		func(t *tx) (err error) {
+	o := &op{ctx: ctx, size: len(effect) + len(standing) + len(entries)*entryBytes, bare: true,
+		run: func(t *tx) (err error) {
 			if seq != 0 {
 				if err := endRow(t, seq); err != nil {
 					return err
@@ -164,12 +160,18 @@ func (s *Store) settle(ctx context.Context, doing string, e actions.Effect, st a
 			}
 			return appendEntries(t, entries)
 		},
-		func(err error) {
+		after: func(err error) {
 			written()
 			if err == nil && seq != 0 {
 				s.inbox.ended(seq)
 			}
-		})
+		},
+	}
+	if e.State.Terminal() {
+		err = s.w.submitInTime(o) // what was to be sent is sent
+	} else {
+		err = s.w.submit(o, true)
+	}
 	if err == nil && finished {
 		err = actions.ErrFinished
 	}
