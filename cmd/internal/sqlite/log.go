@@ -85,15 +85,12 @@ func insertSealed(t *tx, e actions.Entry, body []byte) error {
 		return err
 	}
 	rules, detectors := findings(e.Rules)
-	for _, r := range rules {
-		if _, err := t.exec(`INSERT INTO entry_rule (rule, seq) VALUES (?, ?)`, r, e.Seq); err != nil {
-			return err
-		}
-	}
-	for _, d := range detectors {
-		if _, err := t.exec(`INSERT INTO entry_detector (detector, seq) VALUES (?, ?)`, d, e.Seq); err != nil {
-			return err
-		}
+	err = errors.Join(
+		t.execEach(`INSERT INTO entry_rule (rule, seq) SELECT value, ?2 FROM json_each(?1)`, rules, e.Seq),
+		t.execEach(`INSERT INTO entry_detector (detector, seq) SELECT value, ?2 FROM json_each(?1)`, detectors, e.Seq),
+	)
+	if err != nil {
+		return err
 	}
 	if err := growTree(t, e.Seq, body); err != nil {
 		return err
@@ -141,7 +138,7 @@ func foldCase(t *tx, e actions.Entry) error {
 	case err != nil:
 		return err
 	default:
-		if err := json.Unmarshal(body, &c); err != nil {
+		if c, err = t.cases.decode(e.Case, body); err != nil {
 			return fmt.Errorf("case %s: %w", e.Case, err)
 		}
 	}
@@ -151,6 +148,7 @@ func foldCase(t *tx, e actions.Entry) error {
 	if body, err = json.Marshal(c); err != nil {
 		return err
 	}
+	t.cases.keep(c, body)
 	col := columnsOf(c.Conversation, c.Sender)
 	_, err = t.exec(putCase, e.Case, e.Seq, nanos(c.Updated), c.Tenant, col.conversation, col.senderID, col.senderFold,
 		c.Severity, string(c.Action), string(c.Outcome), c.Label,
@@ -161,39 +159,49 @@ func foldCase(t *tx, e actions.Entry) error {
 	rules, detectors := findings(c.Rules)
 	return errors.Join(
 		dropFindings(t, before, oldRules, oldDetectors),
-		each(rules, func(r string) error {
-			_, err := t.exec(`INSERT INTO case_rule (rule, last_seq) VALUES (?, ?)`, r, e.Seq)
-			return err
-		}),
-		each(detectors, func(d string) error {
-			_, err := t.exec(`INSERT INTO case_detector (detector, last_seq) VALUES (?, ?)`, d, e.Seq)
-			return err
-		}),
+		t.execEach(`INSERT INTO case_rule (rule, last_seq) SELECT value, ?2 FROM json_each(?1)`, rules, e.Seq),
+		t.execEach(`INSERT INTO case_detector (detector, last_seq) SELECT value, ?2 FROM json_each(?1)`, detectors, e.Seq),
 	)
 }
 
 // dropFindings takes a case out of its side tables, where it stands by its last entry.
 func dropFindings(t *tx, last int64, rules, detectors []string) error {
 	return errors.Join(
-		each(rules, func(r string) error {
-			_, err := t.exec(`DELETE FROM case_rule WHERE rule = ? AND last_seq = ?`, r, last)
-			return err
-		}),
-		each(detectors, func(d string) error {
-			_, err := t.exec(`DELETE FROM case_detector WHERE detector = ? AND last_seq = ?`, d, last)
-			return err
-		}),
+		t.execEach(`DELETE FROM case_rule WHERE rule IN (SELECT value FROM json_each(?1)) AND last_seq = ?2`, rules, last),
+		t.execEach(`DELETE FROM case_detector WHERE detector IN (SELECT value FROM json_each(?1)) AND last_seq = ?2`, detectors, last),
 	)
 }
 
-// each calls fn with every one of list until it returns an error.
-func each(list []string, fn func(string) error) error {
-	for _, v := range list {
-		if err := fn(v); err != nil {
-			return err
-		}
+// recentCases are the cases folded last, decoded, since most entries come shortly
+// after another of their case. What is kept counts only for the very bytes that are
+// stored: a fold that was rolled back is never taken for one.
+type recentCases struct {
+	all   map[string]recentCase
+	bytes int
+}
+
+type recentCase struct {
+	body string
+	c    actions.Case
+}
+
+// maxRecentCases is how many bytes are kept; then all are forgotten.
+const maxRecentCases = 4 << 20
+
+func (r *recentCases) keep(c actions.Case, body []byte) {
+	r.bytes += len(body) - len(r.all[c.ID].body)
+	if r.all == nil || r.bytes > maxRecentCases {
+		r.all, r.bytes = map[string]recentCase{}, len(body)
 	}
-	return nil
+	r.all[c.ID] = recentCase{string(body), c}
+}
+
+func (r *recentCases) decode(id string, body []byte) (c actions.Case, err error) {
+	if have := r.all[id]; have.body == string(body) {
+		return have.c, nil
+	}
+	err = json.Unmarshal(body, &c)
+	return c, err
 }
 
 // columns are copies for filters.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -318,6 +319,23 @@ func TestEntriesFilters(t *testing.T) {
 	}
 	if _, err := s.Entries(t.Context(), actions.Filter{State: "open"}); err == nil {
 		t.Error("entries were filtered by state")
+	}
+}
+
+// What a write made of a case is not taken for the case if that write failed.
+func TestFoldsOnWhatIsStored(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	must(t, s.Append(t.Context(), shadowEntry("c")))
+	odd := errors.New("odd")
+	wantErr(t, "a write that fails", s.do(t.Context(), 0, func(x *tx) error {
+		label := actions.Entry{Case: "c", Kind: actions.KindLabel, Label: "false-positive"}
+		return errors.Join(appendEntries(x, []actions.Entry{label}), odd)
+	}, nil), odd)
+	must(t, s.Append(t.Context(), actions.Entry{Case: "c", Kind: actions.KindReport}))
+	c, entries, err := s.Case(t.Context(), "c")
+	must(t, err)
+	if c.Label != "" || !c.Reported || len(entries) != 2 {
+		t.Errorf("got %+v of %d entries", c, len(entries))
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -70,6 +71,7 @@ type tx struct {
 	ctx   context.Context
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	cases recentCases
 }
 
 // prepare returns the prepared form of query, which is a constant of this
@@ -91,6 +93,19 @@ func (t *tx) exec(query string, args ...any) (sql.Result, error) {
 		return nil, err
 	}
 	return s.ExecContext(t.ctx, args...)
+}
+
+// execEach executes query, whose first argument is list as a JSON array, unless
+// list is empty: SQLite makes the rows of it, since a statement costs more than a row.
+func (t *tx) execEach(query string, list []string, args ...any) error {
+	if len(list) == 0 {
+		return nil
+	}
+	values, err := json.Marshal(list)
+	if err == nil {
+		_, err = t.exec(query, append([]any{string(values)}, args...)...)
+	}
+	return err
 }
 
 // row scans the one row of query into dest; sql.ErrNoRows if there is none.
