@@ -403,8 +403,8 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 	slices.SortFunc(got, func(a, b claimed) int { return a.at.compare(b.at) })
 	items := make([]webhook.Item, 0, len(got))
 	for _, c := range got {
-		var item webhook.Item
-		if json.Unmarshal([]byte(c.body), &item) != nil {
+		item, err := webhook.ReadItem([]byte(c.body))
+		if err != nil {
 			s.log.Error("an inbox row cannot be decoded", zap.String("row", c.receipt.String()))
 			if err := s.Quarantine(ctx, c.receipt.String(), "the stored item cannot be decoded"); err != nil {
 				s.lose(l, "a row could neither be decoded nor set aside") // all of it is claimed again

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -159,14 +158,9 @@ func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
 		args := l.args(h.size, s.keys.wake())
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		for i, u := range batch {
-			var e actions.Entry
-			if err := json.Unmarshal([]byte(u.body), &e); err != nil {
-				return fmt.Errorf("numbering entries: %s of %s cannot be decoded", u.id, s.keys.alog(u.part))
-			}
-			e.SealedAt = now
-			body, err := actions.SealEntry(&e, h.size+int64(i))
+			body, err := actions.SealBody([]byte(u.body), h.size+int64(i), now)
 			if err != nil {
-				return err
+				return fmt.Errorf("numbering %s of %s: %w", u.id, s.keys.alog(u.part), err)
 			}
 			args = append(args, tag(u.part), u.id, body)
 		}

@@ -52,28 +52,27 @@ func appendEntries(t *tx, entries []actions.Entry) error {
 	if err := t.row(`SELECT coalesce(max(seq) + 1, 0) FROM entries`, nil, &seq); err != nil {
 		return err
 	}
-	for _, e := range entries {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		e := &entries[i]
 		if e.Time.IsZero() {
 			e.Time = time.Now()
 		}
 		e.Time = e.Time.UTC()
-		if err := appendEntry(t, e, seq); err != nil {
+		body, err := actions.SealEntry(e, seq)
+		if err == nil {
+			err = insertSealed(t, *e, body)
+		}
+		if err != nil {
 			return fmt.Errorf("entry %d: %w", seq, err)
 		}
 		seq++
 	}
-	return nil
+	return foldCases(t, entries)
 }
 
-func appendEntry(t *tx, e actions.Entry, seq int64) error {
-	body, err := actions.SealEntry(&e, seq)
-	if err != nil {
-		return err
-	}
-	return insertSealed(t, e, body)
-}
-
-// insertSealed writes an entry that has its number and its bytes.
+// insertSealed writes an entry that has its number and its bytes. What it makes of its
+// case is for foldCases.
 func insertSealed(t *tx, e actions.Entry, body []byte) error {
 	if err := noteDisorder(t, nanos(e.Time)); err != nil {
 		return err
@@ -92,13 +91,7 @@ func insertSealed(t *tx, e actions.Entry, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := growTree(t, e.Seq, body); err != nil {
-		return err
-	}
-	if e.Case == "" {
-		return nil
-	}
-	return foldCase(t, e)
+	return growTree(t, e.Seq, body)
 }
 
 // noteDisorder keeps how far times go back from one entry to a later one. It must be
@@ -126,31 +119,52 @@ const putCase = `INSERT INTO cases
 	overridden = excluded.overridden, reported = excluded.reported, released = excluded.released,
 	edited = excluded.edited, deleted = excluded.deleted, body = excluded.body`
 
-// foldCase brings the case of e up to date.
-func foldCase(t *tx, e actions.Entry) error {
+// foldCases brings the cases of entries up to date, each once.
+func foldCases(t *tx, entries []actions.Entry) error {
+	byCase := map[string][]actions.Entry{}
+	for _, e := range entries {
+		if e.Case != "" {
+			byCase[e.Case] = append(byCase[e.Case], e)
+		}
+	}
+	for _, e := range entries { // in the order of the log
+		if of := byCase[e.Case]; of != nil {
+			if err := foldCase(t, e.Case, of); err != nil {
+				return fmt.Errorf("case %s: %w", e.Case, err)
+			}
+			delete(byCase, e.Case)
+		}
+	}
+	return nil
+}
+
+// foldCase brings a case up to date with entries of it, one at least.
+func foldCase(t *tx, id string, entries []actions.Entry) error {
 	var (
 		c    actions.Case
 		body []byte
 	)
-	err := t.row(`SELECT body FROM cases WHERE id = ?`, []any{e.Case}, &body)
+	err := t.row(`SELECT body FROM cases WHERE id = ?`, []any{id}, &body)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
 		return err
 	default:
-		if c, err = t.cases.decode(e.Case, body); err != nil {
-			return fmt.Errorf("case %s: %w", e.Case, err)
+		if c, err = t.cases.decode(id, body); err != nil {
+			return fmt.Errorf("case %s: %w", id, err)
 		}
 	}
 	oldRules, oldDetectors := findings(c.Rules)
 	before := c.LastSeq
-	c = actions.Fold(c, e)
+	for _, e := range entries {
+		c = actions.Fold(c, e)
+	}
 	if body, err = json.Marshal(c); err != nil {
 		return err
 	}
 	t.cases.keep(c, body)
 	col := columnsOf(c.Conversation, c.Sender)
-	_, err = t.exec(putCase, e.Case, e.Seq, nanos(c.Updated), c.Tenant, col.conversation, col.senderID, col.senderFold,
+	_, err = t.exec(putCase, id, c.LastSeq, nanos(c.Updated), c.Tenant, col.conversation, col.senderID, col.senderFold,
 		c.Severity, string(c.Action), string(c.Outcome), c.Label,
 		c.Overridden, c.Reported, c.Released, c.Edited, c.Deleted, body)
 	if err != nil {
@@ -159,8 +173,8 @@ func foldCase(t *tx, e actions.Entry) error {
 	rules, detectors := findings(c.Rules)
 	return errors.Join(
 		dropFindings(t, before, oldRules, oldDetectors),
-		t.execEach(`INSERT INTO case_rule (rule, last_seq) SELECT value, ?2 FROM json_each(?1)`, rules, e.Seq),
-		t.execEach(`INSERT INTO case_detector (detector, last_seq) SELECT value, ?2 FROM json_each(?1)`, detectors, e.Seq),
+		t.execEach(`INSERT INTO case_rule (rule, last_seq) SELECT value, ?2 FROM json_each(?1)`, rules, c.LastSeq),
+		t.execEach(`INSERT INTO case_detector (detector, last_seq) SELECT value, ?2 FROM json_each(?1)`, detectors, c.LastSeq),
 	)
 }
 

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -22,7 +21,8 @@ func (s *Store) AppendSealed(ctx context.Context, first int64, bodies [][]byte) 
 	entries := make([]actions.Entry, len(bodies))
 	size := 0
 	for i, body := range bodies {
-		if err := json.Unmarshal(body, &entries[i]); err != nil {
+		var err error
+		if entries[i], err = actions.DecodeMatched(body); err != nil {
 			return fmt.Errorf("appending sealed entry %d: it cannot be decoded", first+int64(i))
 		}
 		if entries[i].Seq != first+int64(i) {
@@ -43,7 +43,7 @@ func (s *Store) AppendSealed(ctx context.Context, first int64, bodies [][]byte) 
 				return fmt.Errorf("entry %d: %w", e.Seq, err)
 			}
 		}
-		return nil
+		return foldCases(t, entries)
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("appending %d sealed entries: %w", len(bodies), err)
