@@ -302,7 +302,7 @@ func (s *scanner) try(k *kind, a, b, n int, p *parting) {
 	x := arrangement{digits: s.digits[g[0].from:][:n], mixed: p.mixed && (!f.paren || p.dotted)}
 	switch {
 	case len(g) == 1:
-	case p.parens && !f.paren, !f.arranged(&x, g, p.lines, a == 0 && b == len(s.groups)-1, s.home != ""):
+	case p.parens && !f.paren, !f.arranged(&x, g, p.lines, a == 0 && b == len(s.groups)-1, s.plan):
 		return
 	}
 	last := &g[len(g)-1]
@@ -345,8 +345,8 @@ func (s *scanner) confirmed(x *stretch, a, b int, detail string) {
 }
 
 // arranged sets how the groups stand; false if they cannot be one value. whole: they
-// are all there are. home: the home country is known.
-func (f *form) arranged(x *arrangement, g []group, lines int, whole, home bool) bool {
+// are all there are. home is the numbering plan of the home country, if that is known.
+func (f *form) arranged(x *arrangement, g []group, lines int, whole bool, home *plan) bool {
 	x.layout, x.sized = f.layoutOf(g)
 	switch {
 	case x.layout == printed:

@@ -9,8 +9,10 @@ import (
 // phones.txt has a line for each region, and for each country code without one:
 // the country code, the trunk prefix that is dialled inside the country ('-':
 // none), and the lengths of national numbers, each with the digits that they may
-// start with. It is drawn from ITU-T's national numbering plans as libphonenumber
-// has them.
+// start with; once more after a '=' where they are printed without a break; and
+// after a '+' what mobile numbers have behind the area code, inside the country
+// alone. It is drawn from ITU-T's national numbering plans as libphonenumber has
+// them.
 //
 //go:embed phones.txt
 var phonePlans string
@@ -19,6 +21,9 @@ var phonePlans string
 type plan struct {
 	code, trunk string
 	first       [18]uint16 // by length: the digits that a number may start with, as bits
+	bare        [18]uint16 // the same, of numbers that are printed without a break
+	short       bool       // no number has more than six digits
+	mobile      string     // what mobile numbers have behind the area code
 }
 
 // numbering is every plan, by region and by country code.
@@ -41,13 +46,24 @@ var plans = sync.OnceValue(func() numbering {
 			all = new([18]uint16)
 			n.codes[p.code] = all
 		}
+		p.short = true
 		for _, l := range f[3:] {
+			if l[0] == '+' {
+				p.mobile = l[1:]
+				continue
+			}
+			l, bare := strings.CutPrefix(l, "=")
 			length, first, _ := strings.Cut(l, ":")
 			at := number([]byte(length))
+			starts := &p.first
+			if bare {
+				starts = &p.bare
+			}
 			for _, c := range first {
-				p.first[at] |= 1 << (c - '0')
+				starts[at] |= 1 << (c - '0')
 			}
 			all[at] |= p.first[at]
+			p.short = p.short && at <= 6
 		}
 		n.regions[f[0]] = p
 	}
@@ -57,7 +73,23 @@ var plans = sync.OnceValue(func() numbering {
 // has reports whether d, without the trunk prefix, has a length and a first digit
 // of the plan.
 func (p *plan) has(d []byte) bool {
-	return len(d) >= 5 && len(d) < len(p.first) && p.first[len(d)]>>(d[0]-'0')&1 == 1
+	n := len(d)
+	if n >= 5 && n < len(p.first) && p.first[n]>>(d[0]-'0')&1 == 1 {
+		return true
+	}
+	if p.mobile != "" && n-len(p.mobile) >= 10 && n < len(p.first) && p.first[n-len(p.mobile)]>>(d[0]-'0')&1 == 1 {
+		for area := 2; area <= 4; area++ {
+			if string(d[area:area+len(p.mobile)]) == p.mobile {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unbroken reports whether d is printed without a break; p may be nil.
+func (p *plan) unbroken(d []byte) bool {
+	return p != nil && len(d) < len(p.bare) && p.bare[len(d)]>>(d[0]-'0')&1 == 1
 }
 
 // What a national number is told by.
@@ -135,7 +167,7 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	alone, with := Internal, k.WithContext
 	switch {
 	case x.layout != printed:
-		if home && strings.HasPrefix(detail, byTrunk) {
+		if home && (strings.HasPrefix(detail, byTrunk) || s.plan.unbroken(x.digits)) {
 			alone = k.Printed
 		}
 	case x.area:
@@ -240,13 +272,15 @@ func chinese(g []group, d []byte) bool {
 // term is the word that ev is of.
 func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
 
-// phoneGroups says whether the groups are those of a phone number.
-func (x *arrangement) phoneGroups(g []group, home bool) bool {
-	if len(g) > 6 || dated(x.digits, g) && !(home && len(g) >= 5) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
+// phoneGroups says whether the groups are those of a phone number. home is the plan of
+// the home country, if that is known.
+func (x *arrangement) phoneGroups(g []group, home *plan) bool {
+	pairs := home != nil && home.short && len(g) == 3 && g[0].n == 2 && g[1].n == 2 && g[2].n == 2 && g[1].sep == g[2].sep // 22 12 34, 75.12.34
+	if len(g) > 6 || dated(x.digits, g) && !(pairs && g[1].sep == ' ') && !(home != nil && len(g) >= 5) && (len(g) <= 3 || g[0].n != 2 || g[2].n != 2 || x.mixed) {
 		return false
 	}
 	trunk := x.digits[0] == '0'
-	if trunk && len(x.digits) > 11 && len(g) > 3 {
+	if trunk && len(x.digits) > 11 && len(g) > 3 && (home == nil || g[0].n == g[1].n && g[1].n == g[2].n) {
 		return false // a dump of bytes
 	}
 	x.since = len(g) == 2 && g[0].n == 4 && g[1].sep == '-' && (string(x.digits[:2]) == "19" || string(x.digits[:2]) == "20")
@@ -255,7 +289,7 @@ func (x *arrangement) phoneGroups(g []group, home bool) bool {
 	dots := 0
 	for i, y := range g {
 		switch {
-		case y.sep == '_', y.n < 2 && i > 0 && (!home || i == len(g)-1):
+		case y.sep == '_', y.n < 2 && i > 0 && (home == nil || i == len(g)-1):
 			return false
 		case y.sep == '.':
 			dots++
@@ -265,5 +299,5 @@ func (x *arrangement) phoneGroups(g []group, home bool) bool {
 			return false
 		}
 	}
-	return dots == 0 || dots >= 2 && len(x.digits) >= 9 && g[0].n >= 2
+	return dots == 0 || dots >= 2 && (len(x.digits) >= 9 || pairs) && g[0].n >= 2
 }

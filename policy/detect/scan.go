@@ -19,6 +19,7 @@ type scanner struct {
 	o       Options
 	regions map[string]bool // nil: all
 	home    string
+	plan    *plan // of home; nil: none is known
 	explain bool
 	floor   Level // below this nothing matters, unless it is to be explained
 
@@ -66,7 +67,10 @@ func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.looked, s.aws, s.azure, s.pgpass, s.tallies, s.work = false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.floor = min(cmp.Or(o.Min, Low), Low)
-	s.home = strings.ToUpper(o.RegionHint)
+	s.home, s.plan = strings.ToUpper(o.RegionHint), nil
+	if s.home != "" {
+		s.plan = plans().regions[s.home]
+	}
 	if o.Regions != nil {
 		s.regions = map[string]bool{}
 		for _, r := range o.Regions {
