@@ -340,22 +340,28 @@ func (c *inboxRetryCmd) Run(e *env) error {
 			return found{"nothing in quarantine fits"}
 		}
 	}
-	var missing []error
-	for _, id := range c.IDs {
-		err := ask(e.ctx, data, fmt.Sprintf("/inbox/%d/retry", id), map[string]string{"reason": c.Reason})
+	return askEach(e, data, "retry", c.IDs, c.Reason, "back in the inbox", "tried again")
+}
+
+// askEach asks for the same change of several items, one after the other, and goes on
+// past those that are not there.
+func askEach(e *env, data, change string, ids []int64, reason, done, undone string) error {
+	missing := 0
+	for _, id := range ids {
+		err := ask(e.ctx, data, fmt.Sprintf("/inbox/%d/%s", id, change), map[string]string{"reason": reason})
 		var f found
 		switch {
 		case errors.As(err, &f):
-			missing = append(missing, err)
+			missing++
 			fmt.Fprintf(e.stderr, "teamsdlp: %s\n", f.msg)
 		case err != nil:
 			return fmt.Errorf("item %d: %w", id, err)
 		default:
-			fmt.Fprintf(e.stdout, "item %d: back in the inbox\n", id)
+			fmt.Fprintf(e.stdout, "item %d: %s\n", id, done)
 		}
 	}
-	if len(missing) > 0 {
-		return found{fmt.Sprintf("%d of %s not tried again", len(missing), plural(len(c.IDs), "item"))}
+	if missing > 0 {
+		return found{fmt.Sprintf("%d of %s not %s", missing, plural(len(ids), "item"), undone)}
 	}
 	return nil
 }
@@ -387,17 +393,17 @@ func (c *inboxRetryCmd) choose(e *env) (ids []int64, err error) {
 
 type inboxDropCmd struct {
 	where
-	ID     int64  `arg:"" help:"The item's number, as list prints it."`
-	Reason string `required:"" help:"Why; it goes into the action log beside your name."`
+	IDs    []int64 `arg:"" name:"id" help:"The items' numbers, as list prints them."`
+	Reason string  `required:"" help:"Why; it goes into the action log beside your name."`
 }
 
 // Help is printed by --help.
 func (inboxDropCmd) Help() string {
-	return `Forgets an item in quarantine for good: its ciphertext is deleted, and the message
-that it is about is never judged. That it was dropped, by whom and why, stays in
-the action log.
+	return `Forgets items in quarantine for good: their ciphertext is deleted, and the messages
+that they are about are never judged. That each was dropped, by whom and why, stays
+in the action log.
 
-Exit code 1 if there is no such item.
+Exit code 1 if one of them is not there.
 
 Example:
   teamsdlp inbox drop 3 --reason "sent by the tester, for a key that never was ours"`
@@ -408,11 +414,7 @@ func (c *inboxDropCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := ask(e.ctx, data, fmt.Sprintf("/inbox/%d/drop", c.ID), map[string]string{"reason": c.Reason}); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "item %d: dropped\n", c.ID)
-	return nil
+	return askEach(e, data, "drop", c.IDs, c.Reason, "dropped", "dropped")
 }
 
 // ---- the service's side ----

@@ -229,6 +229,7 @@ func TestQuarantineIsDropped(t *testing.T) {
 	r.at(0, "item 1: dropped", "inbox", "drop", "1", "--reason", "a test's")
 	r.quarantined(1)
 	r.at(1, "not in quarantine", "inbox", "drop", "1", "--reason", "x")
+	r.at(1, "2 of 2 items not dropped", "inbox", "drop", "1", "7", "--reason", "x")
 	if said := r.said(actions.KindInbox); len(said) != 1 || !strings.HasSuffix(said[0], "is dropped: a test's") {
 		t.Errorf("entries %q", said)
 	}

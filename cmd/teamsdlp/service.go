@@ -137,6 +137,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		Program:    log.Named("pipeline"),
 		Drain:      grace,
 		MaxParked:  cfg.Graph.MaxParked, ParkedFor: cfg.Graph.ParkedFor,
+		MaxUnproved: cfg.Webhook.MaxUnverified, Quarantined: s.setAside,
 	})
 	s.ended.Store(s.pipeline)
 	if s.shared != nil {
@@ -406,6 +407,12 @@ func (s *service) rulesChanged(g *rulefile.Generation) {
 	s.metrics.generations.WithLabelValues(generationInForce).Inc()
 	s.log.Info("rules in force", zap.String("generation", g.Set.Generation), zap.Int("rules", len(g.Set.Rules)))
 	s.record(g.Set.Generation, inForce(g.Set))
+}
+
+// setAside is the pipeline's Quarantined.
+func (s *service) setAside(ctx context.Context) (int64, error) {
+	d, err := s.store.Depth(ctx)
+	return d.Quarantined, err
 }
 
 func inForce(set *policy.Set) string { return "in force: " + plural(len(set.Rules), "rule") }

@@ -144,6 +144,11 @@ type Config struct {
 	// ParkedFor for how long each does, default 72 h.
 	MaxParked int
 	ParkedFor time.Duration
+	// Quarantined returns how many items are set aside. While they are fewer than
+	// MaxUnproved, default 10,000, one is set aside too whose tokens were signed by a
+	// key that may be made up; beyond, it is dropped. Nil: none are.
+	Quarantined func(ctx context.Context) (int64, error)
+	MaxUnproved int64
 	// ContextTimeout bounds the fetching of context for one message, default 10 s.
 	ContextTimeout time.Duration
 	// Drain is how long Run waits for work under way when it is told to end,
@@ -162,6 +167,7 @@ type Pipeline struct {
 	cores    chan struct{}       // holds one for each piece of work that only computes
 
 	reminders reminders
+	unproved  sync.Mutex // held by whoever sets aside what may be forged
 
 	life  context.Context // of all work; it ends when Run has drained
 	abort context.CancelFunc
@@ -196,6 +202,12 @@ func New(cfg Config) *Pipeline {
 	}
 	if cfg.ParkedFor == 0 {
 		cfg.ParkedFor = 72 * time.Hour
+	}
+	if cfg.Quarantined == nil {
+		cfg.Quarantined = func(context.Context) (int64, error) { return 0, nil }
+	}
+	if cfg.MaxUnproved == 0 {
+		cfg.MaxUnproved = 10_000
 	}
 	if cfg.ContextTimeout == 0 {
 		cfg.ContextTimeout = 10 * time.Second
@@ -438,11 +450,12 @@ func (p *Pipeline) handle(ctx context.Context, item webhook.Item) error {
 	return p.follow(ctx, item, target, message)
 }
 
-// keyStays is how long after it signed a token a key is surely published: it is before,
-// and for days after. So a key that is not there so soon is made up, and its item is
-// dropped. Later, as after an outage or when an item in quarantine is tried again,
-// nobody can tell, and the item is kept. It is more than an item waits for the keys to
-// be asked for again.
+// keyStays is how long after it signed a token a key is almost surely published: it is
+// before, and for days after. So a key that is not there so soon is likely made up,
+// by somebody who knows the subscription's secret: of such items only so many are kept.
+// Later, as after an outage or when an item in quarantine is tried again, nobody can
+// tell, and the item is kept. It is more than an item waits for the keys to be asked
+// for again.
 const keyStays = 15 * time.Minute
 
 // prove verifies what could not be verified on receipt, as of the receipt.
@@ -457,8 +470,8 @@ func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err
 		return false, nil
 	case ctx.Err() != nil:
 		return true, nil //nolint:nilerr // claimed again at the next start
-	case errors.As(err, &refusal) && refusal.Reason == webhook.ReasonTokenUnknownKey && p.Clock().Sub(item.Received) > keyStays:
-		return true, p.quarantine(ctx, item, "the key that signed its tokens is not among Microsoft's now: it was withdrawn since, or never was")
+	case errors.As(err, &refusal) && refusal.Reason == webhook.ReasonTokenUnknownKey:
+		return true, p.unknownKey(ctx, item)
 	case errors.As(err, &refusal):
 		return true, p.drop(ctx, item, string(refusal.Reason))
 	case errors.Is(err, webhook.ErrUnverifiable):
@@ -467,6 +480,24 @@ func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err
 	// Nothing says that it is forged.
 	p.log.Error("tokens not verified", zap.String("receipt", item.Receipt), zap.Error(err))
 	return true, p.putBack(ctx, item, "tokens could not be verified")
+}
+
+// unknownKey sets an item aside whose tokens name a key that Microsoft does not publish.
+// It was answered 202, so if it is genuine it must not be lost.
+func (p *Pipeline) unknownKey(ctx context.Context, item webhook.Item) error {
+	if p.Clock().Sub(item.Received) > keyStays {
+		return p.quarantine(ctx, item, "the key that signed its tokens is not among Microsoft's now: it was withdrawn since, or never was")
+	}
+	p.unproved.Lock() // so that no two of them take the last place
+	defer p.unproved.Unlock()
+	n, err := p.Quarantined(ctx)
+	switch {
+	case err != nil:
+		return err
+	case n >= p.MaxUnproved:
+		return p.drop(ctx, item, string(webhook.ReasonTokenUnknownKey))
+	}
+	return p.quarantine(ctx, item, "the key that signed its tokens is not among Microsoft's: it was made up, or withdrawn at once")
 }
 
 func (p *Pipeline) lifecycle(ctx context.Context, item webhook.Item) error {

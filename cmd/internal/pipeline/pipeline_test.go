@@ -684,7 +684,7 @@ func TestDeferredTokens(t *testing.T) {
 		{"still unverifiable", 0, webhook.ErrUnverifiable, "deferred: signing keys are out of reach", ""},
 		{"refused", 0, &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
 		{"refused after days", 48 * time.Hour, &webhook.Refusal{Reason: webhook.ReasonTokenMalformed}, "dropped: " + string(webhook.ReasonTokenMalformed), ""},
-		{"of a key that never was", keyStays - time.Second, unknown, "dropped: token_key", ""},
+		{"of a key that was withdrawn at once, or never was", keyStays - time.Second, unknown, "quarantined: the key that signed its tokens is not among Microsoft's: it was made up, or withdrawn at once", ""},
 		{"of a key that may have been withdrawn", keyStays + time.Second, unknown, kept, ""},
 		{"of a key that was withdrawn days ago", 48 * time.Hour, unknown, kept, ""},
 		{"any other error", 0, errors.New("x"), "deferred: tokens could not be verified", ""},
@@ -702,6 +702,52 @@ func TestDeferredTokens(t *testing.T) {
 			}
 		}, func(cfg *Config) { cfg.Verifier = verifier{c.err} })
 	}
+}
+
+// Whoever knows a subscription's secret and makes keys up fills the quarantine no
+// further than this; what was kept for other reasons has its place beside it.
+func TestMadeUpKeysFillNothing(t *testing.T) {
+	old := func(i *webhook.Item) { i.Received = i.Received.Add(-time.Hour) }
+	deferred := func(i *webhook.Item) { i.Deferred = []string{"token"} }
+	var r *rig
+	set := func(how string) (n int64) {
+		r.inbox.mu.Lock()
+		defer r.inbox.mu.Unlock()
+		for _, h := range r.inbox.ended {
+			if strings.HasPrefix(h, how) {
+				n++
+			}
+		}
+		return n
+	}
+	bubble(t, "flood", func(rig *rig) {
+		r = rig
+		r.sayIn(3, bad, deferred, old)
+		r.sayIn(200, bad, deferred)
+		r.sayIn(4, bad, deferred, old)
+		r.run(time.Minute)
+		if aside, dropped := set("quarantined"), set("dropped: token_key"); aside < 20 || aside > 24 || aside+dropped != 207 {
+			r.Errorf("%d set aside and %d dropped of 207, of which 7 are kept anyway; 20 may be", aside, dropped)
+		}
+		for _, row := range []int{1, 2, 3, 204, 205, 206, 207} {
+			if how := r.inbox.how(row); !strings.HasPrefix(how, "quarantined: ") {
+				r.Errorf("row %d, which is old: %q", row, how)
+			}
+		}
+	}, func(c *Config) {
+		c.Verifier = verifier{&webhook.Refusal{Reason: webhook.ReasonTokenUnknownKey}}
+		c.MaxUnproved, c.Quarantined = 20, func(context.Context) (int64, error) { return set("quarantined"), nil }
+	})
+	bubble(t, "not known how full", func(r *rig) {
+		row := r.notify("created", said{id: "1", body: bad}, deferred)
+		r.run(time.Second)
+		if how := r.inbox.how(row); how != "" {
+			r.Errorf("the item is %q while nobody knows how many are set aside", how)
+		}
+	}, func(c *Config) {
+		c.Verifier = verifier{&webhook.Refusal{Reason: webhook.ReasonTokenUnknownKey}}
+		c.Quarantined = func(context.Context) (int64, error) { return 0, errors.New("no answer") }
+	})
 }
 
 func TestLifecycle(t *testing.T) {
