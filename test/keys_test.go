@@ -217,6 +217,70 @@ func TestRetirementIsKilled(t *testing.T) {
 	trial.Tried(t, "a key's retirement was killed at %d steps: nothing half done, and said in the log", steps)
 }
 
+// Whenever the making of keys is killed, there are all of them or none: what was cut
+// short is finished by the next start of the service, or by the next run, and until
+// then said.
+func TestMakingKeysIsKilled(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSite(t, twin.URL())
+	files := func(keys string) (n int) {
+		found, err := filepath.Glob(filepath.Join(keys, "*.*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	const all = 5 // a pair, and the three of the log
+	made := func(keys string, env ...string) *proc {
+		p := start(t, faulty(t), env, "keys", "new", "--keys-dir", keys, "--data-dir", s.data(), "--bits", "2048", "--id", "one")
+		p.wait(t)
+		return p
+	}
+	nothing, half := 0, 0
+	for n := 1; ; n++ {
+		keys := filepath.Join(s.dir, fmt.Sprintf("keys-%d", n))
+		s.edit(func(d node) { d["keys_dir"] = keys })
+		if p := made(keys, fmt.Sprintf("TEAMSDLP_HIT=making:kill:%d", n)); p.code == 0 { // killed nowhere
+			break
+		}
+		switch _, err := os.Stat(filepath.Join(keys, "made")); {
+		case os.IsNotExist(err):
+			nothing++
+			if left := files(keys); left != 0 {
+				t.Errorf("step %d: %d files", n, left)
+			}
+			if p := made(keys); p.code != 0 {
+				t.Errorf("step %d: keys new after it: exit code %d\n%s", n, p.code, p.stderr.String())
+			}
+		case err != nil:
+			t.Fatal(err)
+		default:
+			half++
+			if code, out, errs := run(t, "check", "--config", s.config()); files(keys) < all && (code != 1 || !strings.Contains(out, "start serve: it finishes the keys")) {
+				t.Errorf("step %d: check: exit code %d\n%s%s", n, code, out, errs)
+			}
+			if n%2 == 0 {
+				s.up().stop(t)
+				break
+			}
+			if p := made(keys); p.code != 2 || !strings.Contains(p.stderr.String(), "of that id is there already") { // now
+				t.Errorf("step %d: keys new after it: exit code %d\n%s", n, p.code, p.stderr.String())
+			}
+		}
+		if ids := keyIDs(t, keys); files(keys) != all || len(ids) != 1 || ids[0] != "one" {
+			t.Errorf("step %d: %d files in the end, pairs %q", n, files(keys), ids)
+		}
+		if left, err := os.ReadDir(keys); err != nil || len(left) != all {
+			t.Errorf("step %d: left are %v, %v", n, left, err)
+		}
+	}
+	if nothing < 3 || half < all {
+		t.Errorf("killed %d times before it was decided and %d times after", nothing, half)
+	}
+	trial.Tried(t, "keys were made, and killed at %d steps: all or none each time", nothing+half)
+}
+
 // keyIDs are the ids of the whole pairs in a keys folder.
 func keyIDs(t *testing.T, dir string) (ids []string) {
 	t.Helper()

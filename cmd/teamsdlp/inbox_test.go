@@ -319,7 +319,8 @@ func TestAdminSocketRefuses(t *testing.T) {
 // year ago.
 func (r *running) oldKey(id string) {
 	r.Helper()
-	if _, err := writeEncryptionKey(keyOptions{Dir: filepath.Join(r.dir, "keys"), Bits: 2048, ID: id, Now: time.Now().AddDate(-1, 0, 0)}); err != nil {
+	keys := filepath.Join(r.dir, "keys")
+	if _, err := writeEncryptionKey(keyOptions{Dir: keys, Bits: 2048, ID: id, Now: time.Now().AddDate(-1, 0, 0)}, keys); err != nil {
 		r.Fatal(err)
 	}
 }

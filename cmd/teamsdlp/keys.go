@@ -16,10 +16,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/faults"
 	"teamsdlp/config"
 	"teamsdlp/webhook"
 )
@@ -72,6 +74,8 @@ func keysFault(err error, dir string) error {
 // keysMend is what to do about an error of reading keys.
 func keysMend(err error, dir string) string {
 	switch {
+	case isUnfinished(dir):
+		return "start serve: it finishes the keys whose making was cut short"
 	case len(cutShort(dir)) > 0:
 		return "start serve: it puts back the key whose retirement was cut short"
 	case errors.Is(err, fs.ErrPermission):
@@ -93,7 +97,8 @@ type keysNewCmd struct {
 // Help is printed by --help.
 func (keysNewCmd) Help() string {
 	return `A key of 3072 bits is as strong as AES-128; one of 2048 takes less than half the time for each message.
-Files that are there already are never overwritten. Run it again for a new encryption key; the old one must stay until no notification needs it.
+Files that are there already are never overwritten. All are made or none, whenever it is
+killed; what was cut short the next run, or the next start of serve, finishes. Run it again for a new encryption key; the old one must stay until no notification needs it.
 
 Example:
   teamsdlp keys new --keys-dir /etc/teamsdlp/keys --data-dir /var/lib/teamsdlp`
@@ -184,22 +189,95 @@ func writeKeys(o keyOptions) (made []keyFile, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	for _, write := range []func(keyOptions) ([]keyFile, error){writeLogKeys, writeEncryptionKey} {
-		files, err := write(o)
-		made = append(made, files...)
-		if err != nil {
-			return made, err
-		}
+	if err := finishKeys(o.Dir); err != nil {
+		return nil, err
 	}
-	return made, syncDir(o.Dir)
+	return makeTogether(o.Dir, func(into string) (made []keyFile, err error) {
+		for _, write := range []func(keyOptions, string) ([]keyFile, error){writeLogKeys, writeEncryptionKey} {
+			files, err := write(o, into)
+			made = append(made, files...)
+			if err != nil {
+				return made, err
+			}
+		}
+		return made, nil
+	})
 }
 
-func writeEncryptionKey(o keyOptions) ([]keyFile, error) {
-	base := filepath.Join(o.Dir, "encryption-"+o.ID)
-	keyPath, certPath := base+".key.pem", base+".cert.pem"
-	for _, path := range []string{keyPath, certPath} {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("an encryption key of that id is there already: %s", path)
+// The folders in the keys folder through which new files go. No file system moves
+// several files at once: so they are written into the one, which is then renamed to
+// the other, and from there they are moved to their places. Before the rename there is
+// nothing, and after it whoever comes next can finish: see finishKeys.
+const (
+	makingDir = "making"
+	madeDir   = "made"
+)
+
+// makeTogether has write make files for dir, and puts all of them there or none,
+// whenever it is killed.
+func makeTogether(dir string, write func(into string) ([]keyFile, error)) ([]keyFile, error) {
+	making := filepath.Join(dir, makingDir)
+	if err := os.RemoveAll(making); err != nil { // of a run that was killed
+		return nil, err
+	}
+	if err := os.Mkdir(making, 0o700); err != nil {
+		return nil, err
+	}
+	made, err := write(making)
+	if err == nil {
+		err = syncDir(making)
+	}
+	if err == nil {
+		err = os.Rename(making, filepath.Join(dir, madeDir))
+	}
+	if err != nil {
+		return slices.DeleteFunc(made, func(f keyFile) bool { return !f.Kept }), errors.Join(err, os.RemoveAll(making))
+	}
+	if err := errors.Join(syncDir(dir), faults.Hit(faults.Making)); err != nil {
+		return made, err
+	}
+	return made, finishKeys(dir)
+}
+
+// finishKeys moves new keys to their places that a kill kept from there.
+func finishKeys(dir string) error {
+	made := filepath.Join(dir, madeDir)
+	names, err := os.ReadDir(made)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, n := range names {
+		from, to := filepath.Join(made, n.Name()), filepath.Join(dir, n.Name())
+		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+			return cmp.Or(err, fmt.Errorf("%s is not written over by %s: move one of them away", to, from))
+		}
+		if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) { // then another process moved it
+			return err
+		}
+		if err := faults.Hit(faults.Making); err != nil {
+			return err
+		}
+	}
+	if err = errors.Join(err, syncDir(dir)); err != nil {
+		return err
+	}
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// isUnfinished reports whether a kill kept new keys from their places.
+func isUnfinished(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, madeDir))
+	return err == nil
+}
+
+// writeEncryptionKey makes a pair for o.Dir, as yet into another folder.
+func writeEncryptionKey(o keyOptions, into string) ([]keyFile, error) {
+	for _, name := range pairFiles(o.ID) {
+		if _, err := os.Lstat(filepath.Join(o.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("an encryption key of that id is there already: %s", filepath.Join(o.Dir, name))
 		}
 	}
 	key, err := rsa.GenerateKey(rand.Reader, o.Bits)
@@ -214,14 +292,23 @@ func writeEncryptionKey(o keyOptions) ([]keyFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(keyPath, 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})); err != nil {
-		return nil, err
+	var made []keyFile
+	for _, f := range []struct {
+		name, what, kind string
+		der              []byte
+	}{
+		{pairFiles(o.ID)[1], fmt.Sprintf("RSA key of %d bits that opens notifications: secret", o.Bits), "PRIVATE KEY", pkcs8},
+		{pairFiles(o.ID)[0], "its certificate, which Graph gets", "CERTIFICATE", cert},
+	} {
+		if err := faults.Hit(faults.Making); err != nil {
+			return nil, err
+		}
+		if err := writeNew(filepath.Join(into, f.name), 0o600, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})); err != nil {
+			return nil, err
+		}
+		made = append(made, keyFile{Path: filepath.Join(o.Dir, f.name), What: f.what})
 	}
-	made := []keyFile{{Path: keyPath, What: fmt.Sprintf("RSA key of %d bits that opens notifications: secret", o.Bits)}}
-	if err := writeNew(certPath, 0o600, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})); err != nil {
-		return nil, errors.Join(err, os.Remove(keyPath)) // half a pair would be a fault
-	}
-	return append(made, keyFile{Path: certPath, What: "its certificate, which Graph gets"}), nil
+	return made, faults.Hit(faults.Making)
 }
 
 // selfSigned is the certificate of key, in DER. Graph does not ask who issued
@@ -245,10 +332,11 @@ func selfSigned(key *rsa.PrivateKey, now time.Time) ([]byte, error) {
 	return der, nil
 }
 
-// writeLogKeys makes the keys of the action log, or keeps them: all or none. One
+// writeLogKeys makes the keys of the action log, as yet into another folder, or keeps
+// those in o.Dir: all or none. One
 // that is missing beside the others is not made anew, because what the old one
 // signed or keyed would never fit it.
-func writeLogKeys(o keyOptions) ([]keyFile, error) {
+func writeLogKeys(o keyOptions, into string) ([]keyFile, error) {
 	files := []keyFile{
 		{Path: filepath.Join(o.Dir, actions.CheckpointKeyFile), What: "key that signs the action log: secret"},
 		{Path: filepath.Join(o.Dir, actions.CheckpointPublicFile), What: "the key that verifies it: for everybody"},
@@ -271,7 +359,7 @@ func writeLogKeys(o keyOptions) ([]keyFile, error) {
 	case len(files):
 		return kept, nil
 	case 0:
-		return files, actions.CreateKeys(o.Dir, o.Origin)
+		return files, actions.CreateKeys(into, o.Origin)
 	}
 	return kept, fmt.Errorf("%s is missing beside the other keys of the action log: put it back from your copy, or move the others away to begin a new log", missing)
 }

@@ -22,8 +22,11 @@ const Migrating Point = "migrating"
 // Retiring is after each step by which an encryption key is retired.
 const Retiring Point = "retiring"
 
+// Making is before and after each step by which keys are made.
+const Making Point = "making"
+
 // Points lists them all.
-var Points = []Point{Migrating, Retiring, Parsed, Commit, Committed, Leased, Judged, Decided, PatchSent, PatchApplied, Terminal}
+var Points = []Point{Migrating, Retiring, Making, Parsed, Commit, Committed, Leased, Judged, Decided, PatchSent, PatchApplied, Terminal}
 
 // Mutation is a promise broken, as in TEAMSDLP_FAULT.
 type Mutation string
