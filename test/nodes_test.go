@@ -478,7 +478,9 @@ func TestNodesParked(t *testing.T) {
 	takeAway(t, twin)
 	x := newTraffic(t, twin)
 	x.say(60)
-	parked := func() (n float64) { return c.nodes[0].metric("teamsdlp_actions_parked") + c.nodes[1].metric("teamsdlp_actions_parked") }
+	parked := func() (n float64) {
+		return c.nodes[0].metric("teamsdlp_actions_parked") + c.nodes[1].metric("teamsdlp_actions_parked")
+	}
 	waitFor(t, "the actions on chats to wait, and those on channels to be done", func() bool {
 		return parked() > 15 && parked() == c.nodes[0].metric("teamsdlp_inbox_items") && twin.Undelivered() == 0
 	})

@@ -116,8 +116,6 @@ func TestPatchSuccess(t *testing.T) {
 	}
 }
 
-// Every refusal keeps its status, whatever its body is; nothing of the body is
-// printed; nothing is sent twice.
 // A request that changes something is not sent when its guard says so, and says
 // that it was not; one that reads is.
 func TestGuard(t *testing.T) {
@@ -148,6 +146,40 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// The guard is asked again when there is a connection, and what it refuses then is not
+// sent either. The next call goes through, over a connection that was left alone too.
+func TestGuardOnTheConnection(t *testing.T) {
+	s := newServer(t, say(200, "application/json", `{"id":"1761985000001"}`))
+	var asked, refuse atomic.Int32
+	c := newClient(t, s.URL, func(o *Options) {
+		o.Guard = func(context.Context) error {
+			if n := refuse.Load(); asked.Add(1) >= n && n > 0 { // a lease that was lost stays lost
+				return errors.New("lost")
+			}
+			return nil
+		}
+	})
+	for range 2 {
+		asked.Store(0)
+		refuse.Store(2) // the first says yes, before the connection
+		before := len(s.got())
+		_, err := c.Patch(t.Context(), order(t, inChat))
+		var call *actions.CallError
+		if !errors.As(err, &call) || call.Code != "lease_lost" || !call.NotSent || call.Ambiguous {
+			t.Errorf("guarded: %v", err)
+		}
+		if n := len(s.got()) - before; n != 0 {
+			t.Errorf("%d requests were sent", n)
+		}
+		refuse.Store(0)
+		if _, err := c.Patch(t.Context(), order(t, inChat)); err != nil {
+			t.Errorf("not guarded: %v", err)
+		}
+	}
+}
+
+// Every refusal keeps its status, whatever its body is; nothing of the body is
+// printed; nothing is sent twice.
 func TestPatchRefusals(t *testing.T) {
 	const planted = "4111 1111 1111 1111"
 	page := "<html><body>" + planted + "</body></html>"

@@ -67,11 +67,26 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.guard != nil && req.Method != http.MethodGet && t.guard(req.Context()) != nil {
-		return nil, &actions.CallError{Code: "lease_lost", NotSent: true}
+	lost := &actions.CallError{Code: "lease_lost", NotSent: true}
+	var late atomic.Bool
+	if t.guard != nil && req.Method != http.MethodGet {
+		if t.guard(req.Context()) != nil {
+			return nil, lost
+		}
+		if req.Body != nil {
+			get := req.GetBody // a connection that turns out to be dead is replaced by another
+			req.GetBody = func() (io.ReadCloser, error) {
+				body, err := get()
+				return heldBody{body, req.Context(), t.guard, &late}, err
+			}
+			req.Body, _ = req.GetBody()
+		}
 	}
 	resp, err := t.base.RoundTrip(req)
-	if err != nil {
+	switch {
+	case err != nil && late.Load():
+		return nil, lost
+	case err != nil:
 		return nil, err
 	}
 	rec.status, rec.requestID = resp.StatusCode, requestID(resp.Header)
@@ -90,6 +105,26 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.LimitReader(resp.Body, maxBody), resp.Body}
 	return resp, nil
+}
+
+// heldBody is the body of a request that changes something. It asks the guard once more
+// when it is read, which is when there is a connection: to make one can take long. What
+// it refuses is not sent. With HTTP/1 its head still waits in the buffer then; with
+// HTTP/2 the stream is reset before its body, without which Graph changes nothing.
+type heldBody struct {
+	io.ReadCloser
+	ctx   context.Context // of the request
+	guard func(context.Context) error
+	late  *atomic.Bool // set when the guard refuses
+}
+
+// Read implements io.Reader.
+func (b heldBody) Read(p []byte) (int, error) {
+	if err := b.guard(b.ctx); err != nil {
+		b.late.Store(true)
+		return 0, err
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // prepare checks where the request goes and gives it a body of known length and
