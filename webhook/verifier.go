@@ -81,7 +81,8 @@ type Verifier struct {
 	cfg     VerifierConfig
 	tenants map[string]map[string]bool // lower-case tenant id: lower-case app ids; never changed
 	client  *http.Client
-	flight  singleflight.Group
+	flight  singleflight.Group // of key sets
+	proving singleflight.Group // of signatures, by token
 	proven  provenTokens
 
 	mu   sync.Mutex // guards sets and what is in them
@@ -218,6 +219,20 @@ func (v *Verifier) verify(ctx context.Context, token string, at time.Time) (Toke
 			return claimed, err
 		}
 		return Token{}, err
+	}
+	// Many POSTs can bring a new token at once: its signature is verified for the first,
+	// and the others find it remembered. What was refused each finds out for itself.
+	first := false
+	_, _, _ = v.proving.Do(token, func() (any, error) {
+		first = true
+		claimed, err = v.checkSignature(token, kid, key, at)
+		return nil, nil
+	})
+	if first {
+		return claimed, err
+	}
+	if t, ok := v.remembered(token, at); ok {
+		return t, nil
 	}
 	return v.checkSignature(token, kid, key, at)
 }

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -380,6 +381,63 @@ func TestVerifyAgain(t *testing.T) {
 	}
 	if n := len(v.proven.all); n != good {
 		t.Errorf("%d tokens are remembered, want the %d good ones", n, good)
+	}
+}
+
+// Of many who bring a new token at once one verifies its signature. The others wait
+// for that, and look for themselves only if it came to nothing.
+func TestNewTokenIsVerifiedOnce(t *testing.T) {
+	keys, err := parseJWKS(mustJSON(map[string]any{"keys": []any{jwk("k1", signKey(), "")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := Token{TenantID: tenantA, AppID: appA, Version: "2.0"}
+	byFirst := Token{TenantID: tenantA, AppID: "as the first found", Version: "2.0"}
+	for name, tt := range map[string]struct {
+		token    string
+		remember bool // what the first finds is good
+		want     Token
+		verdict  string
+	}{
+		"remembered": {newToken(), true, byFirst, "good"},
+		"refused":    {newToken(), false, signed, "good"}, // as of the time of the first, say
+		"forged":     {newToken(byKey(otherKey())), false, Token{}, "token_signature"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVerifier(t, VerifierConfig{LoginURL: "https://login.test", Tenants: []TenantApps{{tenantA, []string{appA}}}})
+				v.sets[setName{tenantA, "2.0"}] = &keySet{keys: keys, fetched: start}
+				release := make(chan struct{})
+				go func() {
+					_, _, _ = v.proving.Do(tt.token, func() (any, error) {
+						<-release
+						if tt.remember {
+							v.proven.add(tt.token, provenToken{byFirst, lifetime{until: start.Add(time.Hour)}, "k1", &signKey().PublicKey}, start, time.Minute)
+						}
+						return nil, nil
+					})
+				}()
+				synctest.Wait()
+				var (
+					wg   sync.WaitGroup
+					done atomic.Int32
+				)
+				for range 3 {
+					wg.Go(func() {
+						defer done.Add(1)
+						if got, err := v.Verify(t.Context(), tt.token, start); got != tt.want || verdict(err) != tt.verdict {
+							t.Errorf("%+v, %s", got, verdict(err))
+						}
+					})
+				}
+				synctest.Wait()
+				if n := done.Load(); n > 0 {
+					t.Errorf("%d did not wait", n)
+				}
+				close(release)
+				wg.Wait()
+			})
+		})
 	}
 }
 
