@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -450,29 +451,37 @@ func (s *site) ready() {
 // metric returns the value of one figure, or the sum over its labels; series may
 // name labels, as name{a="b"}. NaN-free: what is not there is 0, and -1 stands
 // for an answer that did not come.
-func (s *site) metric(series string) float64 {
+func (s *site) metric(series string) float64 { return s.metrics(series)[0] }
+
+// metrics is metric for several, as of one moment.
+func (s *site) metrics(series ...string) []float64 {
+	values := make([]float64, len(series))
 	status, body, err := get("http://" + s.private + "/metrics")
-	if err != nil || status != http.StatusOK {
-		return -1
-	}
-	sum := 0.0
-	for line := range strings.Lines(body) {
-		rest, ok := strings.CutPrefix(line, series)
-		if !ok || !strings.HasPrefix(rest, " ") && !strings.HasPrefix(rest, "{") {
+	for i, name := range series {
+		if err != nil || status != http.StatusOK {
+			values[i] = -1
 			continue
 		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
-		if err != nil {
-			return -1
+		for line := range strings.Lines(body) {
+			rest, ok := strings.CutPrefix(line, name)
+			if !ok || !strings.HasPrefix(rest, " ") && !strings.HasPrefix(rest, "{") {
+				continue
+			}
+			v, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+			if err != nil {
+				values[i] = -1
+				break
+			}
+			values[i] += v
 		}
-		sum += v
 	}
-	return sum
+	return values
 }
 
 // settle waits until the twin has delivered everything and the product has
 // worked it off. What the product does makes the twin deliver again, so both
-// must be seen idle one after the other several times.
+// must be seen idle one after the other several times. However much there is, and
+// however slow the machine, it goes on waiting as long as that becomes less.
 func (s *site) settle(twin *graphtwin.Twin) {
 	s.t.Helper()
 	s.settleWithin(twin, patience)
@@ -485,29 +494,36 @@ func (s *site) settleWithin(twin *graphtwin.Twin, most time.Duration) {
 	}
 }
 
-// unsettled waits until nothing is under way any more, and says what still is after
-// that time.
+// unsettled waits until nothing is under way any more, and says what still is when
+// it has not become less for so long.
 func (s *site) unsettled(twin *graphtwin.Twin, most time.Duration) (why string) {
 	s.t.Helper()
-	idle := 0
-	settled := eventually(most, func() bool {
+	var (
+		now         []float64
+		peak, least float64 // of what is under way: since it was most, the least
+		idle        int
+	)
+	for last := time.Now(); time.Since(last) < most; <-time.After(20 * time.Millisecond) {
 		if s.ended() {
-			return true
+			return fmt.Sprintf("serve ended with code %d\n%s", s.code, s.stderr.String())
 		}
-		if twin.Undelivered() > 0 || s.metric("teamsdlp_inbox_items") != 0 || s.metric("teamsdlp_log_entries_unsealed") != 0 || s.metric("teamsdlp_log_entries_missing") != 0 {
+		now = append(s.metrics("teamsdlp_inbox_items", "teamsdlp_log_entries_unsealed", "teamsdlp_log_entries_missing"), float64(twin.Undelivered()))
+		if slices.Contains(now, -1) {
 			idle = 0
-			return false
+			continue
 		}
-		idle++
-		return idle > 5
-	})
-	switch {
-	case s.ended():
-		return fmt.Sprintf("serve ended with code %d\n%s", s.code, s.stderr.String())
-	case !settled:
-		return fmt.Sprintf("not settled within %s: %d notifications undelivered, %v items wait", most, twin.Undelivered(), s.metric("teamsdlp_inbox_items"))
+		all := now[0] + now[1] + now[2] + now[3]
+		if idle++; all > 0 {
+			idle = 0
+		}
+		if idle > 5 {
+			return ""
+		}
+		if all > peak || all < least {
+			peak, least, last = max(peak, all), all, time.Now()
+		}
 	}
-	return ""
+	return fmt.Sprintf("not settled, and nothing became less for %s: %v items wait, %v entries have no number, %v are missing, %v notifications are undelivered", most, now[0], now[1], now[2], now[3])
 }
 
 // entries is the action log, oldest first, read as anybody would.
