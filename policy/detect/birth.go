@@ -31,12 +31,21 @@ var months = func() map[string]int {
 }()
 
 func init() {
-	seen := map[string]bool{}
+	fourth := map[string]uint32{} // letters of names, by head
 	for name := range months {
-		if head := name[:3]; !seen[head] {
-			seen[head] = true
-			on(head, true, (*scanner).monthNamed)
+		bit := uint32(0)
+		if len(name) > 3 {
+			bit = 1 << (name[3] & 31)
 		}
+		fourth[name[:3]] |= bit
+	}
+	for head, letters := range fourth {
+		on(head, true, func(s *scanner, start, i int) {
+			if i < len(s.buf) && isLetter(s.buf[i]) && letters>>(s.buf[i]&31)&1 == 0 {
+				return // a word that starts like a month
+			}
+			s.monthNamed(start, i)
+		})
 	}
 	// The heads of names that do not fold to themselves.
 	for _, head := range []string{"jän", "fév", "mär", "aoû", "kes", "hei", "paź", "úno", "bře", "kvě", "čer", "září", "říj"} {
@@ -59,6 +68,12 @@ func (s *scanner) monthNamed(start, i int) {
 	n := 0
 	i = start
 	for i < len(buf) && n+utf8.UTFMax < len(word) && wordAt(buf, i) && !isDigit(buf[i]) {
+		if buf[i] < utf8.RuneSelf {
+			word[n] = lowered[buf[i]]
+			n++
+			i++
+			continue
+		}
 		r, size := utf8.DecodeRune(buf[i:])
 		n += copy(word[n:], foldRune(r))
 		i += size

@@ -1,5 +1,12 @@
 package detect
 
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"strconv"
+)
+
 // A codeForm is what an id of letters and digits looks like.
 //
 // In a pattern 'A' is a letter, '9' a digit, 'X' either, and a letter in lower
@@ -19,182 +26,242 @@ type codeForm struct {
 
 // A coded is one pattern of one detector.
 type coded struct {
-	k      *kind
-	p      string
-	ends   uint64 // how many letters and digits in a row it may start with, by bit
-	beyond uint32 // what may stand beyond the letters or digits it is listed by: see beyond
+	k *kind
+	p string
 }
 
-// codeTables lists the patterns by how a text that matches them starts: with so
-// many letters or digits, and then something of the other kind (0) or a sign (1).
+// codeTables lead from how a text starts to the patterns that it matches: by so many
+// letters or digits, and something of the other kind (0) or a sign (1) behind them, to
+// a state, and from there byte by byte to others. State 0 is that of what matches
+// none, where most texts are after a few bytes.
 type codeTables struct {
-	letters [2][8][26]codeList // by the first letter as well
-	digits  [2][18]codeList
-	length  [65]codeList // those whose start may be either, by length
+	all     []coded
+	letters [2][8][26]uint16 // by the first letter as well
+	digits  [2][18]uint16
+	length  [65][]*coded // those whose start may be either, by length
+
+	class  [256]uint8            // bytes that no pattern tells apart are of one
+	sample []byte                // one of each class
+	next   [][codeClasses]uint16 // by state and class of the next byte
+	ends   [][]uint16            // the patterns that a text matches in a state, from state ended on
+	ended  uint16
 }
 
-// A codeList is patterns whose texts start alike.
-type codeList struct {
-	all    []coded
-	ends   uint64 // of any of them
-	beyond uint32
-}
-
-func (l *codeList) add(c coded) {
-	l.all = append(l.all, c)
-	l.ends |= c.ends
-	l.beyond |= c.beyond
-}
+// codeClasses is room for the classes of bytes.
+const codeClasses = 32
 
 var codeForms codeTables
 
 func listCodes() {
+	t := &codeForms
 	for _, k := range builtin {
-		if k.code == nil {
-			continue
-		}
-		for _, p := range k.code.patterns {
-			codeForms.add(coded{k: k, p: p})
-		}
-	}
-}
-
-func (t *codeTables) add(c coded) {
-	p := c.p
-	c.ends = rowsOf(p)
-	compact, next := lead(p, false)
-	printed, sign := lead(p, true)
-	if compact < 0 {
-		n := 0
-		for i := range len(p) {
-			if isAlnum(p[i]) {
-				n++
+		if k.code != nil {
+			for _, p := range k.code.patterns {
+				t.all = append(t.all, coded{k, p})
 			}
 		}
-		t.length[n].add(c)
-	} else {
-		t.put(c, compact, next)
 	}
-	if printed > 0 && (printed != compact || sign != next) {
-		t.put(c, printed, sign)
+	t.classify()
+	b := codeBuilder{codeTables: t, known: map[string]uint16{}}
+	b.state(nil)
+	var letters [2][8][26][]codePlace
+	var digits [2][18][]codePlace
+	list := func(i, n, next int) {
+		switch p := t.all[i].p; {
+		case isDigit(p[0]):
+			digits[next][n] = b.reach(digits[next][n], i, behind(p, n))
+		case isLower(p[0]):
+			of := &letters[next][n][p[0]-'a']
+			*of = b.reach(*of, i, behind(p, n))
+		default:
+			for c := range letters[next][n] {
+				of := &letters[next][n][c]
+				*of = b.reach(*of, i, behind(p, n))
+			}
+		}
 	}
+	for i := range t.all {
+		p := t.all[i].p
+		compact, next := lead(p, false)
+		printed, sign := lead(p, true)
+		if compact < 0 {
+			t.length[alnums(p)] = append(t.length[alnums(p)], &t.all[i])
+		} else {
+			list(i, compact, next)
+		}
+		if printed > 0 && (printed != compact || sign != next) {
+			list(i, printed, sign)
+		}
+	}
+	for next := range 2 {
+		for n := range letters[next] {
+			for c, places := range letters[next][n] {
+				t.letters[next][n][c] = b.state(places)
+			}
+		}
+		for n, places := range digits[next] {
+			t.digits[next][n] = b.state(places)
+		}
+	}
+	b.connect()
+	b.sort()
 }
 
-// put lists a pattern that starts with n letters or digits.
-func (t *codeTables) put(c coded, n, next int) {
-	c.beyond = takenBeyond(c.p, n)
-	switch p := c.p; {
-	case isDigit(p[0]):
-		t.digits[next][n].add(c)
-	case isLower(p[0]):
-		t.letters[next][n][p[0]-'a'].add(c)
-	default:
-		for i := range t.letters[next][n] {
-			t.letters[next][n][i].add(c)
+// sort numbers the states anew, those in which patterns end last.
+func (b *codeBuilder) sort() {
+	order := make([]uint16, len(b.next)) // the old numbers by the new
+	for i := range order {
+		order[i] = uint16(i) //nolint:gosec // as in state
+	}
+	slices.SortStableFunc(order, func(x, y uint16) int { return truth(b.ends[x] != nil) - truth(b.ends[y] != nil) })
+	number := make([]uint16, len(order))
+	for i, old := range order {
+		number[old] = uint16(i) //nolint:gosec // as in state
+	}
+	next, ends := make([][codeClasses]uint16, len(order)), [][]uint16(nil)
+	for i, old := range order {
+		for class, to := range b.next[old] {
+			next[i][class] = number[to]
+		}
+		if b.ends[old] != nil {
+			ends = append(ends, b.ends[old])
+		}
+	}
+	b.next, b.ends, b.ended = next, ends, uint16(len(next)-len(ends)) //nolint:gosec // as in state
+	for sign := range 2 {
+		for n := range b.letters[sign] {
+			for c, old := range b.letters[sign][n] {
+				b.letters[sign][n][c] = number[old]
+			}
+		}
+		for n, old := range b.digits[sign] {
+			b.digits[sign][n] = number[old]
 		}
 	}
 }
 
-// rowsOf returns how many letters and digits in a row a text that matches p may start
-// with: as many as stand before the end, or before a place for a separator.
-func rowsOf(p string) (rows uint64) {
-	n := 0
+// alnums returns how many letters and digits there are in a pattern.
+func alnums(p string) (n int) {
 	for i := range len(p) {
 		if isAlnum(p[i]) {
 			n++
-			continue
-		}
-		rows |= 1 << n
-		if p[i] != '_' && p[i] != '<' && p[i] != '>' {
-			return rows
 		}
 	}
-	return rows | 1<<n
+	return n
 }
 
-// What stands beyond the letters or digits before a sign is told by the next ones,
-// whatever signs part them: so many digits, or so many letters. That is a bit of a
-// word, so that one look turns away all patterns of a list that most texts do not
-// match.
-const (
-	nothingBeyond = 30 // neither letters nor digits
-	unclearBeyond = 31 // more signs than any pattern takes
-	mostBeyond    = 15 // digits; that many or more
-	anything      = ^uint32(0)
-)
-
-// beyond tells what stands beyond the letters or digits that end at i.
-func (s *scanner) beyond(i int) uint32 {
-	buf, from := s.buf, i
-	for i < len(buf) && betweenGroups[buf[i]] {
-		if i++; i-from > 2*maxGap {
-			return 1 << unclearBeyond
-		}
-	}
-	start := i
-	for i < len(buf) && i-start < mostBeyond && isDigit(buf[i]) {
-		i++
-	}
-	if i > start {
-		return 1 << (i - start - 1)
-	}
-	for i < len(buf) && i-start < mostBeyond && isLetter(buf[i]) {
-		i++
-	}
-	if i > start {
-		return 1 << (mostBeyond + i - start - 1)
-	}
-	return 1 << nothingBeyond
-}
-
-// betweenGroups are the bytes that may part two groups of a code.
-var betweenGroups = func() (t [256]bool) {
-	for _, c := range []byte(" -./_\n()+") {
-		t[c] = true
-	}
-	return t
-}()
-
-// takenBeyond returns what may stand beyond the first n letters or digits of a text
-// that matches p.
-func takenBeyond(p string, n int) uint32 {
+// behind returns where in a pattern its first n letters and digits end.
+func behind(p string, n int) int {
 	i := 0
 	for ; n > 0; i++ {
 		if isAlnum(p[i]) {
 			n--
 		}
 	}
-	for i < len(p) && !isAlnum(p[i]) {
-		i++
+	return i
+}
+
+// classify puts bytes into classes.
+func (t *codeTables) classify() {
+	var used [len(fitting)]bool
+	for i := range t.all {
+		p := t.all[i].p
+		if n, _ := lead(p, true); n > 0 {
+			p = p[behind(p, n):] // what it starts with is known
+		}
+		for _, f := range []byte(p) {
+			used[f] = true
+		}
 	}
-	if p = p[i:]; p == "" {
-		return anything
+	known := map[string]uint8{}
+	for c := range 256 {
+		var key []byte
+		for f := range fitting {
+			key = strconv.AppendBool(key, used[f] && fitting[f][c])
+		}
+		key = strconv.AppendBool(key, codeGap(byte(c)))
+		class, ok := known[string(key)]
+		if !ok {
+			if len(known) == codeClasses {
+				panic("patterns of codes tell too many bytes apart: raise codeClasses")
+			}
+			class = uint8(len(known)) //nolint:gosec // as checked
+			known[string(key)] = class
+			t.sample = append(t.sample, byte(c))
+		}
+		t.class[c] = class
 	}
-	taken := uint32(1) << unclearBeyond
-	for kind := range 2 {
-		count := 0
-		ends := func() {
-			if count > 0 {
-				taken |= 1 << (kind*mostBeyond + min(count, mostBeyond) - 1)
+}
+
+// A codePlace is how far a text has matched a pattern.
+type codePlace struct{ pattern, at uint16 }
+
+// A codeBuilder makes states of the sets of places that a text may have come to.
+type codeBuilder struct {
+	*codeTables
+	known map[string]uint16
+	key   []byte
+	sets  [][]codePlace // by state
+}
+
+// reach adds a place, and the ones behind it that a text may go on at as well.
+func (b *codeBuilder) reach(places []codePlace, pattern, at int) []codePlace {
+	for p := b.all[pattern].p; ; at++ {
+		if x := (codePlace{uint16(pattern), uint16(at)}); !slices.Contains(places, x) { //nolint:gosec // a few hundred
+			places = append(places, x)
+		}
+		if at == len(p) || p[at] != '_' && p[at] != '<' && p[at] != '>' {
+			return places
+		}
+	}
+}
+
+// state returns the state of a set of places.
+func (b *codeBuilder) state(places []codePlace) uint16 {
+	slices.SortFunc(places, func(x, y codePlace) int { return cmp.Or(cmp.Compare(x.pattern, y.pattern), cmp.Compare(x.at, y.at)) })
+	key := b.key[:0]
+	for _, x := range places {
+		key = binary.LittleEndian.AppendUint16(key, x.pattern)
+		key = binary.LittleEndian.AppendUint16(key, x.at)
+	}
+	b.key = key
+	s, ok := b.known[string(key)]
+	if !ok {
+		s = uint16(len(b.sets)) //nolint:gosec // some thousands
+		b.known[string(key)] = s
+		b.sets = append(b.sets, places)
+	}
+	return s
+}
+
+// connect follows every state, and what it leads to, byte by byte.
+func (b *codeBuilder) connect() {
+	for s := 0; s < len(b.sets); s++ {
+		var ends []uint16
+		var next [codeClasses]uint16
+		var of [codeClasses][]codePlace
+		for _, x := range b.sets[s] {
+			p := b.all[x.pattern].p
+			if int(x.at) == len(p) {
+				ends = append(ends, x.pattern)
+				continue
+			}
+			for class, c := range b.sample {
+				switch f := p[x.at]; {
+				case f == '_':
+					if codeGap(c) {
+						of[class] = b.reach(of[class], int(x.pattern), int(x.at))
+					}
+				case fitting[f][c]:
+					of[class] = b.reach(of[class], int(x.pattern), int(x.at)+1)
+				}
 			}
 		}
-	row:
-		for i := range len(p) {
-			switch f := p[i]; {
-			case f == '_' || f == '<' || f == '>':
-				ends()
-			case f == 'X':
-				ends()
-				count++
-			case isAlnum(f) && isDigit(f) == (kind == 0):
-				count++
-			default:
-				break row
-			}
+		for class := range of {
+			next[class] = b.state(of[class])
 		}
-		ends()
+		b.next, b.ends = append(b.next, next), append(b.ends, ends)
 	}
-	return taken
 }
 
 // lead returns how many letters, or digits, a pattern starts with, -1 if that is
@@ -229,12 +296,12 @@ func (s *scanner) wordCodes(start, end int) {
 	case end < len(buf) && isDigit(buf[end]):
 		to := s.tokenEnd(start, end)
 		if listed {
-			s.tryRow(&codeForms.letters[0][n][(buf[start]|0x20)-'a'], start, to-start)
+			s.codes(codeForms.letters[0][n][(buf[start]|0x20)-'a'], start, end)
 		}
 		s.tokenCodes(start, to)
 		return
 	case listed:
-		s.tryParted(&codeForms.letters[1][n][(buf[start]|0x20)-'a'], start, end)
+		s.codes(codeForms.letters[1][n][(buf[start]|0x20)-'a'], start, end)
 	}
 	if n == 8 || n == 11 {
 		s.tokenCodes(start, s.tokenEnd(start, end))
@@ -249,11 +316,11 @@ func (s *scanner) digitCodes(i, j int) {
 	case isLetter(buf[j]):
 		to := s.tokenEnd(i, j)
 		if j-i < len(codeForms.digits[0]) {
-			s.tryRow(&codeForms.digits[0][j-i], i, to-i)
+			s.codes(codeForms.digits[0][j-i], i, j)
 		}
 		s.tokenCodes(i, to)
-	case betweenGroups[buf[j]] && j-i < len(codeForms.digits[1]):
-		s.tryParted(&codeForms.digits[1][j-i], i, j)
+	case j-i < len(codeForms.digits[1]):
+		s.codes(codeForms.digits[1][j-i], i, j)
 	}
 }
 
@@ -275,8 +342,8 @@ func (s *scanner) tokenCodes(start, end int) {
 		if n >= shortestKey && n <= longestKey {
 			s.crypto(start, end)
 		}
-		for i := range codeForms.length[n].all {
-			if c := &codeForms.length[n].all[i]; s.fits(c.p, start) {
+		for _, c := range codeForms.length[n] {
+			if s.fits(c.p, start) {
 				s.code(c, start)
 			}
 		}
@@ -285,32 +352,37 @@ func (s *scanner) tokenCodes(start, end int) {
 	}
 }
 
-// tryRow tries the patterns of l on the n letters and digits from i on.
-func (s *scanner) tryRow(l *codeList, i, n int) {
-	if l.ends>>n&1 == 0 {
+// codes tries the patterns that a text may match in state, which it is in at i, on
+// what starts at start.
+func (s *scanner) codes(state uint16, start, i int) {
+	if state == 0 {
 		return
 	}
-	for j := range l.all {
-		if c := &l.all[j]; c.ends>>n&1 != 0 && s.fits(c.p, i) {
-			s.code(c, i)
+	buf, from, t := s.buf, i, &codeForms
+	tried := s.tried[:0]
+	for {
+		if state >= t.ended && (i == len(buf) || !isAlnum(buf[i])) {
+			for _, c := range t.ends[state-t.ended] {
+				if !slices.Contains(tried, c) {
+					tried = append(tried, c)
+				}
+			}
 		}
-	}
-}
-
-// tryParted tries the patterns of l on what starts at i, where a sign follows the
-// letters or digits up to end.
-func (s *scanner) tryParted(l *codeList, i, end int) {
-	if len(l.all) == 0 {
-		return
-	}
-	beyond := s.beyond(end)
-	if l.beyond&beyond == 0 {
-		return
-	}
-	for j := range l.all {
-		if c := &l.all[j]; c.beyond&beyond != 0 && s.fits(c.p, i) {
-			s.code(c, i)
+		if i == len(buf) {
+			break
 		}
+		if state = t.next[state][t.class[buf[i]]%codeClasses]; state == 0 {
+			break
+		}
+		i++
+	}
+	s.work += i - from
+	if s.tried = tried; len(tried) == 0 {
+		return
+	}
+	slices.Sort(tried)
+	for _, c := range tried {
+		s.code(&codeForms.all[c], start)
 	}
 }
 
@@ -330,8 +402,6 @@ func (s *scanner) fits(p string, i int) bool {
 			for g := 0; g < maxGap && i < len(s.buf) && codeGap(s.buf[i]); g++ {
 				i++
 			}
-		case f == '<' && c == '(' || f == '>' && c == ')':
-			i++
 		case f != '<' && f != '>':
 			return false
 		}
@@ -344,7 +414,9 @@ var fitting = func() (t [128][256]bool) {
 	for f := range byte(128) {
 		for i := range 256 {
 			switch c := byte(i); f {
-			case '_', '<', '>':
+			case '_':
+			case '<', '>':
+				t[f][c] = c == '(' && f == '<' || c == ')' && f == '>'
 			case '9':
 				t[f][c] = isDigit(c)
 			case '0':

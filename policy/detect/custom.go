@@ -8,7 +8,7 @@ func (s *scanner) custom() {
 		return
 	}
 	if s.tallies {
-		s.hay.looked = true // run has taken note of all digits
+		s.hay.looked = true // run has taken note of all long rows of digits
 	} else {
 		s.hay.Reset(s.buf)
 	}

@@ -57,16 +57,23 @@ func TestCodesAreTried(t *testing.T) {
 				for n < len(text) && isAlnum(text[n]) && isDigit(text[n]) == isDigit(text[0]) {
 					n++
 				}
-				compact, _ := lead(p, false)
-				printed, _ := lead(p, true)
-				if n != compact && n != printed {
+				next := 1
+				if n < len(text) && isAlnum(text[n]) {
+					next = 0
+				}
+				compact, of := lead(p, false)
+				printed, sign := lead(p, true)
+				if (n != compact || next != of) && (n != printed || next != sign) {
 					continue // listed by its length, or not at all
 				}
 				tried++
-				turned := takenBeyond(p, n)&s.beyond(n) == 0
-				if n < len(text) && isAlnum(text[n]) {
-					turned = rowsOf(p)>>s.tokenEnd(0, n)&1 == 0
+				s.tried = s.tried[:0]
+				if isDigit(text[0]) {
+					s.digitCodes(0, n)
+				} else {
+					s.wordCodes(0, n)
 				}
+				turned := !slices.ContainsFunc(s.tried, func(c uint16) bool { return codeForms.all[c] == coded{k, p} })
 				if turned {
 					t.Errorf("%s: %q is not tried for %s", k.ID, text, p)
 				}

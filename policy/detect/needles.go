@@ -1,6 +1,9 @@
 package detect
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // A threes is a set of three bytes in a row, letters of both cases being one. It may
 // hold more than was added, but few.
@@ -75,6 +78,7 @@ type Needles struct {
 	exact  [256][]needle // by a part of the same hash
 	texts  int
 	digits []digitNeed
+	fewest int   // of digits
 	loose  []int // patterns that have neither
 	n      int
 }
@@ -108,6 +112,9 @@ func NewNeedles(patterns []*Pattern) *Needles {
 		default:
 			n.loose = append(n.loose, i)
 		}
+	}
+	if len(n.digits) > 0 {
+		n.fewest = slices.MinFunc(n.digits, func(a, b digitNeed) int { return a.digits - b.digits }).digits
 	}
 	return n
 }
@@ -180,9 +187,9 @@ func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 		out[i], some = true, true
 	}
 	if len(n.digits) > 0 {
-		longest := h.longestRun()
+		h.runs(n.fewest)
 		for _, d := range n.digits {
-			if d.digits <= longest {
+			if d.digits <= h.longest {
 				out[d.pattern], some = true, true
 			}
 		}

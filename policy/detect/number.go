@@ -106,13 +106,10 @@ const (
 	parenSep = ')'
 )
 
-// chain reads the digits at i and every group that follows with separators
+// chain reads every group that follows the digits buf[first:i] with separators
 // between, and tries every stretch of it. It returns where the chain ends.
-func (s *scanner) chain(i int) int {
-	buf, first := s.buf, i
-	for i < len(buf) && isDigit(buf[i]) {
-		i++
-	}
+func (s *scanner) chain(first, i int) int {
+	buf := s.buf
 	next, sep := separator(buf, i, first)
 	if sep == 0 && i-first < fewest { // most numbers in a chat
 		s.groups = append(s.groups[:0], group{off: first, n: i - first})
@@ -143,6 +140,9 @@ func (s *scanner) chain(i int) int {
 // separator reads what stands between the digits that end at i and the next
 // ones; 0 if those belong to something else. from is where the digits start.
 func separator(buf []byte, i, from int) (next int, sep byte) {
+	if i+1 >= len(buf) || !partsGroups[buf[i]] {
+		return 0, 0
+	}
 	spaces, lines := 0, 0
 	for n := 0; i < len(buf) && n < 8; i, n = i+1, n+1 {
 		switch c := buf[i]; {
@@ -172,6 +172,14 @@ func separator(buf []byte, i, from int) (next int, sep byte) {
 	}
 	return 0, 0
 }
+
+// partsGroups are the bytes that what stands between two groups starts with.
+var partsGroups = func() (t [256]bool) {
+	for _, c := range []byte(" \n-./_()") {
+		t[c] = true
+	}
+	return t
+}()
 
 // opened reports whether a parenthesis opens at most six characters before the
 // group at from, digits and a blank or dash between: "(06 1) 234".

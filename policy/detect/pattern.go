@@ -74,10 +74,11 @@ type Haystack struct {
 	text     []byte
 	lower    []byte // with ASCII letters in lower case
 	folded   bool
-	digits   []stretchOf // of the text
-	long     []stretchOf // those of at least longRun
-	longest  int         // of digits
-	looked   bool        // digits are those of the text
+	digits   []stretchOf // of the text, once counted
+	counted  bool
+	long     []stretchOf // those of at least longRun, once looked
+	looked   bool
+	longest  int // of those that are known
 	around   []stretchOf
 	searched int // bytes that expressions were run over
 }
@@ -91,7 +92,7 @@ type stretchOf struct{ from, to int }
 func (h *Haystack) Reset(text []byte) {
 	clear(h.lower) // a haystack outlives its message
 	h.text, h.lower, h.folded = text, h.lower[:0], false
-	h.digits, h.long, h.longest, h.looked, h.searched = h.digits[:0], h.long[:0], 0, false, 0
+	h.digits, h.counted, h.long, h.looked, h.longest, h.searched = h.digits[:0], false, h.long[:0], false, 0, 0
 }
 
 func (h *Haystack) foldedText() []byte {
@@ -120,34 +121,36 @@ func lowerASCII(b []byte) {
 	}
 }
 
-// runs returns where digits stand.
-func (h *Haystack) runs() []stretchOf {
-	if !h.looked {
-		h.looked = true
+// runs returns where digits stand: every row of at least so many, and perhaps
+// shorter ones.
+func (h *Haystack) runs(least int) []stretchOf {
+	switch {
+	case least >= longRun && h.looked:
+		return h.long
+	case !h.counted:
+		h.counted, h.looked, h.long = true, true, h.long[:0]
 		for i := nextDigit(h.text, 0); i < len(h.text); i = nextDigit(h.text, i) {
 			from := i
 			for i < len(h.text) && isDigit(h.text[i]) {
 				i++
 			}
-			h.addRun(from, i)
+			h.digits = append(h.digits, stretchOf{from, i})
+			h.longest = max(h.longest, i-from)
+			if i-from >= longRun {
+				h.addLong(from, i)
+			}
 		}
+	}
+	if least >= longRun {
+		return h.long
 	}
 	return h.digits
 }
 
-// addRun takes note of a row of digits.
-func (h *Haystack) addRun(from, to int) {
-	h.digits = append(h.digits, stretchOf{from, to})
-	if to-from >= longRun {
-		h.long = append(h.long, stretchOf{from, to})
-	}
+// addLong takes note of a row of at least longRun digits.
+func (h *Haystack) addLong(from, to int) {
+	h.long = append(h.long, stretchOf{from, to})
 	h.longest = max(h.longest, to-from)
-}
-
-// longestRun returns how many digits in a row there are somewhere.
-func (h *Haystack) longestRun() int {
-	h.runs()
-	return h.longest
 }
 
 // Find returns the first n matches in h as FindAllSubmatchIndex does, all of them
@@ -193,7 +196,7 @@ func (p *Pattern) possible(h *Haystack) (is bool) {
 		return is
 	}
 	if p.digits > 0 {
-		for _, d := range h.runs() {
+		for _, d := range h.runs(p.digits) {
 			if d.to-d.from >= p.digits {
 				return true
 			}
@@ -229,7 +232,7 @@ func (p *Pattern) places(h *Haystack) {
 		return
 	}
 	if p.digits > 0 {
-		for _, d := range h.runs() {
+		for _, d := range h.runs(p.digits) {
 			// A match holds some of the digits, and no more than window bytes on
 			// either side of them.
 			if d.to-d.from >= p.digits {

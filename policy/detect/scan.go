@@ -30,7 +30,7 @@ type scanner struct {
 	looked   bool     // hits are those of this text
 	present  []uint64 // the sets that hits are of, by bit
 	hay      Haystack
-	tallies  bool   // hay takes note of the digits that run reads
+	tallies  bool   // hay takes note of the long rows of digits that run reads
 	possible []bool // of all patterns of a company's detectors
 	aws      bool   // the text speaks of AWS
 	azure    bool   // of Azure
@@ -40,6 +40,7 @@ type scanner struct {
 	groups   []group
 	digits   []byte // of groups
 	spare    [64]byte
+	tried    []uint16 // of codeForms.all
 	exact    exactState
 	form     formState
 
@@ -181,8 +182,8 @@ func (s *scanner) run() {
 			if head {
 				s.digitCodes(i, end)
 			}
-			if s.tallies {
-				s.hay.addRun(i, end)
+			if end-i >= longRun && s.tallies {
+				s.hay.addLong(i, end)
 			}
 			switch {
 			case i < numbers:
@@ -194,10 +195,13 @@ func (s *scanner) run() {
 				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
 					s.international(i, i+2)
 				}
-				numbers = s.chain(i)
+				numbers = s.chain(i, end)
 				s.disguised(i, numbers)
 			}
 			i = end
+			if s.row.n == 0 && !s.explain && i < len(buf) && isLetter(buf[i]) {
+				i = s.mixed(i)
+			}
 			continue
 		case foreign:
 			s.trigger(i)
@@ -364,6 +368,36 @@ func (s *scanner) tail(i int) int {
 	return i
 }
 
+// mixed reads what nothing starts in of letters among digits, as in a hash: one letter
+// or two small ones at a time, and few digits. It starts at a letter behind a digit,
+// and returns what follows.
+func (s *scanner) mixed(i int) int {
+	buf := s.buf
+	for {
+		from := i + 1
+		if from < len(buf) && isLower(buf[from]) && isLower(buf[i]) {
+			from++
+		}
+		to := from
+		for to < len(buf) && isDigit(buf[to]) {
+			to++
+		}
+		switch {
+		case to == from:
+			return i
+		case to-from >= longRun || to == len(buf) || !isLetter(buf[to]):
+			if from == i+1 {
+				return from
+			}
+			return i
+		}
+		if from > i+1 && ibanLengths[buf[i]-'a'][buf[i+1]-'a'] != 0 {
+			s.ibanBefore(from)
+		}
+		i = to
+	}
+}
+
 // digitAfter reports whether a digit follows the separators at i.
 func digitAfter(buf []byte, i int) bool {
 	for n := 0; i < len(buf) && n <= maxGap; i, n = i+1, n+1 {
@@ -390,7 +424,11 @@ func (s *scanner) trigger(i int) {
 
 // triggered does what starts with the three bytes at i, whose key is k.
 func (s *scanner) triggered(i, k int) {
-	for t := triggers[k]; t != 0; t = triggerList[t].next {
+	t := triggers[k]
+	if i+3 < len(s.buf) && triggerList[t].fourth>>(s.buf[i+3]&31)&1 == 0 {
+		return
+	}
+	for ; t != 0; t = triggerList[t].next {
 		e := &triggerList[t]
 		if len(s.buf)-i >= len(e.text) && matches(s.buf[i:i+len(e.text)], e.text, e.anyCase) {
 			s.work += len(e.text)
@@ -421,6 +459,7 @@ type triggered struct {
 	anyCase bool // text is in lower case
 	do      func(s *scanner, start, end int)
 	next    uint16 // in triggerList, of the same key
+	fourth  uint32 // the fourth bytes of this text and the next ones, a bit for each as in the key
 }
 
 var (
@@ -433,7 +472,11 @@ func triggerKey(a, b, c byte) int { return int(a&31)<<10 | int(b&31)<<5 | int(c&
 
 func on(text string, anyCase bool, do func(s *scanner, start, end int)) {
 	k := triggerKey(text[0], text[1], text[2])
-	triggerList = append(triggerList, triggered{text, anyCase, do, triggers[k]})
+	fourth := ^uint32(0)
+	if len(text) > 3 {
+		fourth = 1<<(text[3]&31) | triggerList[triggers[k]].fourth
+	}
+	triggerList = append(triggerList, triggered{text, anyCase, do, triggers[k], fourth})
 	triggers[k] = uint16(len(triggerList) - 1)
 	triggered3[k>>6] |= 1 << (k & 63)
 }

@@ -232,11 +232,7 @@ func (c *byteClass) digits() bool {
 // more.
 func (s *shape) find(h *Haystack, yield func(at int) bool) {
 	if s.text == "" {
-		runs := h.runs()
-		if s.digits >= longRun {
-			runs = h.long
-		}
-		for _, d := range runs {
+		for _, d := range h.runs(s.digits) {
 			for at := d.from; at+s.digits <= d.to; at++ {
 				if s.matches(h.text, at-s.at) && !yield(at-s.at) {
 					return
