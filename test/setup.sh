@@ -24,6 +24,28 @@ if ! command -v go >/dev/null; then
 	echo 'setup: go is missing: https://go.dev/dl/, the version that go.mod names or later' >&2
 	exit 1
 fi
+# Installs Valkey, from the backports of a Debian that is too old to have it: those
+# are asked for this once, where the release itself is had from. It may fail.
+install_valkey() {
+	local apt=(apt-get -qq) codename uri
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	if ! apt-cache show valkey-server >/dev/null 2>&1 && [[ $codename == bookworm ]]; then
+		uri=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' | head -n 1)
+		sources=$(mktemp --suffix=.list)
+		trap 'rm -f "$sources"' EXIT
+		chmod 644 "$sources"
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri bookworm-backports main" >"$sources"
+		apt+=(-o "Dir::Etc::sourcelist=$sources")
+	fi
+	"${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends valkey-server >/dev/null
+}
+
+if ! command -v valkey-server >/dev/null && ((EUID == 0)) && command -v apt-get >/dev/null; then
+	echo 'setup: installing valkey-server'
+	DEBIAN_FRONTEND=noninteractive install_valkey || true
+fi
+command -v valkey-server >/dev/null || echo 'setup: valkey-server is missing: the tests of the store of several nodes on a server that has WAITAOF are skipped'
+
 if ((${#missing[@]} == 0)); then
 	echo 'setup: everything is here'
 	exit 0

@@ -5,6 +5,7 @@ package redistest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,11 +29,12 @@ var Safe = []string{"--appendonly", "yes", "--appendfsync", "always", "--maxmemo
 
 // A Server is one redis-server process. Its methods are for one goroutine.
 type Server struct {
-	t    testing.TB
-	Addr string
-	Dir  string
-	args []string
-	conf string // of a sentinel
+	t       testing.TB
+	Addr    string
+	Dir     string
+	program string // empty: redis-server
+	args    []string
+	conf    string // of a sentinel
 
 	locked bool // PING is answered by NOAUTH
 
@@ -54,6 +56,27 @@ func Start(t testing.TB, args ...string) *Server {
 func StartIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, Dir: dir, Addr: FreeAddr(t), args: args}
+	s.Up()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Everysec are settings that the product asks for where the server has WAITAOF.
+var Everysec = []string{"--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"}
+
+// StartValkey is Start for a Valkey, which has WAITAOF, with the settings Everysec if
+// there are none. The test is skipped where there is none: the releases of some
+// systems bring none, and test/setup.sh installs it where it can be had.
+func StartValkey(t testing.TB, args ...string) *Server {
+	t.Helper()
+	const program = "valkey-server"
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("%s is not here: what a server does that has WAITAOF is not tried", program)
+	}
+	if len(args) == 0 {
+		args = Everysec
+	}
+	s := &Server{t: t, Dir: t.TempDir(), Addr: FreeAddr(t), program: program, args: args}
 	s.Up()
 	t.Cleanup(s.Kill)
 	return s
@@ -93,7 +116,8 @@ func (s *Server) Up() {
 	if s.conf != "" {
 		args = []string{s.conf, "--port", s.Port(), "--bind", "127.0.0.1", "--dir", s.Dir, "--sentinel"}
 	}
-	cmd := exec.CommandContext(context.Background(), "redis-server", args...)
+	program := cmp.Or(s.program, "redis-server")
+	cmd := exec.CommandContext(context.Background(), program, args...) //nolint:gosec // one of two
 	log, err := os.OpenFile(filepath.Join(s.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
@@ -101,7 +125,7 @@ func (s *Server) Up() {
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("redis-server: %v (test/setup.sh installs it)", err)
+		s.t.Fatalf("%s: %v (test/setup.sh installs it)", program, err)
 	}
 	s.mu.Lock()
 	s.cmd = cmd
@@ -112,7 +136,7 @@ func (s *Server) Up() {
 		}
 		if time.Since(begun) > patience {
 			said, _ := os.ReadFile(filepath.Join(s.Dir, "server.log"))
-			s.t.Fatalf("redis-server does not answer:\n%s", said)
+			s.t.Fatalf("%s does not answer:\n%s", program, said)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"teamsdlp/actions"
 	"teamsdlp/actions/actionstest"
 	"teamsdlp/cmd/internal/storetest"
+	"teamsdlp/test/redistest"
 )
 
 func TestLedgerSuite(t *testing.T) {
@@ -16,10 +17,12 @@ func TestLedgerSuite(t *testing.T) {
 	})
 }
 
-type opener struct{}
+type opener struct {
+	server func(testing.TB) *redistest.Server
+}
 
-func (opener) Open(t *testing.T, b storetest.Bounds) storetest.Store {
-	o := testOptions(t, sharedServer(t))
+func (x opener) Open(t *testing.T, b storetest.Bounds) storetest.Store {
+	o := testOptions(t, x.server(t))
 	o.MaxItems, o.MaxBytes, o.MaxUnverified = b.Items, b.Bytes, b.Unverified
 	return owner(t, o)
 }
@@ -30,6 +33,12 @@ func (opener) Reopen(t *testing.T, s storetest.Store) storetest.Store {
 	return owner(t, old.opts)
 }
 
-func TestStoreSuite(t *testing.T) {
-	storetest.Test(t, opener{}, storetest.Errors{Receipt: ErrReceipt, NotClaimed: ErrNotClaimed})
+var suiteErrors = storetest.Errors{Receipt: ErrReceipt, NotClaimed: ErrNotClaimed}
+
+func TestStoreSuite(t *testing.T) { storetest.Test(t, opener{sharedServer}, suiteErrors) }
+
+// On a server that syncs once a second, and before where WAITAOF asks for it.
+func TestStoreSuiteWaitAOF(t *testing.T) {
+	srv := redistest.StartValkey(t)
+	storetest.Test(t, opener{func(testing.TB) *redistest.Server { return srv }}, suiteErrors)
 }

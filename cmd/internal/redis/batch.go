@@ -163,8 +163,9 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 	}
 	know := s.server.Load()
 	var (
-		cmds  []*goredis.Cmd
-		woken []string
+		cmds      []*goredis.Cmd
+		confirmed confirmation
+		woken     []string
 	)
 	_, _ = client.Pipelined(ctx, func(pipe goredis.Pipeliner) error { // each answer is looked at
 		do := func(args ...any) { cmds = append(cmds, pipe.Do(ctx, args...)) }
@@ -190,7 +191,7 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 		}
 		pipe.Publish(ctx, s.keys.wake(), strings.Join(woken, " ")) // without it they are found later
 		if know.waits(s.opts) {
-			cmds = append(cmds, know.confirm(ctx, pipe, s.opts))
+			confirmed = know.confirm(ctx, pipe, s.opts)
 		}
 		return nil
 	})
@@ -205,10 +206,7 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 			}
 		}
 	}
-	if know.waits(s.opts) {
-		return know.confirmed(cmds[len(cmds)-1], s.opts)
-	}
-	return nil
+	return confirmed.given(s.opts)
 }
 
 // broke notes that Redis does not answer as it must, so that for a short while

@@ -467,14 +467,14 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 	}
 	for again := false; ; again = true {
 		var v *goredis.Cmd
-		var confirm *goredis.Cmd
+		var confirmed confirmation
 		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			if again {
 				v = sc.Eval(ctx, p, keys, args...)
 			} else {
 				v = sc.EvalSha(ctx, p, keys, args...)
 			}
-			confirm = know.confirm(ctx, p, s.opts)
+			confirmed = know.confirm(ctx, p, s.opts)
 			return nil
 		})
 		if !again && goredis.HasErrorPrefix(v.Err(), "NOSCRIPT") {
@@ -484,7 +484,7 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 			return nil, s.judged(v.Err())
 		}
 		if err == nil {
-			err = know.confirmed(confirm, s.opts)
+			err = confirmed.given(s.opts)
 		}
 		return v.Val(), s.judged(err)
 	}

@@ -29,31 +29,44 @@ type server struct {
 // waits reports whether a write is followed by a confirmation.
 func (k *server) waits(o Options) bool { return !k.always || o.Replicas > 0 }
 
-// confirm asks Redis, after what was written over the same connection, that it
-// is synced here and at the replicas.
-func (k *server) confirm(ctx context.Context, p goredis.Pipeliner, o Options) *goredis.Cmd {
+// A confirmation is what was asked of Redis after a write, over the same connection:
+// that it is synced there, and that replicas have it. A part that was not asked for
+// is nil.
+type confirmation struct{ synced, copied *goredis.Cmd }
+
+// confirm asks for it. Replicas are asked by WAIT, in any case: WAITAOF would wait
+// until they say themselves what they have synced, which they do once a second.
+func (k *server) confirm(ctx context.Context, p goredis.Pipeliner, o Options) (c confirmation) {
 	patience := (o.Timeout / 3).Milliseconds() // the answer must come in time, the second one as well where the script was not known
-	if k.waitAOF {
-		return p.Do(ctx, "WAITAOF", 1, o.Replicas, patience)
+	if !k.always {
+		c.synced = p.Do(ctx, "WAITAOF", 1, 0, patience)
+		patience /= 2 // after the sync they have it long since
 	}
-	return p.Do(ctx, "WAIT", o.Replicas, patience)
+	if o.Replicas > 0 {
+		c.copied = p.Do(ctx, "WAIT", o.Replicas, patience)
+	}
+	return c
 }
 
-// confirmed judges the answer to confirm: a short count is no confirmation.
-func (k *server) confirmed(c *goredis.Cmd, o Options) error {
-	v, err := c.Result()
-	if err != nil {
-		return err
-	}
-	if k.waitAOF {
-		got, _ := c.Int64Slice()
-		if len(got) != 2 || got[0] < 1 || got[1] < int64(o.Replicas) {
-			return fmt.Errorf("the write was not confirmed as synced: WAITAOF 1 %d answered %v", o.Replicas, v)
+// given returns nil if it was confirmed: a short count is no confirmation.
+func (c confirmation) given(o Options) error {
+	if c.synced != nil {
+		v, err := c.synced.Result()
+		if err != nil {
+			return err
 		}
-		return nil
+		if got, _ := c.synced.Int64Slice(); len(got) != 2 || got[0] < 1 {
+			return fmt.Errorf("the write was not confirmed as synced: WAITAOF 1 0 answered %v", v)
+		}
 	}
-	if n, err := c.Int64(); err != nil || n < int64(o.Replicas) {
-		return fmt.Errorf("the write was not confirmed by %d replicas: WAIT answered %v", o.Replicas, v)
+	if c.copied != nil {
+		v, err := c.copied.Result()
+		if err != nil {
+			return err
+		}
+		if n, err := c.copied.Int64(); err != nil || n < int64(o.Replicas) {
+			return fmt.Errorf("the write was not confirmed by %d replicas: WAIT answered %v", o.Replicas, v)
+		}
 	}
 	return nil
 }
@@ -77,7 +90,7 @@ func mended(err error, o Options) error {
 		{o.Mode == Cluster && strings.Contains(said, "cluster support disabled"), "it is no cluster: set mode: single"},
 		{o.Mode == Sentinel && strings.Contains(said, "unknown command"), "it is no sentinel: name the addresses of the sentinels, or set mode: single"},
 		{o.Mode == Sentinel && strings.HasSuffix(said, goredis.Nil.Error()), "the sentinels know no master named " + o.Master},
-		{o.Replicas > 0 && strings.Contains(said, "was not confirmed"), "too few replicas are connected, or they are too slow: INFO replication says which there are"},
+		{o.Replicas > 0 && strings.Contains(said, "was not confirmed by"), "too few replicas are connected, or they are too slow: INFO replication says which there are"},
 		{errors.As(err, &unknown), "its certificate is of an authority that is not known here: name that in ca"},
 		{o.TLS != nil && errors.As(err, &timeout) && timeout.Timeout(), "does it speak TLS at this port?"},
 		{o.TLS == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)), "does it want TLS at this port? Then set tls: true"},
@@ -129,7 +142,7 @@ func inspect(ctx context.Context, c goredis.Cmdable, o Options) (*server, error)
 	if err != nil {
 		return nil, fmt.Errorf("asking for its version: %w", err)
 	}
-	switch mode := infoField(info, "redis_mode"); {
+	switch mode := cmp.Or(infoField(info, "redis_mode"), infoField(info, "server_mode")); { // of Redis, of Valkey
 	case mode == "sentinel":
 		return nil, errors.New("it is a sentinel and no server: set mode: sentinel, and master")
 	case mode == "cluster" && o.Mode != Cluster:

@@ -194,7 +194,18 @@ func TestFrozen(t *testing.T) {
 // Redis killed again and again under writers: what was answered is there, once.
 func TestKilledRedisLosesNothing(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t)
+	t.Run("appendfsync always", func(t *testing.T) {
+		t.Parallel()
+		killedLosesNothing(t, redistest.Start(t))
+	})
+	t.Run("everysec with WAITAOF", func(t *testing.T) {
+		t.Parallel()
+		killedLosesNothing(t, redistest.StartValkey(t))
+	})
+}
+
+func killedLosesNothing(t *testing.T, srv *redistest.Server) {
+	t.Helper()
 	o := testOptions(t, srv)
 	o.Timeout = 500 * time.Millisecond
 	s := owner(t, o)
@@ -491,22 +502,24 @@ func TestWaitAOF(t *testing.T) {
 	must(t, s.Put(ctx, messages(1)))
 }
 
+// Where both are asked for, the sync and the replicas, each must confirm.
 func TestReplicasConfirm(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	answer := "*2\r\n:1\r\n:1\r\n"
-	_, o := withWaitAOF(t, func() string { mu.Lock(); defer mu.Unlock(); return answer })
+	answer := ":1\r\n"
+	fake, o := withWaitAOF(t, func() string { return "*2\r\n:1\r\n:0\r\n" })
+	fake.on("wait", func([]string) string { mu.Lock(); defer mu.Unlock(); return answer })
 	o.Replicas = 1
 	s := owner(t, o)
 	must(t, s.Put(t.Context(), messages(1)))
 	mu.Lock()
-	answer = "*2\r\n:1\r\n:0\r\n"
+	answer = ":0\r\n"
 	mu.Unlock()
-	if err := s.Put(t.Context(), messages(2)); !errors.Is(err, ErrUnavailable) {
+	if err := s.Put(t.Context(), messages(2)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "by 1 replicas") {
 		t.Errorf("Put without the replica: %v", err)
 	}
 	mu.Lock()
-	answer = "*2\r\n:1\r\n:1\r\n"
+	answer = ":1\r\n"
 	mu.Unlock()
 }
 
@@ -525,6 +538,31 @@ func TestWaitWithoutReplica(t *testing.T) {
 	o.Timeout = 10 * time.Second // of which a third is for the replica: it syncs as well
 	s := owner(t, o)
 	must(t, s.Put(t.Context(), messages(3)))
+}
+
+// On a real server that has WAITAOF: a replica confirms as soon as it has the write,
+// not when it next tells what it has synced, once a second. Leases that are asked for
+// one after the other would end before they are there.
+func TestValkeyReplica(t *testing.T) {
+	t.Parallel()
+	srv := redistest.StartValkey(t)
+	redistest.StartValkey(t, append([]string{"--replicaof", "127.0.0.1 " + srv.Port()}, redistest.Everysec...)...)
+	waitFor(t, "the replica", func() bool { return srv.Int("WAIT", "1", "100") == 1 })
+	for _, fsync := range []string{"always", "everysec"} {
+		srv.Set("appendfsync", fsync)
+		o := testOptions(t, srv)
+		o.Replicas, o.Timeout = 1, 10*time.Second
+		s := owner(t, o)
+		must(t, s.Put(t.Context(), messages(3)))
+		must(t, s.Close())
+	}
+}
+
+// Valkey names its mode by another word.
+func TestValkeyMode(t *testing.T) {
+	t.Parallel()
+	srv := redistest.StartValkey(t, append([]string{"--cluster-enabled", "yes"}, redistest.Everysec...)...)
+	refuse(t, testOptions(t, srv), "set mode: cluster")
 }
 
 // ---- Cluster and Sentinel, real ones ----
