@@ -76,7 +76,7 @@ func BenchmarkJudge(b *testing.B) {
 // silent finds nothing.
 type silent struct{}
 
-func (silent) Scan(*extract.Text, detect.Options) []detect.Match { return nil }
+func (silent) ScanIn(*detect.Haystack, *extract.Text, detect.Options) []detect.Match { return nil }
 
 // BenchmarkJudgeRulesOnly is the cost of the rules beside the detectors.
 func BenchmarkJudgeRulesOnly(b *testing.B) {

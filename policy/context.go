@@ -22,7 +22,7 @@ var outsideKinds = []string{"federatedUser", anonymousGuest, "personalMicrosoftA
 
 // scanner finds sensitive data in a text; *detect.Engine is one.
 type scanner interface {
-	Scan(t *extract.Text, o detect.Options) []detect.Match
+	ScanIn(h *detect.Haystack, t *extract.Text, o detect.Options) []detect.Match
 }
 
 // Judging is one message being judged by one set: what its text was already
@@ -39,7 +39,8 @@ type Judging struct {
 	keyed    bool
 	hits     map[int][]detect.Hit // by Keywords.index, by where they end
 	hay      detect.Haystack
-	sifted   bool             // it is known which patterns could match
+	sifted   bool             // hay is of the text
+	tried    bool             // it is known which patterns could match
 	patterns []patternResult  // by Regex.index; empty if none could
 	possible []bool           // whether a pattern could match at all
 	rules    []RuleVerdict    // of the verdict; used again
@@ -68,6 +69,15 @@ const maxPlaces = 100
 // conditions count them all.
 const maxMatches = 1000
 
+// haystack returns the text as what all searches share of it.
+func (j *Judging) haystack() *detect.Haystack {
+	if !j.sifted {
+		j.sifted = true
+		j.hay.Sift(j.m.Text.Bytes(), j.set.sieve)
+	}
+	return &j.hay
+}
+
 // matchesAll returns what the detectors found.
 func (j *Judging) matchesAll() []detect.Match {
 	if !j.scanned {
@@ -75,7 +85,7 @@ func (j *Judging) matchesAll() []detect.Match {
 		if j.m.Text != nil && j.set.scanner != nil {
 			o := j.set.options
 			o.Now = j.now
-			j.found = j.set.scanner.Scan(j.m.Text, o)
+			j.found = j.set.scanner.ScanIn(j.haystack(), j.m.Text, o)
 			slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
 		}
 	}
@@ -107,7 +117,7 @@ func (j *Judging) search() {
 	if j.m.Text == nil || j.set.keywords == nil {
 		return
 	}
-	for _, h := range j.set.keywords.Find(j.m.Text) {
+	for _, h := range j.set.keywords.FindIn(j.haystack()) {
 		if j.hits == nil {
 			j.hits = map[int][]detect.Hit{}
 		}
@@ -153,11 +163,10 @@ func (j *Judging) placesOf(r *Regex) [][]int { return j.placesAt(r.index) }
 
 // couldMatch reports whether a pattern of any rule could match the text at all.
 func (j *Judging) couldMatch() bool {
-	if !j.sifted && j.m.Text != nil {
-		j.sifted = true
-		j.hay.Reset(j.m.Text.Bytes())
+	if !j.tried && j.m.Text != nil {
+		j.tried = true
 		var some bool
-		if j.possible, some = j.set.needles.Find(&j.hay, j.possible); some {
+		if j.possible, some = j.set.needles.Find(j.haystack(), j.possible); some {
 			j.patterns = append(j.patterns, j.set.unsearched...)
 		}
 	}

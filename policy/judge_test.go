@@ -24,7 +24,7 @@ type fake struct {
 	now   time.Time // as it was told last
 }
 
-func (f *fake) Scan(t *extract.Text, o detect.Options) []detect.Match {
+func (f *fake) ScanIn(_ *detect.Haystack, t *extract.Text, o detect.Options) []detect.Match {
 	f.calls++
 	f.now = o.Now
 	var out []detect.Match

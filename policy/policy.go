@@ -219,6 +219,7 @@ type Set struct {
 	terms    []term           // what keywords looks for
 	patterns []*detect.Pattern
 	needles  *detect.Needles // what the patterns need
+	sieve    *detect.Sieve   // of all that is looked for
 	detects  bool            // some condition asks for a detector
 
 	// Of a message in which nothing was found the verdicts are known beforehand,

@@ -234,6 +234,7 @@ func (s *Set) compile() {
 		}
 		s.keywords = detect.NewKeywords(all)
 	}
+	s.sieve = detect.NewSieve(s.engine, s.needles, s.keywords)
 }
 
 // key tells lists of terms apart.

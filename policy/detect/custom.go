@@ -9,11 +9,9 @@ func (s *scanner) custom() {
 	}
 	if s.tallies {
 		s.hay.looked = true // run has taken note of all long rows of digits
-	} else {
-		s.hay.Reset(s.buf)
 	}
 	var some bool
-	s.possible, some = s.e.needles.Find(&s.hay, s.possible)
+	s.possible, some = s.e.needles.Find(s.hay, s.possible)
 	s.work += len(s.buf)
 	if !some {
 		return
@@ -29,7 +27,7 @@ func (s *scanner) custom() {
 			if !possible[i] {
 				continue
 			}
-			for _, m := range p.Find(&s.hay, -1) {
+			for _, m := range p.Find(s.hay, -1) {
 				start, end := m[0], m[1]
 				if len(m) > 2 && m[2] >= 0 {
 					start, end = m[2], m[3]

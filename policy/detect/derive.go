@@ -49,6 +49,7 @@ func (s *scanner) within(c *child, from, to int, r reading) {
 	c.aws = s.aws
 	c.run()
 	if blob {
+		c.hay.Reset(c.buf)
 		c.custom()
 		c.exactData()
 		c.copies()
@@ -356,6 +357,20 @@ func (s *scanner) spelled(i int) {
 	if len(c.raw) >= fewestSpelled {
 		s.within(c, from, end, reading{why: "its characters are parted one by one", most: Medium, needs: true})
 	}
+}
+
+// singleBeside reports whether another single character may stand beside the one at i,
+// which a separator follows. "a", "I" and their like mostly stand among words.
+func (s *scanner) singleBeside(i int) bool {
+	buf := s.buf
+	if c := buf[i+2]; spelledSep(c) || isAlnum(c) && (i+3 == len(buf) || !wordAt(buf, i+3)) {
+		return true
+	}
+	if i < 2 || !spelledSep(buf[i-1]) {
+		return false
+	}
+	c := buf[i-2]
+	return spelledSep(c) || isAlnum(c) && (i == 2 || !wordBefore(buf, i-2))
 }
 
 func spelledSep(c byte) bool { return c == ' ' || c == '-' || c == '.' || c == '_' || c == '/' }

@@ -148,7 +148,12 @@ func TestNeedles(t *testing.T) {
 		}
 		var h Haystack
 		h.Reset([]byte(word(r.IntN(40))))
-		got, some := NewNeedles(patterns).Find(&h, nil)
+		n := NewNeedles(patterns)
+		got, some := n.Find(&h, nil)
+		h.Sift(h.text, NewSieve(nil, n, NewKeywords([]string{"ab", "b1 a"})))
+		if sifted, any := n.Find(&h, nil); !slices.Equal(sifted, got) || any != some {
+			t.Fatalf("%v in %q, sifted: %v, want %v", texts, h.text, sifted, got)
+		}
 		hit := false
 		for i, l := range texts {
 			in := string(h.text)
@@ -198,6 +203,11 @@ func TestHeads(t *testing.T) {
 		got, want := k.Find(in), all.Find(in)
 		if found += len(want); !slices.Equal(got, want) {
 			t.Fatalf("%q in %q: %v, want %v", terms, in.Bytes(), got, want)
+		}
+		var h Haystack
+		h.Sift(in.Bytes(), NewSieve(builtinEngine, nil, k))
+		if got := k.FindIn(&h); !slices.Equal(got, want) {
+			t.Fatalf("%q in %q, sifted: %v, want %v", terms, in.Bytes(), got, want)
 		}
 	}
 	if found < 1000 {

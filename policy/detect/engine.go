@@ -168,7 +168,14 @@ func (e *Engine) Detectors() []Detector {
 
 // Scan returns the matches in t, in the order of the text; nil if there are none.
 func (e *Engine) Scan(t *extract.Text, o Options) []Match {
-	m, _ := e.scan(t, o, false)
+	m, _ := e.scan(nil, t, o, false)
+	return m
+}
+
+// ScanIn is Scan of the text that h is of, which tells it of what it has in common with
+// other searches.
+func (e *Engine) ScanIn(h *Haystack, t *extract.Text, o Options) []Match {
+	m, _ := e.scan(h, t, o, false)
 	return m
 }
 
@@ -176,17 +183,18 @@ func (e *Engine) Scan(t *extract.Text, o Options) []Match {
 // that had not even the form are not told of, and neither are more than a
 // thousand.
 func (e *Engine) ScanExplain(t *extract.Text, o Options) ([]Match, []Rejected) {
-	return e.scan(t, o, true)
+	return e.scan(nil, t, o, true)
 }
 
-func (e *Engine) scan(t *extract.Text, o Options, explain bool) ([]Match, []Rejected) {
+func (e *Engine) scan(h *Haystack, t *extract.Text, o Options, explain bool) ([]Match, []Rejected) {
 	s := e.pool.Get().(*scanner)
-	defer e.pool.Put(s)
 	s.start(e, t, o, explain)
-	if len(e.needles.digits) > 0 {
+	if h != nil {
+		s.hay = h
+	} else {
 		s.hay.Reset(s.buf)
-		s.tallies = true
 	}
+	s.tallies = len(e.needles.digits) > 0 && !s.hay.counted
 	s.run()
 	s.custom()
 	s.exactData()
@@ -194,6 +202,7 @@ func (e *Engine) scan(t *extract.Text, o Options, explain bool) ([]Match, []Reje
 	out := s.resolve()
 	rejected := s.rejected
 	s.end()
+	e.pool.Put(s)
 	return out, rejected
 }
 

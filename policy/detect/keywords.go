@@ -132,22 +132,40 @@ func (k *Keywords) Find(t *extract.Text) []Hit {
 	return k.find(t.Bytes(), nil)
 }
 
+// FindIn is Find in the text of h.
+func (k *Keywords) FindIn(h *Haystack) []Hit {
+	switch {
+	case k == nil:
+		return nil
+	case h.sieve != nil && h.sieve.keywords == k:
+		return k.run(h.text, nil, h)
+	}
+	return k.find(h.text, nil)
+}
+
 // find appends to hits.
 func (k *Keywords) find(buf []byte, hits []Hit) []Hit {
 	if k.dict == nil {
-		return k.run(buf, hits)
+		return k.run(buf, hits, nil)
 	}
 	first := len(hits)
 	hits, _ = k.dict.find(buf, hits)
-	hits = k.run(buf, hits)
+	hits = k.run(buf, hits, nil)
 	slices.SortFunc(hits[first:], func(a, b Hit) int { return cmp.Or(a.End-b.End, a.Start-b.Start, a.Term-b.Term) })
 	return hits
 }
 
-// run appends what the automaton finds.
-func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
+// run appends what the automaton finds in buf, which is the text of h if that was
+// sifted for k; else h is nil.
+func (k *Keywords) run(buf []byte, hits []Hit, h *Haystack) []Hit {
 	if len(k.terms) == 0 {
 		return hits
+	}
+	next := 0 // of h.sieved
+	if h != nil {
+		if next = h.from(0, 0); next == len(h.sieved) {
+			return hits
+		}
 	}
 	var ringBuf [256]int32
 	ring := ringBuf[:]
@@ -175,7 +193,12 @@ func (k *Keywords) run(buf []byte, hits []Hit) []Hit {
 		if state == 0 {
 			// Most of a text is no term's beginning: what has gone before does
 			// not matter there.
-			if i = k.skip(buf, i); i == len(buf) {
+			if h != nil {
+				i, next = k.skipSieved(h, i, next)
+			} else {
+				i = k.skip(buf, i)
+			}
+			if i == len(buf) {
 				break
 			}
 			c = buf[i]
@@ -226,6 +249,28 @@ func (k *Keywords) skip(buf []byte, i int) int {
 		i += 8
 	}
 	return k.next(buf, max(first, i-1), len(buf))
+}
+
+// skipSieved is skip in a text that was sifted; n is from where on to look in
+// h.sieved, and n2 where to do so the next time.
+func (k *Keywords) skipSieved(h *Haystack, i, n int) (at, n2 int) {
+	for n = h.from(n, i); n < len(h.sieved); n = h.from(n+1, i) {
+		from := int(h.sieved[n].at)
+		end := min(from+8, len(h.text))
+		if at := k.next(h.text, max(i, from-1), end); at < end {
+			return at, n
+		}
+	}
+	return len(h.text), n
+}
+
+// from returns the first of h.sieved from n on that keywords want and that does not
+// end before i.
+func (h *Haystack) from(n, i int) int {
+	for n < len(h.sieved) && (h.sieved[n].of&ofKeywords == 0 || int(h.sieved[n].at)+8 <= i) {
+		n++
+	}
+	return n
 }
 
 // next returns the first of the bytes from i up to end at which a term could start.

@@ -9,7 +9,7 @@ import (
 // hold more than was added, but few.
 type threes [threeBits / 64]uint64
 
-const threeBits = 1 << 15
+const threeBits1, threeBits = 15, 1 << threeBits1
 
 // folding makes letters of both cases one in each byte; what else it makes one does
 // not matter.
@@ -187,14 +187,24 @@ func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 		out[i], some = true, true
 	}
 	if len(n.digits) > 0 {
-		h.runs(n.fewest)
-		for _, d := range n.digits {
-			if d.digits <= h.longest {
-				out[d.pattern], some = true, true
+		if h.runs(n.fewest); h.longest >= n.fewest { // which few texts hold
+			for _, d := range n.digits {
+				if d.digits <= h.longest {
+					out[d.pattern], some = true, true
+				}
 			}
 		}
 	}
 	if n.texts == 0 {
+		return out, some
+	}
+	if of := h.want(n); of != 0 {
+		for _, m := range h.sieved {
+			if m.of&of != 0 {
+				b := h.behind(int(m.at))
+				some = n.eight(h.text, b[:], int(m.at), out) || some
+			}
+		}
 		return out, some
 	}
 	text := h.text

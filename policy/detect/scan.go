@@ -27,9 +27,10 @@ type scanner struct {
 	rejected []Rejected
 	said     map[string]bool
 	hits     []Hit
-	looked   bool     // hits are those of this text
-	present  []uint64 // the sets that hits are of, by bit
-	hay      Haystack
+	looked   bool      // hits are those of this text
+	present  []uint64  // the sets that hits are of, by bit
+	hay      *Haystack // of buf
+	ownHay   Haystack
 	tallies  bool   // hay takes note of the long rows of digits that run reads
 	possible []bool // of all patterns of a company's detectors
 	aws      bool   // the text speaks of AWS
@@ -67,6 +68,7 @@ func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
 	s.looked, s.aws, s.azure, s.pgpass, s.tallies, s.work = false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
+	s.hay = &s.ownHay
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home, s.plan = strings.ToUpper(o.RegionHint), nil
 	if s.home != "" {
@@ -86,7 +88,8 @@ func (s *scanner) end() {
 	clear(s.digits[:cap(s.digits)])
 	s.spare = [64]byte{}
 	s.t, s.buf, s.said, s.rejected, s.outer = nil, nil, nil, nil, nil
-	s.hay.Reset(nil)
+	s.ownHay.Reset(nil)
+	s.hay = nil
 	s.exact.end()
 	if c := s.inner; c != nil && c.used {
 		c.used = false
@@ -304,7 +307,7 @@ func (s *scanner) word(i int) int {
 // wordRead does what is to be done at the word buf[start:i], and returns i.
 func (s *scanner) wordRead(start, i int) int {
 	buf, n := s.buf, i-start
-	if start+2 < len(buf) && spelledSep(buf[start+1]) && (start == 0 || !wordBefore(buf, start)) {
+	if start+2 < len(buf) && spelledSep(buf[start+1]) && s.singleBeside(start) && (start == 0 || !wordBefore(buf, start)) {
 		s.spelled(start)
 	}
 	if n == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {

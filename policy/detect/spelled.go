@@ -42,7 +42,7 @@ func sign(buf []byte, i int, itself byte, words ...string) (next int, spelled bo
 		n = 1
 	default:
 		for _, w := range words {
-			if k+len(w) < len(buf) && matches(buf[k:k+len(w)], w, true) && !wordAt(buf, k+len(w)) {
+			if k+len(w) < len(buf) && buf[k]|0x20 == w[0] && matches(buf[k:k+len(w)], w, true) && !wordAt(buf, k+len(w)) {
 				n = len(w)
 				break
 			}
