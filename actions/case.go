@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -67,6 +68,19 @@ type Filter struct {
 	Before  int64  // sequence number; 0 starts at the newest
 	After   *int64 // entries only: oldest first, those after this sequence number (-1: from the start); nil: newest first
 	Limit   int    // default 50, at most 5000
+	// Scan is how many entries back a search looks, or forth with After, about: Digests and
+	// a Sender that is part of a name have it go over all that the rest leaves. Then it
+	// ends with SearchStopped. 0: to the end of the log.
+	Scan int
+}
+
+// SearchStopped is returned, beside what was found, by a search that looked as far as
+// Filter.Scan and did not fill its page. It goes on with At as Before, or as After.
+type SearchStopped struct{ At int64 }
+
+// Error implements error.
+func (s *SearchStopped) Error() string {
+	return fmt.Sprintf("the search stopped at entry %d", s.At)
 }
 
 // Reader is the read side of the log. It is safe for concurrent use.

@@ -491,7 +491,8 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 type casesPage struct {
 	Cases  []actions.Case
 	Filter url.Values
-	Next   string // query of the next page; empty on the last
+	Next   template.URL // of the next page; empty on the last
+	Search bool         // for part of a name, which stopped at Next
 	Counts counts
 }
 
@@ -501,9 +502,11 @@ type counts struct {
 }
 
 // pageSize is how many cases a page shows, and maxPage how many it may be asked for.
+// A search for part of a name goes back over searchSpan entries of the log at a time.
 const (
-	pageSize = 50
-	maxPage  = 1000
+	pageSize   = 50
+	maxPage    = 1000
+	searchSpan = 100_000
 )
 
 func (s *Server) doCases(r *http.Request, _ string) (any, error) {
@@ -517,16 +520,24 @@ func (s *Server) doCases(r *http.Request, _ string) (any, error) {
 	limit := min(f.Limit, maxPage)
 	f.Limit = limit
 	f.Limit++ // one more tells whether there is a next page
+	f.Scan = searchSpan
 	cases, err := s.cfg.Reader.Cases(r.Context(), f)
-	if err != nil {
+	stopped, searching := errors.AsType[*actions.SearchStopped](err)
+	if err != nil && !searching {
 		return nil, err
 	}
-	page := casesPage{Cases: cases, Filter: r.URL.Query()}
-	if len(cases) > limit {
-		page.Cases = cases[:limit]
+	page := casesPage{Cases: cases, Filter: r.URL.Query(), Search: searching}
+	from := func(before int64) {
 		q := r.URL.Query()
-		q.Set("before", strconv.FormatInt(page.Cases[limit-1].LastSeq, 10))
-		page.Next = q.Encode()
+		q.Set("before", strconv.FormatInt(before, 10))
+		page.Next = template.URL("/cases?" + q.Encode()) //nolint:gosec // every value is escaped
+	}
+	switch {
+	case searching:
+		from(stopped.At)
+	case len(cases) > limit:
+		page.Cases = cases[:limit]
+		from(page.Cases[limit-1].LastSeq)
 	}
 	for _, c := range page.Cases {
 		page.Counts.add(c)
@@ -699,8 +710,17 @@ func (s *Server) apiCases(r *http.Request, _ string) (any, error) {
 	if err != nil {
 		return nil, problem{http.StatusBadRequest, err.Error()}
 	}
+	f.Scan = searchSpan
 	cases, err := s.cfg.Reader.Cases(r.Context(), f)
-	return map[string]any{"cases": cases}, err
+	return searched(map[string]any{"cases": cases}, err)
+}
+
+// searched is an answer that says where a search stopped, if it did.
+func searched(answer map[string]any, err error) (any, error) {
+	if stopped, ok := errors.AsType[*actions.SearchStopped](err); ok {
+		answer["searched_to"], err = stopped.At, nil
+	}
+	return answer, err
 }
 
 func (s *Server) apiCase(r *http.Request, _ string) (any, error) {
@@ -713,8 +733,9 @@ func (s *Server) apiEntries(r *http.Request, _ string) (any, error) {
 	if err != nil {
 		return nil, problem{http.StatusBadRequest, err.Error()}
 	}
+	f.Scan = searchSpan
 	entries, err := s.cfg.Reader.Entries(r.Context(), f)
-	return map[string]any{"entries": entries}, err
+	return searched(map[string]any{"entries": entries}, err)
 }
 
 // decision is the body of the API's changes.

@@ -3,12 +3,15 @@ package review
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,10 +26,14 @@ import (
 type log struct {
 	cases []actions.Case
 	asked actions.Filter
+	stops int64 // where a search stops; 0: nowhere
 }
 
 func (l *log) Cases(_ context.Context, f actions.Filter) ([]actions.Case, error) {
 	l.asked = f
+	if l.stops > 0 {
+		return l.cases[:1], &actions.SearchStopped{At: l.stops}
+	}
 	return l.cases[:min(len(l.cases), f.Limit)], nil
 }
 
@@ -442,6 +449,35 @@ func TestFiltersOfTheOtherList(t *testing.T) {
 		if res, page := r.do("GET", path, "", "Authorization", "Bearer "+anaToken); res.StatusCode != want {
 			t.Errorf("%s: %d %s", path, res.StatusCode, page)
 		}
+	}
+}
+
+// A search for part of a name goes back so far and no further; whoever wants more asks.
+func TestSearchStops(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.log.stops = 12345
+	for path, want := range map[string]string{
+		"/cases?sender=jo":     `<a href="/cases?before=12345&amp;sender=jo">Search further back</a>`,
+		"/api/cases?sender=jo": `"searched_to":12345`,
+	} {
+		res, body := r.do(http.MethodGet, path, "", "Authorization", "Bearer "+anaToken)
+		if res.StatusCode != http.StatusOK || !strings.Contains(body, want) || r.log.asked.Scan != searchSpan {
+			t.Errorf("%s: %d, scanning %d, no %q in\n%s", path, res.StatusCode, r.log.asked.Scan, want, body)
+		}
+	}
+	r.log.stops, r.log.cases = 0, slices.Repeat(r.log.cases, pageSize+1)
+	r.log.cases[pageSize-1].LastSeq = 77
+	_, body := r.do(http.MethodGet, "/cases?sender=jo&rule=a%26b%22", "")
+	link := regexp.MustCompile(`href="([^"]*)">Older cases`).FindStringSubmatch(body)
+	if link == nil {
+		t.Fatalf("no link to the next page in\n%s", body)
+	}
+	if res, body := r.do(http.MethodGet, html.UnescapeString(link[1]), ""); res.StatusCode != http.StatusOK || r.log.asked.Before != 77 || r.log.asked.Sender != "jo" || r.log.asked.Rule != `a&b"` {
+		t.Errorf("the next page, %s: %d, asked for %+v\n%s", link[1], res.StatusCode, r.log.asked, body)
+	}
+	if _, body := r.do(http.MethodGet, "/api/cases?sender=jo", "", "Authorization", "Bearer "+anaToken); strings.Contains(body, "searched_to") {
+		t.Errorf("a search that did not stop: %s", body)
 	}
 }
 

@@ -107,6 +107,7 @@ func (actionsListCmd) Help() string {
   limit is 50 if it is not given, 5000 at most
   since and until take 2026-11-24, 2026-11-24T08:00:00Z, or a span back: 24h, 7d
   after=N (with --entries) lists oldest first, from the entry after N; -1 is the start
+  sender is an object id, or a part of a name, for which the log is searched: say since
 
 It reads beside a running service. Exit code 1 if nothing fits.
 
@@ -158,8 +159,11 @@ func (c *actionsListCmd) Run(e *env) error {
 // firstPage is how many are listed if nobody says how many.
 const firstPage = 50
 
+// searchStep is how many entries a search looks at before it says how far it is.
+const searchStep = 100_000
+
 // listAll prints pages until the end or, without --all, one of them, and then says
-// if there is more.
+// if there is more. A search that takes long says on standard error where it is.
 func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f actions.Filter,
 	page func(context.Context, actions.Filter) ([]T, error), turn func(last T, f *actions.Filter), line func(T) string) (int, error) {
 	table := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
@@ -171,13 +175,15 @@ func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f action
 	case f.Limit == 0:
 		f.Limit = 500
 	}
+	f.Scan = searchStep
 	for {
 		list, err := page(e.ctx, f)
-		if err != nil {
+		stopped, searching := errors.AsType[*actions.SearchStopped](err)
+		if err != nil && !searching {
 			return n, err
 		}
-		if !c.All && len(list) > show {
-			list = list[:show]
+		if !c.All && n+len(list) > show {
+			list, searching = list[:show-n], false
 			defer fmt.Fprintf(e.stderr, "only the first %d: --all prints the rest\n", show)
 		}
 		if c.JSON {
@@ -193,6 +199,18 @@ func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f action
 			}
 		}
 		n += len(list)
+		if searching {
+			fmt.Fprintf(e.stderr, "searching: %d found, at entry %d of the log\n", n, stopped.At)
+			if !c.All {
+				f.Limit -= len(list)
+			}
+			if f.After != nil {
+				f.After = &stopped.At
+			} else {
+				f.Before = stopped.At
+			}
+			continue
+		}
 		if !c.All || len(list) == 0 {
 			return n, nil
 		}
@@ -599,6 +617,9 @@ epoch, and prints the entries that hold one. The value is read from standard inp
 or a file, never from the command line, where others could see it; it is not logged.
 
 An entry keeps the digests of the first five different values of a detector.
+The log is searched from its newest entry on, which takes some seconds for a million
+entries, and more where they must be read from the disk; --since ends it earlier. It
+holds up nothing that the service does.
 Exit code 1 if it was not found.
 
 Example:
@@ -627,7 +648,8 @@ func (c *actionsFindCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	filter := actions.Filter{Limit: 500, Digests: c.digests(keys, text)}
+	filter := actions.Filter{Limit: 500}
+	filter.Digests, filter.Detector = c.digests(keys, text)
 	if len(filter.Digests) == 0 {
 		return found{"no detector finds anything in this text, so no entry can hold it; for a detector of your own name it with --detector"}
 	}
@@ -676,20 +698,25 @@ func (c *actionsFindCmd) text(e *env) (string, error) {
 	return text, nil
 }
 
-// digests are those that an entry would hold if the text had been said.
-func (c *actionsFindCmd) digests(keys *actions.Keys, text string) []string {
+// digests are those that an entry would hold if the text had been said, with the
+// detector if they are all of one.
+func (c *actionsFindCmd) digests(keys *actions.Keys, text string) (list []string, detector string) {
 	if c.Detector != "" {
-		return keys.Digests(c.Detector, text)
+		return keys.Digests(c.Detector, text), c.Detector
 	}
 	engine, faults := detect.New(nil)
 	if len(faults) > 0 {
 		panic(faults[0]) // of the built-in detectors
 	}
-	var list []string
-	for _, m := range engine.Scan(extract.Plain(text), detect.Options{Min: detect.Internal}) {
+	for i, m := range engine.Scan(extract.Plain(text), detect.Options{Min: detect.Internal}) {
 		list = append(list, keys.Digests(m.Detector, m.Value.Reveal())...)
+		if i == 0 {
+			detector = m.Detector
+		} else if detector != m.Detector {
+			detector = ""
+		}
 	}
-	return list
+	return list, detector
 }
 
 // ---- decisions ----

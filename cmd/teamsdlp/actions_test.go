@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -491,5 +492,51 @@ func TestActionsFind(t *testing.T) {
 	}
 	if code, out, errs := actionsAt(t, dir, "find"); code != 2 || !strings.Contains(out+errs, "--keys-dir") {
 		t.Errorf("without keys: exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+// A search that takes several steps says where it is, shows no more than was asked for,
+// and goes on to the end with --all.
+func TestListSearchesOn(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		c     actionsListCmd
+		f     actions.Filter
+		found int
+		said  []string
+	}{
+		{"to the end", actionsListCmd{JSON: true, All: true}, actions.Filter{Sender: "jo"}, 6, []string{"searching: 2 found, at entry 700 of the log\n", "searching: 4 found, at entry 400 of the log\n"}},
+		{"oldest first", actionsListCmd{JSON: true, All: true}, actions.Filter{Sender: "jo", After: new(int64)}, 6, []string{"searching: 2 found, at entry 300 of the log\n", "searching: 4 found, at entry 600 of the log\n"}},
+		{"a page", actionsListCmd{JSON: true}, actions.Filter{Sender: "jo", Limit: 3}, 3, []string{"searching: 2 found, at entry 700 of the log\n", "only the first 3: --all prints the rest\n"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out, errs strings.Builder
+			e := &env{ctx: t.Context(), stdout: &out, stderr: &errs}
+			calls := 0
+			page := func(_ context.Context, f actions.Filter) (list []actions.Entry, err error) {
+				calls++
+				at := int64(1000 - 300*calls)
+				if f.After != nil {
+					at = int64(300 * calls)
+				}
+				for range min(2, f.Limit) {
+					list = append(list, actions.Entry{Seq: at + 10})
+				}
+				switch {
+				case calls > 3:
+					return nil, nil
+				case calls == 3:
+					return list, nil
+				}
+				return list, &actions.SearchStopped{At: at}
+			}
+			n, err := listAll(e, &tc.c, tc.f, page, func(x actions.Entry, f *actions.Filter) { f.Before = x.Seq }, entryLine)
+			if err != nil || n != tc.found || strings.Count(out.String(), "\n") != tc.found {
+				t.Errorf("%d found, %v, printed\n%s", n, err, out.String())
+			}
+			if got := errs.String(); got != strings.Join(tc.said, "") {
+				t.Errorf("said %q, want %q", got, tc.said)
+			}
+		})
 	}
 }

@@ -409,13 +409,9 @@ func (r *Reader) Cases(ctx context.Context, f actions.Filter) ([]actions.Case, e
 	if err != nil {
 		return nil, fmt.Errorf("listing cases: %w", err)
 	}
-	query, args, err := casesQuery(f, s)
+	cases, err := found[actions.Case](ctx, r, f, s, endsOfCases, casesQuery)
 	if err != nil {
-		return nil, fmt.Errorf("listing cases: %w", err)
-	}
-	cases, err := list[actions.Case](ctx, r, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("listing cases: %w", err)
+		return cases, fmt.Errorf("listing cases: %w", err)
 	}
 	return cases, nil
 }
@@ -507,10 +503,12 @@ func (r *Reader) Entries(ctx context.Context, f actions.Filter) ([]actions.Entry
 	if err != nil {
 		return nil, fmt.Errorf("listing entries: %w", err)
 	}
-	query, args := entriesQuery(f, s)
-	entries, err := list[actions.Entry](ctx, r, query, args...)
+	entries, err := found[actions.Entry](ctx, r, f, s, endsOfEntries, func(f actions.Filter, s span) (string, []any, error) {
+		query, args := entriesQuery(f, s)
+		return query, args, nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("listing entries: %w", err)
+		return entries, fmt.Errorf("listing entries: %w", err)
 	}
 	return entries, nil
 }
