@@ -19,7 +19,7 @@ import (
 var (
 	// ErrReceipt is returned for a receipt that this store did not give out.
 	ErrReceipt = errors.New("not a receipt of this inbox")
-	// ErrNotClaimed is returned by Defer, Release and Quarantine for a row that
+	// ErrNotClaimed is returned by Defer and Quarantine for a row that
 	// is not in flight: it was ended or put back already.
 	ErrNotClaimed = errors.New("the inbox row is not claimed")
 )
@@ -31,7 +31,7 @@ const claimBytes = 4 << 20
 // Claim returns up to limit items, at least one, in the order of the inbox:
 // deferred ones that are due, then new ones. It waits until there is one, until
 // ctx ends or until the store is closed. Each is then in flight, and not
-// returned again by this process, until it is put back with Defer or Release;
+// returned again by this process, until it is put back with Defer;
 // Finish, Drop and Quarantine end it. Claims of several goroutines take turns.
 //
 // A row that cannot be decoded is quarantined here.
@@ -379,19 +379,4 @@ func (b *inbox) recall(seqs []int64) {
 	}
 	b.mu.Unlock()
 	b.signal()
-}
-
-// Release puts a claimed row back at once, without counting an attempt: it was
-// not worked on. It writes nothing, since a restart would release it too.
-func (s *Store) Release(receipt string) error {
-	seq, err := parseReceipt(receipt)
-	if err != nil {
-		return fmt.Errorf("releasing inbox row %q: %w", receipt, err)
-	}
-	attempts, ok := s.inbox.inFlight(seq)
-	if !ok {
-		return fmt.Errorf("releasing inbox row %d: %w", seq, ErrNotClaimed)
-	}
-	s.inbox.putBack(seq, attempts, time.Time{})
-	return nil
 }

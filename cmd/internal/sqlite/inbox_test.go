@@ -190,9 +190,9 @@ func TestDefer(t *testing.T) {
 		defer s.Close()
 		next("b", 0, 2*time.Minute)
 		a := next("a", 1, time.Hour)
-		must(t, s.Release(a.Receipt))
-		wantErr(t, "releasing twice", s.Release(a.Receipt), ErrNotClaimed)
-		a = next("a", 1, time.Hour)
+		must(t, s.Defer(ctx, a.Receipt, start, "again"))
+		wantErr(t, "deferring twice", s.Defer(ctx, a.Receipt, start, "again"), ErrNotClaimed)
+		a = next("a", 2, time.Hour)
 		must(t, s.Drop(ctx, a.Receipt, "done"))
 		wantDepth(t, s, Depth{Items: 1, InFlight: 1})
 	})
@@ -224,10 +224,10 @@ func TestClaimOrder(t *testing.T) {
 	must(t, s.Put(ctx, testItems("a", "b", "c")))
 	_, items := claim(t, s, 3)
 	must(t, s.Put(ctx, testItems("d")))
-	must(t, s.Release(items[2].Receipt))
-	must(t, s.Release(items[0].Receipt))
+	must(t, s.Defer(ctx, items[2].Receipt, time.Unix(0, 0), "again"))
+	must(t, s.Defer(ctx, items[0].Receipt, time.Unix(0, 0), "again"))
 	names, _ := claim(t, s, 10)
-	wantNames(t, "released and new", names, "a", "c", "d")
+	wantNames(t, "due and new", names, "a", "c", "d")
 }
 
 func TestReceipts(t *testing.T) {
@@ -236,10 +236,9 @@ func TestReceipts(t *testing.T) {
 	for _, receipt := range []string{"", "x", "-1", "0", "1.5", "99999999999999999999", "1; DROP TABLE inbox"} {
 		wantErr(t, "Drop "+receipt, s.Drop(ctx, receipt, ""), ErrReceipt)
 		wantErr(t, "Defer "+receipt, s.Defer(ctx, receipt, time.Now(), ""), ErrReceipt)
-		wantErr(t, "Release "+receipt, s.Release(receipt), ErrReceipt)
 		wantErr(t, "Quarantine "+receipt, s.Quarantine(ctx, receipt, ""), ErrReceipt)
 	}
-	for _, err := range []error{s.Defer(ctx, "7", time.Now(), ""), s.Release("7"), s.Quarantine(ctx, "7", "")} {
+	for _, err := range []error{s.Defer(ctx, "7", time.Now(), ""), s.Quarantine(ctx, "7", "")} {
 		wantErr(t, "row that was never claimed", err, ErrNotClaimed)
 	}
 }
