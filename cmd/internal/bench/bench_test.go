@@ -516,13 +516,18 @@ type flow struct {
 	t      testing.TB
 	clean  bool // none violates
 	judged atomic.Int64
+	all    chan struct{} // closed once the n prepared so far are judged
 	keys   *keys
 	store  *sqlite.Store
 	p      func() *pipeline.Pipeline
 	n      int
 }
 
-func (f *flow) Judged(string, bool, time.Duration) { f.judged.Add(1) }
+func (f *flow) Judged(string, bool, time.Duration) {
+	if f.judged.Add(1) == int64(f.n) {
+		close(f.all)
+	}
+}
 
 // unobserved is a pipeline.Observer that observes nothing.
 type unobserved struct{}
@@ -588,26 +593,25 @@ func (f *flow) prepare(n int) {
 // run works n messages off and returns how many a second, and the CPU of one.
 func (f *flow) run(n int) (perSecond float64, each time.Duration) {
 	f.prepare(n)
+	f.all = make(chan struct{})
 	runtime.GC()
 	p := f.p()
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan error, 1)
 	start, before := time.Now(), cpu()
 	go func() { ended <- p.Run(ctx) }()
-	for {
-		time.Sleep(5 * time.Millisecond)
-		if f.judged.Load() < int64(f.n) {
-			continue // a look at the store would be counted with the message
-		}
-		d, err := f.store.Depth(ctx)
-		must(f.t, err)
-		if d.Items == 0 {
-			break
-		}
+	select {
+	case <-f.all:
+		cancel() // all are judged; it ends when what became of each is written
+		must(f.t, <-ended)
+	case err := <-ended:
+		f.t.Fatalf("the pipeline ended before its work did: %v", err)
 	}
 	took, spent := time.Since(start), cpu()-before
-	cancel()
-	must(f.t, <-ended)
+	if d, err := f.store.Depth(context.Background()); err != nil || d.Items != 0 {
+		f.t.Fatalf("%d items left, %v", d.Items, err)
+	}
 	return float64(n) / took.Seconds(), spent / time.Duration(n)
 }
 
@@ -1032,6 +1036,7 @@ func overload(b *bench) {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	moved := make(chan struct{}, 1) // something was worked off
 	go func() {
 		for ctx.Err() == nil {
 			items, err := s.Claim(ctx, 32)
@@ -1042,6 +1047,10 @@ func overload(b *bench) {
 				if s.Drop(ctx, i.Receipt, "bench") == nil {
 					worked.Add(1)
 				}
+			}
+			select {
+			case moved <- struct{}{}:
+			default:
 			}
 		}
 	}()
@@ -1058,16 +1067,22 @@ func overload(b *bench) {
 		rate512()
 	}
 	over := time.Now()
-	for acked.Load() > worked.Load() && time.Since(over) < time.Minute {
-		time.Sleep(5 * time.Millisecond)
+	patient, enough := context.WithTimeout(ctx, time.Minute)
+	defer enough()
+	settle := func() {
+		for acked.Load() > worked.Load() && patient.Err() == nil {
+			select {
+			case <-moved:
+			case <-patient.Done():
+			}
+		}
 	}
+	settle()
 	drained := time.Since(over)
 	took := atRate(full/20, time.Second, senders[:producers], e.post)
 	recovered := time.Since(over) - time.Second
 	acked.Add(int64(len(took)))
-	for acked.Load() > worked.Load() && time.Since(over) < time.Minute {
-		time.Sleep(5 * time.Millisecond)
-	}
+	settle()
 	b.add("B14", "p99 of an answer right after an overload, milliseconds", []float64{float64(p99(took)) / float64(time.Millisecond)}, 250, true)
 	b.add("B14", "time to that / time to drain", []float64{recovered.Seconds() / max(drained.Seconds(), .001)}, 2, true)
 	b.add("B14", "answered 202 and not worked off", []float64{float64(acked.Load() - worked.Load())}, 0, true)
