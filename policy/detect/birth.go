@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"time"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // months are the names of months, folded, as dates of birth are written out with
 // them: 5 mars 1985, March 5, 1985, 5. März 1985.
@@ -97,6 +94,9 @@ func (s *scanner) monthNamed(start, i int) {
 		return
 	}
 	k := kinds["date-of-birth"]
+	if !s.bornNear(k, from, to) {
+		return
+	}
 	ev := s.evidence(k.set, k.Within, from, to)
 	if !ev.found() || !ev.full || ev.label {
 		return
@@ -110,8 +110,52 @@ func (s *scanner) born(y, m, d int) bool {
 	if y < 1900 || y > 2099 || !day(y, m, d) {
 		return false
 	}
-	now := s.o.Now
-	return now.IsZero() || y < now.Year() || !time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).After(now.UTC().AddDate(0, 0, 1))
+	if s.o.Now.IsZero() {
+		return true
+	}
+	year, month, today := s.o.Now.UTC().AddDate(0, 0, 1).Date()
+	return y < year || y == year && (m < int(month) || m == int(month) && d <= today)
+}
+
+// birthWords are the words for birth by themselves: most texts are full of dates, and
+// few of them are of a birth, so the words of all detectors are not looked for only to
+// see that.
+var birthWords *Keywords
+
+// birthHeads are the first two letters of words for birth.
+var birthHeads [1 << 10]bool
+
+func listBirthWords(words []string) {
+	birthWords = newKeywords(words, true)
+	for _, w := range words {
+		if f := birthWords.fold(w); f[0] < utf8.RuneSelf {
+			birthHeads[int(f[0]&31)<<5|int(f[1]&31)] = true
+		}
+	}
+}
+
+// bornNear reports whether a word for birth may be evidence for buf[start:end].
+func (s *scanner) bornNear(k *kind, start, end int) bool {
+	if s.looked || s.explain || s.outer != nil {
+		return true
+	}
+	if _, _, ok := s.t.Header(start); ok {
+		return true
+	}
+	buf := s.buf
+	lo, hi := max(0, start-k.Within), min(len(buf), end+k.Within)
+	s.work += hi - lo
+	for i := lo; i+1 < hi; i++ {
+		// A letter beyond ASCII may be of a word, and takes more room than one.
+		c, d := buf[i], buf[i+1]
+		if c < utf8.RuneSelf && d < utf8.RuneSelf && (!birthHeads[int(c&31)<<5|int(d&31)] || !isLetter(c) || i > lo && isLower(c) && isLetter(buf[i-1])) {
+			continue
+		}
+		lo, hi = s.window(start, end, k.Within)
+		s.words = birthWords.find(buf[lo:hi], s.words[:0])
+		return len(s.words) > 0
+	}
+	return false
 }
 
 // numbered reports whether a number follows i as it does the name of a month.

@@ -142,6 +142,7 @@ var load = sync.OnceFunc(func() {
 	for id := range all {
 		panic("no declaration of " + id)
 	}
+	listBirthWords(kinds["date-of-birth"].Words)
 	listNumbers()
 	listCodes()
 	listSecrets()

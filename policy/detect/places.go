@@ -329,6 +329,9 @@ func (s *scanner) birth(a int) {
 		return
 	}
 	k := kinds["date-of-birth"]
+	if !s.bornNear(k, start, end) {
+		return
+	}
 	ev := s.evidence(k.set, k.Within, start, end)
 	if !ev.found() || !ev.full || ev.label {
 		return

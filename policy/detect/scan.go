@@ -36,6 +36,7 @@ type scanner struct {
 	aws      bool   // the text speaks of AWS
 	azure    bool   // of Azure
 	pgpass   bool   // of a password file of PostgreSQL
+	words    []Hit  // of few words that are looked for by themselves
 	row      wordRun
 	seeds    []seedAt
 	groups   []group
@@ -98,6 +99,9 @@ func (s *scanner) end() {
 	}
 	if cap(s.hits) > 1<<14 {
 		s.hits = nil
+	}
+	if cap(s.words) > 1<<14 {
+		s.words = nil
 	}
 	if cap(s.groups) > 1<<14 {
 		s.groups, s.digits = nil, nil
