@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,23 +128,10 @@ func (s *Store) store(ctx context.Context, calls []*putCall) error {
 			byPart[i.part] = append(byPart[i.part], i)
 		}
 	}
-	byServer := map[goredis.UniversalClient][]int{}
-	for p := range byPart {
-		client, err := nodeOf(ctx, s.rdb, s.keys.queue(p))
-		if err != nil {
-			return s.broke(err)
-		}
-		byServer[client] = append(byServer[client], p)
+	err := s.storeParts(ctx, byPart)
+	if s.moved(ctx, s.rdb, err) { // what is left was refused whole
+		err = s.storeParts(ctx, byPart)
 	}
-	var errs []error
-	for client, parts := range byServer {
-		transactions := [][]int{parts}
-		if s.opts.Mode == Cluster {
-			transactions = slices.Collect(slices.Chunk(parts, 1))
-		}
-		errs = append(errs, s.transact(ctx, client, transactions, byPart))
-	}
-	err := errors.Join(errs...)
 	switch {
 	case err == nil:
 		s.broken.Store(nil)
@@ -155,21 +143,55 @@ func (s *Store) store(ctx context.Context, calls []*putCall) error {
 	return s.broke(err)
 }
 
+// storeParts stores items, and takes out of byPart those of partitions that have
+// theirs. Its error is that a slot has moved only if nothing else went wrong.
+func (s *Store) storeParts(ctx context.Context, byPart map[int][]putItem) error {
+	byServer := map[goredis.UniversalClient][]int{}
+	for p := range byPart {
+		client, err := nodeOf(ctx, s.rdb, s.keys.queue(p))
+		if err != nil {
+			return err
+		}
+		byServer[client] = append(byServer[client], p)
+	}
+	var elsewhere, other error
+	for client, parts := range byServer {
+		transactions := [][]int{parts}
+		if s.opts.Mode == Cluster {
+			transactions = slices.Collect(slices.Chunk(parts, 1))
+		}
+		for i, err := range s.transact(ctx, client, transactions, byPart) {
+			switch {
+			case err == nil:
+				for _, p := range transactions[i] {
+					delete(byPart, p)
+				}
+			case goredis.HasErrorPrefix(err, "MOVED"):
+				elsewhere = err
+			default:
+				other = errors.Join(other, err)
+			}
+		}
+	}
+	return cmp.Or(other, elsewhere)
+}
+
 // transact adds the items of partitions on one server, a transaction for each list
-// of partitions, in one pipeline. The first error says why one was not carried out.
-func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, lists [][]int, items map[int][]putItem) error {
+// of partitions, in one pipeline. It returns why each was not carried out, or nil.
+func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, lists [][]int, items map[int][]putItem) []error {
+	errs := make([]error, len(lists))
 	if err := faults.Hit(faults.Commit); err != nil {
-		return err
+		return slices.Repeat([]error{err}, len(lists))
 	}
 	know := s.server.Load()
 	var (
-		cmds      []*goredis.Cmd
+		cmds      = make([][]*goredis.Cmd, len(lists))
 		confirmed confirmation
 		woken     []string
 	)
 	_, _ = client.Pipelined(ctx, func(pipe goredis.Pipeliner) error { // each answer is looked at
-		do := func(args ...any) { cmds = append(cmds, pipe.Do(ctx, args...)) }
-		for _, parts := range lists {
+		for n, parts := range lists {
+			do := func(args ...any) { cmds[n] = append(cmds[n], pipe.Do(ctx, args...)) }
 			do("MULTI")
 			for _, p := range parts {
 				var adds count
@@ -195,6 +217,15 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 		}
 		return nil
 	})
+	short := confirmed.given(s.opts)
+	for n := range lists {
+		errs[n] = cmp.Or(refusal(cmds[n]), short)
+	}
+	return errs
+}
+
+// refusal is why a transaction was not carried out: the first error in its answers.
+func refusal(cmds []*goredis.Cmd) error {
 	for _, cmd := range cmds {
 		if err := cmd.Err(); err != nil {
 			return err
@@ -206,7 +237,7 @@ func (s *Store) transact(ctx context.Context, client goredis.UniversalClient, li
 			}
 		}
 	}
-	return confirmed.given(s.opts)
+	return nil
 }
 
 // broke notes that Redis does not answer as it must, so that for a short while

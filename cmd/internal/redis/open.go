@@ -461,14 +461,14 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 		v, err := sc.Run(ctx, client, keys, args...).Result()
 		return v, s.judged(err)
 	}
-	c, err := nodeOf(ctx, client, keys[0])
-	if err != nil {
-		return nil, s.judged(err)
-	}
-	for again := false; ; again = true {
+	for again, moved := false, false; ; {
+		c, err := nodeOf(ctx, client, keys[0])
+		if err != nil {
+			return nil, s.judged(err)
+		}
 		var v *goredis.Cmd
 		var confirmed confirmation
-		_, err := c.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		_, err = c.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			if again {
 				v = sc.Eval(ctx, p, keys, args...)
 			} else {
@@ -477,7 +477,12 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 			confirmed = know.confirm(ctx, p, s.opts)
 			return nil
 		})
-		if !again && goredis.HasErrorPrefix(v.Err(), "NOSCRIPT") {
+		switch {
+		case !again && goredis.HasErrorPrefix(v.Err(), "NOSCRIPT"):
+			again = true
+			continue
+		case !moved && s.moved(ctx, client, v.Err()):
+			moved = true
 			continue
 		}
 		if v.Err() != nil {
@@ -497,6 +502,15 @@ func nodeOf(ctx context.Context, client goredis.UniversalClient, key string) (go
 		return c.MasterForKey(ctx, key)
 	}
 	return client, nil
+}
+
+// moved reports whether err says that a slot of the cluster is on another server than
+// it was, and the client has learned since where each is. What got that answer was not
+// carried out. ASK is not this: the slot is still on its way.
+func (s *Store) moved(ctx context.Context, client goredis.UniversalClient, err error) bool {
+	c, ok := client.(*goredis.ClusterClient)
+	return ok && goredis.HasErrorPrefix(err, "MOVED") &&
+		c.ForEachMaster(ctx, func(context.Context, *goredis.Client) error { return nil }) == nil // it asks for the servers first
 }
 
 // judged gives errors their kind.

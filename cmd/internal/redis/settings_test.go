@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,10 +294,10 @@ func TestRedisEndsAndComesBack(t *testing.T) {
 // scripted speaks RESP in front of a real server: it passes on what it does not
 // answer itself.
 type scripted struct {
-	addr string
-	mu   sync.Mutex
-	say  map[string]func(args []string) string // by command, lower case: a whole answer
-	seen map[string]int
+	addr, server string
+	mu           sync.Mutex
+	say          map[string]func(args []string) string // by command, lower case: a whole answer
+	seen         map[string]int
 }
 
 func newScripted(t *testing.T, server string) *scripted {
@@ -304,7 +305,7 @@ func newScripted(t *testing.T, server string) *scripted {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
-	s := &scripted{addr: ln.Addr().String(), say: map[string]func([]string) string{}, seen: map[string]int{}}
+	s := &scripted{addr: ln.Addr().String(), server: server, say: map[string]func([]string) string{}, seen: map[string]int{}}
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -601,6 +602,63 @@ func startCluster(t *testing.T, n int) []*redistest.Server {
 func clusterKnows(s *redistest.Server, n int) bool {
 	said, err := s.Do("CLUSTER", "SLOTS")
 	return err == nil && said == fmt.Sprintf("*%d", n)
+}
+
+// A slot that has moved to another server is followed there by the call that learns
+// of it: what was asked is not refused for that, nor done twice.
+func TestClusterSlotMoved(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what  string
+		first func(ctx context.Context, s *Store) error // the call that learns of it
+	}{
+		{"an item", func(ctx context.Context, s *Store) error {
+			return s.Put(ctx, []webhook.Item{storetest.Item("moved", 1), storetest.Item("moved too", 2), storetest.Item("and this", 3)})
+		}},
+		{"a script", func(ctx context.Context, s *Store) error {
+			err := s.Decide(ctx, actions.Effect{MessageKey: keyOf(0), Version: "1"}, actions.Standing{})
+			return errors.Join(err, s.Put(ctx, []webhook.Item{storetest.Item("moved", 1), storetest.Item("moved too", 2), storetest.Item("and this", 3)}))
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			from, o := withWaitAOF(t, func() string { return "*2\r\n:1\r\n:0\r\n" })
+			to := newScripted(t, from.server)
+			to.say["command"], to.say["waitaof"] = from.say["command"], from.say["waitaof"]
+			var away atomic.Bool // all slots have moved
+			slots := func([]string) string {
+				addr := from.addr
+				if away.Load() {
+					addr = to.addr
+				}
+				host, port, _ := net.SplitHostPort(addr)
+				return "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n" + bulk(host) + ":" + port + "\r\n" + bulk(addr)
+			}
+			from.on("cluster", slots)
+			to.on("cluster", slots)
+			elsewhere := "-MOVED 7 " + to.addr + "\r\n"
+			for command, refusal := range map[string]string{
+				"multi": "+OK\r\n", "exec": "-EXECABORT Transaction discarded because of previous errors.\r\n",
+				"xadd": elsewhere, "hincrby": elsewhere, "evalsha": elsewhere, "eval": elsewhere,
+			} {
+				from.on(command, func([]string) string {
+					if away.Load() {
+						return refusal
+					}
+					return ""
+				})
+			}
+			o.Mode, o.Lease = Cluster, time.Minute // nothing is renewed meanwhile
+			s := owner(t, o)
+			ctx := t.Context()
+			must(t, s.Put(ctx, messages(3)))
+			away.Store(true)
+			must(t, c.first(ctx, s))
+			if got := claimAll(t, s, 6); len(got) != 6 {
+				t.Errorf("%d items are there, want 6", len(got))
+			}
+		})
+	}
 }
 
 func TestCluster(t *testing.T) {
