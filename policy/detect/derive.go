@@ -399,16 +399,16 @@ func (s *scanner) letterDigits(from, to int) {
 	buf := s.buf
 	lo, hi := from, to
 	for j := lo; j > s.alikeTo && from-j < 32; j-- {
-		if alike[buf[j-1]] != 0 {
+		if k := neighbours[buf[j-1]]; k&looksAlike != 0 {
 			lo = j - 1
-		} else if !spelledSep(buf[j-1]) || j < lo {
+		} else if k != partsThem || j < lo {
 			break
 		}
 	}
 	for j := hi; j < len(buf) && j-from < 48; j++ {
-		if alike[buf[j]] != 0 {
+		if k := neighbours[buf[j]]; k&looksAlike != 0 {
 			hi = j + 1
-		} else if !spelledSep(buf[j]) || j > hi {
+		} else if k != partsThem || j > hi {
 			break
 		}
 	}
@@ -497,16 +497,16 @@ func digital(b []byte) bool {
 }
 
 // disguised looks for numbers that the chain of digits buf[from:to] is only a part
-// of.
-func (s *scanner) disguised(from, to int) {
-	buf, g := s.buf, s.groups
-	if len(g) >= fewestSpelled && g[0].n == 1 && g[1].n == 1 {
+// of. one: it is one group.
+func (s *scanner) disguised(from, to int, one bool) {
+	buf := s.buf
+	if g := s.groups; !one && len(g) >= fewestSpelled && g[0].n == 1 && g[1].n == 1 {
 		s.spelled(from)
 	}
 	if from > 0 && s.alikeBeside(from-1, -1) || to < len(buf) && s.alikeBeside(to, 1) {
 		s.letterDigits(from, to)
 	}
-	if to+3 < len(buf) && g[0].n == to-from && (oddSeps[buf[to]] || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSeps[buf[to+1]]) && s.repeatsOdd(to) {
+	if one && to+3 < len(buf) && (oddSeps[buf[to]] || buf[to] >= utf8.RuneSelf || buf[to] == ' ' && oddSeps[buf[to+1]]) && s.repeatsOdd(to) {
 		s.oddly(from)
 	}
 }
@@ -540,14 +540,17 @@ func (s *scanner) alikeBeside(i, step int) bool {
 
 // What a byte beside a number may be.
 const (
-	looksAlike = 1 // a letter that looks like a digit
-	partsThem  = 2 // a separator
+	looksAlike = 1                      // a letter that looks like a digit
+	partsThem  = 2                      // a separator
+	isOne      = looksAlike | partsThem // a digit
 )
 
 var neighbours = func() (t [256]uint8) {
 	for i := range t {
 		switch c := byte(i); {
-		case alike[c] != 0 && !isDigit(c):
+		case isDigit(c):
+			t[i] = isOne
+		case alike[c] != 0:
 			t[i] = looksAlike
 		case spelledSep(c):
 			t[i] = partsThem

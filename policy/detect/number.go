@@ -111,7 +111,7 @@ const (
 func (s *scanner) chain(first, i int) int {
 	buf := s.buf
 	next, sep := separator(buf, i, first)
-	if sep == 0 && i-first < fewest { // most numbers in a chat
+	if sep == 0 && i-first < fewest {
 		s.groups = append(s.groups[:0], group{off: first, n: i - first})
 		s.digits = s.digits[:0]
 		s.ibanBefore(first)
@@ -141,6 +141,14 @@ func (s *scanner) chain(first, i int) int {
 // ones; 0 if those belong to something else. from is where the digits start.
 func separator(buf []byte, i, from int) (next int, sep byte) {
 	if i+1 >= len(buf) || !partsGroups[buf[i]] {
+		return 0, 0
+	}
+	switch c := buf[i+1]; { // most that stands between
+	case isDigit(c) && buf[i] == '\n':
+		return i + 1, lineSep
+	case isDigit(c) && buf[i] != '(' && buf[i] != ')':
+		return i + 1, buf[i]
+	case isLetter(c) && buf[i] != '(':
 		return 0, 0
 	}
 	spaces, lines := 0, 0
@@ -255,7 +263,8 @@ func (s *scanner) from(a int) {
 		case (a > 0 || b < len(s.groups)-1) && !roomy(g), len(g) == 2 && g[1].sep == '.', dated(s.digits[g[0].from:], g):
 			// Oddly grouped it is nothing.
 			if kinds = layouts[at].kinds; kinds == nil {
-				if kinds = grouped[n]; s.home == "" && !s.explain && (n < fewestDialled || n > mostDialled) {
+				kinds = grouped[n]
+				if s.home == "" && (!s.explain && (n < fewestDialled || n > mostDialled) || (len(g) == 3 || g[0].n != 2) && dated(s.digits[g[0].from:], g)) {
 					continue // no phone number
 				}
 			}

@@ -179,6 +179,9 @@ func (s *scanner) run() {
 			default:
 				i = s.tail(i)
 			}
+			if i < len(buf) && classes[buf[i]] == other {
+				i++
+			}
 			continue
 		case digit:
 			end := i + 1
@@ -202,12 +205,24 @@ func (s *scanner) run() {
 				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
 					s.international(i, i+2)
 				}
-				numbers = s.chain(i, end)
-				s.disguised(i, numbers)
+				if end-i < fewest && (end == len(buf) || !partsGroups[buf[end]]) { // most numbers in a chat
+					numbers = end
+					s.ibanBefore(i)
+					s.disguised(i, end, true)
+				} else {
+					numbers = s.chain(i, end)
+					s.disguised(i, numbers, len(s.groups) == 1)
+				}
 			}
-			i = end
-			if s.row.n == 0 && !s.explain && i < len(buf) && isLetter(buf[i]) {
-				i = s.mixed(i)
+			if i = end; i < len(buf) {
+				switch classes[buf[i]] {
+				case other:
+					i++
+				case letter:
+					if s.row.n == 0 && !s.explain && buf[i] < utf8.RuneSelf {
+						i = s.mixed(i)
+					}
+				}
 			}
 			continue
 		case foreign:
