@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"sync"
 	"unicode"
@@ -47,10 +48,7 @@ type unit struct {
 // the automaton.
 const maxUnits = 31
 
-const (
-	hashStart = 0xcbf29ce484222325 // FNV-1a
-	hashStep  = 0x100000001b3
-)
+const hashStart = 0xcbf29ce484222325
 
 // spread spreads h over all bits.
 func spread(h uint64) uint64 {
@@ -58,6 +56,26 @@ func spread(h uint64) uint64 {
 	h *= 0xd6e8feb86659fd93
 	h ^= h >> 32
 	return h
+}
+
+// A unitHash hashes a unit, eight of its bytes at a time.
+type unitHash struct {
+	h, last uint64 // last are the bytes that are not in h
+	n       int    // bits of last
+}
+
+func (u *unitHash) add(c byte) {
+	u.last |= uint64(c) << u.n
+	if u.n += 8; u.n == 64 {
+		*u = unitHash{h: spread(u.h ^ u.last)}
+	}
+}
+
+func (u *unitHash) sum() uint64 {
+	if u.n == 0 {
+		return u.h
+	}
+	return spread(u.h ^ u.last)
 }
 
 // joinHash is the hash of a phrase and the unit after it.
@@ -256,13 +274,24 @@ func appendUnits(units []unit, buf []byte) []unit {
 				i++
 				continue
 			case signUnit:
-				units = append(units, unit{int32(i), int32(i + 1), spread((hashStart^uint64(lowered[c]))*hashStep)&^1 | blank}) //nolint:gosec // a text is far below 2 GiB
+				units = append(units, unit{int32(i), int32(i + 1), spread(hashStart^uint64(lowered[c]))&^1 | blank}) //nolint:gosec // a text is far below 2 GiB
 				blank = 0
 				i++
 				continue
 			}
 		}
-		start, end, h := i, i, uint64(hashStart)
+		if i+8 < len(buf) { // most words
+			x := binary.LittleEndian.Uint64(buf[i:]) | folding
+			n := smallLetters(x)
+			if next := buf[i+n]; n > 0 && n < 8 && next < utf8.RuneSelf && unitBytes[next] != wordUnit {
+				h := spread(hashStart ^ x&(1<<(8*n)-1))
+				units = append(units, unit{int32(i), int32(i + n), h&^1 | blank}) //nolint:gosec // a text is far below 2 GiB
+				blank = 0
+				i += n
+				continue
+			}
+		}
+		start, end, h := i, i, unitHash{h: hashStart}
 		word := false
 	chars:
 		for i < len(buf) {
@@ -271,7 +300,7 @@ func appendUnits(units []unit, buf []byte) []unit {
 				if unitBytes[c] != wordUnit {
 					break
 				}
-				h = (h ^ uint64(lowered[c])) * hashStep
+				h.add(lowered[c])
 				i++
 				end, word = i, true
 				continue
@@ -290,7 +319,7 @@ func appendUnits(units []unit, buf []byte) []unit {
 				start = i
 			}
 			for _, c := range f {
-				h = (h ^ uint64(c)) * hashStep
+				h.add(c)
 			}
 			i += n
 			end, word = i, true
@@ -299,7 +328,7 @@ func appendUnits(units []unit, buf []byte) []unit {
 			}
 		}
 		if word {
-			units = append(units, unit{int32(start), int32(end), spread(h)&^1 | blank}) //nolint:gosec // a text is far below 2 GiB
+			units = append(units, unit{int32(start), int32(end), h.sum()&^1 | blank}) //nolint:gosec // a text is far below 2 GiB
 			blank = 0
 		}
 	}
