@@ -9,14 +9,14 @@ import (
 // hold more than was added, but few.
 type threes [threeBits / 64]uint64
 
-const threeBits1, threeBits = 15, 1 << threeBits1
+const hashBits, threeBits = 15, 1 << hashBits
 
 // folding makes letters of both cases one in each byte; what else it makes one does
 // not matter.
 const folding = 0x2020202020202020
 
 // threeHash hashes the lowest three bytes of x, which are folded.
-func threeHash(x uint64) uint32 { return uint32(x&0xFFFFFF) * 0x9E3779B1 >> 17 }
+func threeHash(x uint64) uint32 { return uint32(x&0xFFFFFF) * 0x9E3779B1 >> (32 - hashBits) }
 
 // has has its lowest bit set if the lowest three bytes of x, which are folded, are in t.
 func (t *threes) has(x uint64) uint64 {

@@ -51,13 +51,13 @@ func NewSieve(e *Engine, n *Needles, k *Keywords) *Sieve {
 func (s *Sieve) add(t *threes, of uint8) {
 	for h := range uint32(threeBits) {
 		if t[h>>6]>>(h&63)&1 != 0 {
-			s.table[h>>(threeBits1-sieveBits)] |= of
+			s.table[h>>(hashBits-sieveBits)] |= of
 		}
 	}
 }
 
 // at returns the searches that want the lowest three bytes of x, which are folded.
-func (s *Sieve) at(x uint64) uint8 { return s.table[threeHash(x)>>(threeBits1-sieveBits)] }
+func (s *Sieve) at(x uint64) uint8 { return s.table[threeHash(x)>>(hashBits-sieveBits)] }
 
 // Sift makes text what is searched, as Reset does, and sifts it.
 func (h *Haystack) Sift(text []byte, s *Sieve) {
