@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	goredis "github.com/redis/go-redis/v9"
 
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/archive"
@@ -783,5 +786,58 @@ func TestRetention(t *testing.T) {
 		if ttl, err := a.rdb.PTTL(ctx, key).Result(); err != nil || ttl <= 0 || ttl > 24*time.Hour {
 			t.Errorf("%s stays for %s: %v", key, ttl, err)
 		}
+	}
+}
+
+// losing is a connection that never brings some commands to Redis.
+type losing struct {
+	command string
+	left    atomic.Int64 // of them
+}
+
+func (l *losing) DialHook(next goredis.DialHook) goredis.DialHook          { return next }
+func (l *losing) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
+func (l *losing) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		if slices.ContainsFunc(cmds, func(c goredis.Cmder) bool { return c.Name() == l.command }) && l.left.Add(-1) >= 0 {
+			return io.ErrUnexpectedEOF
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// What was numbered is deleted in the end, though the connection broke when it was to
+// be: by the same leader or by the next. Else it would count as not numbered for ever.
+func TestNumberedIsDeletedInTheEnd(t *testing.T) {
+	o := testOptions(t, sharedServer(t))
+	s := owner(t, o)
+	link := &losing{command: "xtrim"}
+	s.rdb.AddHook(link)
+	whole := func(s *Store) func() bool {
+		return func() bool {
+			st, err := s.LogState(t.Context())
+			return err == nil && st.Unsealed == 0 && st.Missing == 0
+		}
+	}
+	say := func(what string) {
+		t.Helper()
+		must(t, s.Append(t.Context(), actions.Entry{Kind: actions.KindGap, Verdict: what}))
+	}
+	waitFor(t, "the log to be whole", whole(s))
+	link.left.Store(1)
+	say("one")
+	waitFor(t, "a deletion to be lost", func() bool { return link.left.Load() <= 0 })
+	waitFor(t, "the log to be whole again", whole(s))
+
+	link.left.Store(1 << 40) // until another leads
+	say("two")
+	waitFor(t, "it to be numbered", func() bool { n, err := s.model.LogSize(t.Context()); return err == nil && n == 2 })
+	must(t, s.Close())
+	next := owner(t, o)
+	waitFor(t, "the log to be whole at the next leader", whole(next))
+	entries, err := next.Entries(t.Context(), actions.Filter{})
+	must(t, err)
+	if len(entries) != 2 || entries[0].Verdict != "two" || entries[1].Verdict != "one" {
+		t.Errorf("entries %+v", entries)
 	}
 }

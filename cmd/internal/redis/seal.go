@@ -151,13 +151,20 @@ func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
 		if err != nil {
 			return err
 		}
+		if s.swept != l { // the leader before, or this one when Redis did not answer, may have left some
+			if err := s.forget(ctx, l, h.from); err != nil {
+				return err
+			}
+		}
 		batch, more, err := s.unsealed(ctx, h, age)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
 		args := l.args(h.size, s.keys.wake())
 		now := time.Now().UTC().Truncate(time.Millisecond)
+		last := map[int]string{}
 		for i, u := range batch {
+			last[u.part] = u.id
 			body, err := actions.SealBody([]byte(u.body), h.size+int64(i), now)
 			if err != nil {
 				return fmt.Errorf("numbering %s of %s: %w", u.id, s.keys.alog(u.part), err)
@@ -167,7 +174,7 @@ func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
 		if _, err := s.run(ctx, publishScript, []string{s.keys.lease(lead), s.sealedKey(), s.headKey()}, args...); err != nil {
 			return fmt.Errorf("publishing %d entries: %w", len(batch), err)
 		}
-		if err := s.forget(ctx, batch); err != nil {
+		if err := s.forget(ctx, l, last); err != nil {
 			return err
 		}
 		if !more {
@@ -235,26 +242,34 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 	return batch, more && len(batch) > 0, nil
 }
 
-// forget deletes what was published.
-func (s *Store) forget(ctx context.Context, batch []unsealed) error {
+// forget deletes what was published: of each partition up to the last one. What it
+// does not come to delete stays until it is called again, and counts as not numbered.
+func (s *Store) forget(ctx context.Context, l *lease, last map[int]string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	last := map[int]streamID{}
-	for _, u := range batch {
-		id, err := parseID(u.id)
+	s.swept = nil
+	below := map[int]string{}
+	for p, name := range last {
+		id, err := parseID(name)
 		if err != nil {
-			return fmt.Errorf("%w: id %q in %s", ErrUnavailable, u.id, s.keys.alog(u.part))
+			return fmt.Errorf("%w: id %q in %s", ErrUnavailable, name, s.keys.alog(p))
 		}
-		last[u.part] = id
+		id.seq++
+		below[p] = id.String()
 	}
-	_, err := s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
-		for p, id := range last {
-			id.seq++
-			pipe.XTrimMinID(ctx, s.keys.alog(p), id.String())
+	if len(below) > 0 {
+		_, err := s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+			for p, id := range below {
+				pipe.XTrimMinID(ctx, s.keys.alog(p), id)
+			}
+			return nil
+		})
+		if err != nil {
+			return s.judged(err)
 		}
-		return nil
-	})
-	return s.judged(err)
+	}
+	s.swept = l
+	return nil
 }
 
 // tail copies sealed entries into the read model.
