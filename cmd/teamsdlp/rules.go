@@ -397,14 +397,16 @@ type shownDetector struct {
 	WithContext string   `json:"with_context"`
 	Validate    string   `json:"validate,omitempty"`
 	Patterns    []string `json:"patterns,omitempty"`
-	Words       []string `json:"words,omitempty"`
-	Within      int      `json:"within,omitempty"`
-	Exact       string   `json:"exact,omitempty"`
-	Table       string   `json:"table,omitempty"`
-	Similarity  string   `json:"similarity,omitempty"`
-	Match       []string `json:"match,omitempty"`
-	NoMatch     []string `json:"no_match,omitempty"`
-	Source      string   `json:"source,omitempty"`
+	// Terms are shown of a detector that is asked for by its id.
+	Terms      [][]string `json:"terms,omitempty"`
+	Words      []string   `json:"words,omitempty"`
+	Within     int        `json:"within,omitempty"`
+	Exact      string     `json:"exact,omitempty"`
+	Table      string     `json:"table,omitempty"`
+	Similarity string     `json:"similarity,omitempty"`
+	Match      []string   `json:"match,omitempty"`
+	NoMatch    []string   `json:"no_match,omitempty"`
+	Source     string     `json:"source,omitempty"`
 }
 
 func showDetector(d detect.Detector) shownDetector {
@@ -478,6 +480,7 @@ func (c rulesShowCmd) detectors(w io.Writer, detectors []detect.Detector) error 
 
 func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
 	d := showDetector(detector)
+	d.Terms = detector.Terms
 	if c.JSON {
 		return writeIndented(w, d)
 	}
@@ -487,6 +490,9 @@ func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
 		lines = append(lines, [2]string{"pattern", p})
 	}
 	lines = append(lines, [][2]string{{"exact", d.Exact}, {"table", d.Table}, {"similarity", d.Similarity}, {"context words", strings.Join(d.Words, ", ")}}...)
+	for _, names := range d.Terms {
+		lines = append(lines, [2]string{"term", strings.Join(names, ", ")})
+	}
 	for _, m := range d.Match {
 		lines = append(lines, [2]string{"matches", m})
 	}

@@ -40,6 +40,9 @@ type Detector struct {
 	// Tokens are forms of secrets with a public prefix, as "ghp_{Aa0:36-255}":
 	// prefix, class of characters, count. For built-in detectors only.
 	Tokens []string
+	// Terms are what a list of words looks for: the names of each thing, the English
+	// first. For built-in detectors only; a company has lists and keywords.
+	Terms [][]string
 	// Validate names a validator (see [Validators]) that the value must pass
 	// without its separators. Empty: none.
 	Validate string
@@ -86,9 +89,10 @@ func (f *Fault) Unwrap() error { return f.Err }
 type kind struct {
 	Detector
 	finder
-	rank   int  // place in the catalogue: the earlier is the more specific
-	set    int  // of evidence words
-	byName bool // its tokens are looked for where a word names them
+	rank   int              // place in the catalogue: the earlier is the more specific
+	set    int              // of evidence words
+	byName bool             // its tokens are looked for where a word names them
+	terms  []catalogue.Term // looked for in the lexicon, where its words are too
 }
 
 // namesPerson reports whether k is the id of a person whose form says so by itself.
@@ -132,11 +136,17 @@ var load = sync.OnceFunc(func() {
 	for i := range entries {
 		e := &entries[i]
 		f, ok := all[e.ID]
-		if !ok && len(e.Tokens) == 0 {
+		if !ok && len(e.Tokens) == 0 && e.Terms == "" {
 			panic("no finder of " + e.ID)
 		}
 		delete(all, e.ID)
 		k := &kind{Detector: declared(e), finder: f, rank: i, set: i + 1, byName: e.ByName}
+		if e.Terms != "" {
+			if k.terms, err = catalogue.Terms(e.Terms); err != nil {
+				panic(err)
+			}
+			k.Detector.Terms = listed(k.terms)
+		}
 		builtin, kinds[e.ID] = append(builtin, k), k
 	}
 	for id := range all {
@@ -146,6 +156,7 @@ var load = sync.OnceFunc(func() {
 	listNumbers()
 	listCodes()
 	listSecrets()
+	listTerms()
 })
 
 // declared makes a detector of a declaration.

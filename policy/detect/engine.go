@@ -65,7 +65,9 @@ func New(custom []Detector) (*Engine, []error) {
 	terms.add(0, against)
 	for i, k := range e.kinds {
 		e.ids[k.ID] = true
-		terms.add(i+1, k.Words)
+		if k.terms == nil {
+			terms.add(i+1, k.Words)
+		}
 	}
 	var faults []error
 	for i, d := range custom {
@@ -292,10 +294,11 @@ func (s *scanner) settle() {
 // resolve settles what overlaps, drops what is below the least level, and makes
 // matches of the rest.
 func (s *scanner) resolve() []Match {
+	s.settle()
+	s.lookUp()
 	if len(s.found) == 0 {
 		return nil
 	}
-	s.settle()
 	kept := 0
 	for i := range s.found {
 		if !s.found[i].dropped {

@@ -36,7 +36,8 @@ type scanner struct {
 	aws      bool   // the text speaks of AWS
 	azure    bool   // of Azure
 	pgpass   bool   // of a password file of PostgreSQL
-	words    []Hit  // of few words that are looked for by themselves
+	care     bool   // of care for the sick
+	words    []Hit  // of the lexicon, or of few words that are looked for by themselves
 	row      wordRun
 	seeds    []seedAt
 	groups   []group
@@ -67,7 +68,7 @@ const maxRejected = 1000
 func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
-	s.looked, s.aws, s.azure, s.pgpass, s.tallies, s.work = false, false, false, false, false, 0
+	s.looked, s.aws, s.azure, s.pgpass, s.care, s.tallies, s.work = false, false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.hay = &s.ownHay
 	s.floor = min(cmp.Or(o.Min, Low), Low)

@@ -2,6 +2,9 @@
 // in the form of a company's own rule files, one or more a family, embedded in the
 // program and readable as they stand.
 //
+// What is looked for as words (diseases, drugs, examinations) stands in lists beside
+// them, terms/*.txt: see [Terms].
+//
 // A declaration says what a detector is called, where it belongs, which words are
 // its evidence, what it is worth without and with them, where its form and its
 // arithmetic come from, and texts in which it must and must not find something.
@@ -53,6 +56,9 @@ type Entry struct {
 	Tokens   []string `yaml:"tokens"`
 	ByName   bool     `yaml:"by_name"`
 	Validate string   `yaml:"validate"` // a named check
+	// Terms is the list of terms that are looked for: see [Terms]. A word of the
+	// context speaks of care; the level with_context is for that and a person beside.
+	Terms string `yaml:"terms"`
 
 	Context struct {
 		Words  []string `yaml:"words"`
@@ -183,6 +189,10 @@ func (e *Entry) check() (faults []string) {
 		seen[w] = true
 	}
 	fault(len(e.Tokens) > 0 && e.Family != "secret", "tokens are of secrets")
+	if e.Terms != "" {
+		_, err := Terms(e.Terms)
+		fault(err != nil, "%v", err)
+	}
 	fault(e.ByName && (len(e.Tokens) == 0 || len(e.Context.Words) == 0), "by_name needs tokens and words")
 	fault(len(e.Tests.Match) < 3, "%d texts to match, at least 3 are needed", len(e.Tests.Match))
 	fault(len(e.Tests.NoMatch) < 3, "%d texts not to match, at least 3 are needed", len(e.Tests.NoMatch))
