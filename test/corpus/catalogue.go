@@ -592,7 +592,7 @@ func catalogueRows() []Row {
 			wrong = append(wrong, t.id)
 		}
 	}
-	for _, t := range slices.Concat(moreTypes, furtherTypes) {
+	for _, t := range slices.Concat(moreTypes, furtherTypes, healthTypes) {
 		ids = append(ids, t.id)
 		if t.near != nil {
 			wrong = append(wrong, t.id)

@@ -65,7 +65,7 @@ func TestGenerate(t *testing.T) {
 			t.Errorf("%s: incomplete: %+v", c.ID, c)
 		}
 		for _, w := range c.Want {
-			if w.Start < 0 || w.End-w.Start < 6 || w.End > len(c.Body) || w.Detector == "" || w.Least < 65 || w.Most < w.Least || w.Most > 85 {
+			if w.Start < 0 || w.End-w.Start < 3 || w.End > len(c.Body) || w.Detector == "" || w.Least < 65 || w.Most < w.Least || w.Most > 85 {
 				t.Errorf("%s: label %+v of %q", c.ID, w, c.Body)
 			}
 		}
