@@ -605,11 +605,13 @@ func (s *scanner) namesCode(ev evidence, start int) bool {
 	if !ev.before || ev.dist > mostListed || ev.in != s {
 		return false
 	}
-	colon, letters := false, 0
+	colon, opened, letters := false, false, 0
 	for _, c := range s.buf[ev.at.End:start] {
 		switch {
-		case c == '\n', c == '.', c == '\f':
+		case c == '\n', c == '.', c == '\f', c == ')' && !opened:
 			return false
+		case c == '(':
+			opened = true
 		case c == ':' || c == '=':
 			colon = true
 		case isDigit(c), c == ' ':

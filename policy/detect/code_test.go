@@ -25,6 +25,9 @@ func TestCategoriesOfICD10(t *testing.T) {
 		{"diagnosis. M16 is free again", ""},
 		{"diagnosis: i10", ""},
 		{"diagnosis: B12", ""}, // a vitamin, and no category
+		{"diagnosis: X18", ""},
+		{"VPSLLVD (DX), J7, J18", ""}, // registers
+		{"diagnosis (main) I10", "icd10-cm 75"},
 		{"diagnosis: E11x", ""},
 		{"diagnosis from the laptop in meeting room E11", ""},
 	} {

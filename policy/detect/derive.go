@@ -44,7 +44,7 @@ func (s *scanner) within(c *child, from, to int, r reading) {
 	if c.own.Len() != len(c.raw) {
 		r.decoded = true // something in it was folded: c.at no longer fits
 	}
-	c.start(s.e, &c.own, Options{Min: Low, Regions: s.o.Regions, RegionHint: s.o.RegionHint, Only: s.o.Only}, s.explain && blob)
+	c.start(s.e, &c.own, Options{Min: Low, Regions: s.o.Regions, RegionHint: s.o.RegionHint, Only: s.o.Only, Now: s.o.Now}, s.explain && blob)
 	c.outer, c.inFrom, c.inTo, c.depth = s, from, to, s.depth+1
 	c.aws = s.aws
 	c.run()

@@ -113,6 +113,8 @@ var gates = map[string]string{
 	"randomness":                                "it is not as random as a key is",
 	"words":                                     "it is made of words, not of random characters",
 	"no evidence nearby":                        "no word nearby says what it is, and without one it is not reported",
+	"no keyword names it":                       "no word right before it, or before the list that it is in, says that it is a diagnosis",
+	"what a function is called with":            "it is what a function of a program is called with",
 	"no keyword nearby":                         "no word nearby says what it is, and without one it is not reported",
 	"no context word nearby":                    "none of the detector's context words is nearby, and without one it is not reported",
 	"no top-level domain":                       "its last part is no top-level domain",
