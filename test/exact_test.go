@@ -70,9 +70,7 @@ func TestExactData(t *testing.T) {
 	change := func(say string, do func()) {
 		t.Helper()
 		do()
-		if !eventually(ruleWithin, func() bool { return len(s.entries("kind=rules")) > seen }) {
-			t.Fatalf("no entry that says %q within %s", say, ruleWithin)
-		}
+		waitFor(t, "an entry that says "+say, func() bool { return len(s.entries("kind=rules")) > seen })
 		if list := s.entries("kind=rules"); !strings.Contains(list[len(list)-1].Verdict, say) || len(list) != seen+1 {
 			t.Errorf("entries %+v; want one, that says %q", list[seen:], say)
 		}

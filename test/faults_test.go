@@ -284,7 +284,10 @@ func TestStoppedIsNoticed(t *testing.T) {
 		s.kill()
 		s.goOn(first)
 		await(t, twin, m, "blocked", blocked)
-		if eventually(time.Second, func() bool { return shown(t, twin, m).PatchCount > 1 }) {
+		waitFor(t, "the first process to go on with its order", func() bool {
+			return first.ended() || strings.Contains(first.stderr.String(), `"msg":"action"`) || shown(t, twin, m).PatchCount > 1
+		})
+		if shown(t, twin, m).PatchCount > 1 {
 			trial.Tried(t, "control: \"no-lock\" is found out: two processes acted on one message")
 			return
 		}

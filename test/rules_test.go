@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const tulipRule = `
@@ -21,11 +20,9 @@ rules:
     tests: {match: [a tulip], no_match: [a rose]}
 `
 
-// ruleWithin is how soon a rule change must be in force.
-const ruleWithin = 5 * time.Second
-
-// TestRulesReload: what is saved into the rule directory is in force within
-// seconds, whole or not at all, and every change is an entry.
+// TestRulesReload: what is saved into the rule directory comes into force, whole or
+// not at all, and every change is an entry. That it does in 5 seconds is shown on a clock
+// that no machine slows: policy/rulefile.TestWatchInTime.
 func TestRulesReload(t *testing.T) {
 	t.Parallel()
 	twin := newTwin(t)
@@ -39,9 +36,7 @@ func TestRulesReload(t *testing.T) {
 		t.Helper()
 		do()
 		var list []entry
-		if !eventually(ruleWithin, func() bool { list = s.entries("kind=rules"); return len(list) > seen }) {
-			t.Fatalf("no entry that says %q within %s", say, ruleWithin)
-		}
+		waitFor(t, "an entry that says "+say, func() bool { list = s.entries("kind=rules"); return len(list) > seen })
 		if len(list) != seen+1 || !strings.Contains(list[seen].Verdict, say) {
 			t.Errorf("entries %+v; want one, that says %q", list[seen:], say)
 		}

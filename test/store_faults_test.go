@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"teamsdlp/test/graphtwin"
 	"teamsdlp/test/trial"
@@ -277,7 +278,7 @@ func TestUpgrade(t *testing.T) {
 	twin := newTwin(t)
 	s := newSite(t, twin.URL())
 	x, waiting := oldFile(t, twin, s)
-	for _, f := range upgraded(t, s, x) {
+	for _, f := range upgraded(t, s, x, patience) {
 		t.Error(f)
 	}
 	wantSound(t, s, "")
@@ -297,7 +298,7 @@ func TestUpgradeIsNoticed(t *testing.T) {
 			twin := newTwin(t)
 			s := newSite(t, twin.URL())
 			x, _ := oldFile(t, twin, s)
-			list := upgraded(t, s.breaking(c.fault), x)
+			list := upgraded(t, s.breaking(c.fault), x, 10*time.Second) // what it breaks never settles
 			found := strings.Join(list, "; ")
 			if !strings.Contains(found, c.finds) {
 				t.Errorf("not noticed: %s", found)
@@ -346,9 +347,9 @@ func oldFile(t *testing.T, twin *graphtwin.Twin, s *site) (x *traffic, waiting i
 }
 
 // upgraded starts the product on an old file whose migration is killed at its last
-// step, then on a newer one, then on the old one, and says what was wrong. People react to
-// what was acted on before: it is known after.
-func upgraded(t *testing.T, s *site, x *traffic) (faults []string) {
+// step, then on a newer one, then on the old one, and says what was wrong; what becomes no
+// less for so long is. People react to what was acted on before: it is known after.
+func upgraded(t *testing.T, s *site, x *traffic, most time.Duration) (faults []string) {
 	t.Helper()
 	wrong := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	schema := func(s *site) (text string) {
@@ -390,7 +391,7 @@ func upgraded(t *testing.T, s *site, x *traffic) (faults []string) {
 			t.Fatal(err)
 		}
 	}
-	if why := s.unsettled(x.twin, patience); why != "" {
+	if why := s.unsettled(x.twin, most); why != "" {
 		wrong("%s", why)
 	}
 	s.look("SELECT value FROM meta WHERE key = 'schema_version'", &now)

@@ -39,7 +39,7 @@ func (i faultyInbox) Put(ctx context.Context, items []webhook.Item) error {
 	}
 	if faults.On(faults.AckBeforeCommit) {
 		later := context.WithoutCancel(ctx)
-		time.AfterFunc(200*time.Millisecond, func() { _ = i.Inbox.Put(later, items) })
+		time.AfterFunc(30*time.Second, func() { _ = i.Inbox.Put(later, items) })
 		return nil
 	}
 	if faults.On(faults.Leak) {

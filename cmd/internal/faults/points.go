@@ -33,7 +33,7 @@ type Mutation string
 
 // The mutations. A test that does not notice proves nothing.
 const (
-	AckBeforeCommit  Mutation = "ack-before-commit"  // 202 first, stored 200 ms later
+	AckBeforeCommit  Mutation = "ack-before-commit"  // 202 first, stored 30 s later
 	AckWhenFull      Mutation = "ack-when-full"      // what the store refuses is answered 202
 	LogText          Mutation = "log-text"           // decrypted messages in the program log
 	NoPatch          Mutation = "no-patch"           // the first order is said to be carried out, and is not
