@@ -106,7 +106,7 @@ func runServiceBefore(t *testing.T, before func(*service), change ...func(*confi
 // await waits for cond.
 func (r *running) await(what string, cond func() bool) {
 	r.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	beat := time.NewTicker(5 * time.Millisecond)
 	defer beat.Stop()
 	for !cond() {

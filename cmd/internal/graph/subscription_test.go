@@ -347,7 +347,7 @@ func (s *stepper) next(t *testing.T) subscriptions.Step {
 	select {
 	case step := <-s.done:
 		return step
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nothing happened")
 		return subscriptions.Step{}
 	}

@@ -122,7 +122,7 @@ func fill(t *testing.T, s *sqlite.Store) {
 func goesOn(t *testing.T, reopen func() storetest.Store) {
 	t.Helper()
 	s := reopen()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	d, err := s.Depth(ctx)
 	must(t, err)

@@ -49,7 +49,7 @@ func keyOf(i int) string { return fmt.Sprintf("tenant/chats/c%d/messages/1", i) 
 // claimAll claims n items of a node.
 func claimAll(t testing.TB, s *Store, n int) []webhook.Item {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var list []webhook.Item
 	for len(list) < n {

@@ -27,7 +27,7 @@ func testItems(names ...string) []webhook.Item {
 // claim claims and returns what came, by resource.
 func claim(t testing.TB, s *Store, limit int) (names []string, items []webhook.Item) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	items, err := s.Claim(ctx, limit)
 	must(t, err)

@@ -133,7 +133,7 @@ func (s *suite) want(doing string, err, want error) {
 // claim claims n items, however many calls that takes.
 func (s *suite) claim(n int) []webhook.Item {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.Context(), 2*time.Minute)
 	defer cancel()
 	var list []webhook.Item
 	for len(list) < n {
