@@ -109,8 +109,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // heldBody is the body of a request that changes something. It asks the guard once more
 // when it is read, which is when there is a connection: to make one can take long. What
-// it refuses is not sent. With HTTP/1 its head still waits in the buffer then; with
-// HTTP/2 the stream is reset before its body, without which Graph changes nothing.
+// it refuses is not sent but for its head, which has gone by then: the connection, or
+// with HTTP/2 the stream, ends before the body, without which Graph changes nothing.
 type heldBody struct {
 	io.ReadCloser
 	ctx   context.Context // of the request
