@@ -62,6 +62,7 @@ func (s *service) openStore(ctx context.Context) error {
 		}
 		o.Log = s.log.Named("store")
 		o.Keys = nodeKeys(s.keys)
+		o.Behind = pipeline.Behind
 		o.Generation = func() string { return s.rules.Current().Generation }
 		o.Lost = func(owns func(string) bool) {
 			if p := s.ended.Load(); p != nil {
@@ -105,6 +106,9 @@ func (s *service) openStore(ctx context.Context) error {
 		return err
 	}
 	s.store = st
+	if err := st.RecallWaiting(ctx, pipeline.Behind, 10_000); err != nil { // nothing is under way yet
+		return err
+	}
 	switch whose, err := redis.ReadModelOf(ctx, st.Reader); {
 	case err != nil:
 		return err

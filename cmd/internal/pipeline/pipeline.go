@@ -326,10 +326,14 @@ func (p *Pipeline) claim(ctx context.Context) ([]webhook.Item, error) {
 	}
 }
 
+// Behind is why an item is put back for which there is no room in its lane. A process
+// that takes the work of another over knows of none of these, and has room.
+const Behind = "its conversation is behind"
+
 // sendAway puts an item back until it is about its turn in its lane.
 func (p *Pipeline) sendAway(ctx context.Context, item webhook.Item, wait time.Duration) {
 	for {
-		err := p.deferBy(ctx, item, wait, "its conversation is behind")
+		err := p.deferBy(ctx, item, wait, Behind)
 		if err == nil {
 			p.lanes.putBack(laneOf(item), item.Receipt)
 		}

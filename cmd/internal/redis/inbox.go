@@ -27,6 +27,9 @@ const (
 	claimBytes = 4 << 20
 	// pollEvery is how often a partition is looked at that nothing was heard of.
 	pollEvery = 250 * time.Millisecond
+	// recallMost is how many rows a node recalls that takes a lease, by so many at once.
+	// Those that are beyond would only be put back again.
+	recallMost, recallBatch = 10_000, 1000
 	// breakFor is how long nothing is tried after Redis did not answer.
 	breakFor = 500 * time.Millisecond
 )
@@ -317,6 +320,17 @@ func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, 
 
 // claimFrom claims up to limit items of each of some partitions, in one go.
 func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items []webhook.Item, err error) {
+	s.mu.Lock()
+	fresh := slices.DeleteFunc(slices.Clone(some), func(l *lease) bool { return !l.behind })
+	s.mu.Unlock()
+	for _, l := range fresh {
+		switch err := s.recallBehind(ctx, l); {
+		case errors.Is(err, ErrFenced):
+			s.lose(l, "another node took it")
+		case err != nil:
+			return nil, err
+		}
+	}
 	asked, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	cmds := make([]*goredis.Cmd, len(some))
@@ -519,6 +533,38 @@ func (s *Store) Recall(ctx context.Context, receipts []string) error {
 func recalled() func(place int) float64 {
 	first := float64(time.Now().UnixMicro()) / 1e6
 	return func(place int) float64 { return first + float64(place)/1e6 }
+}
+
+// recallBehind takes back that the node before put rows back because its lanes were
+// full: this one's are not, and it knows of none of them. It is called before the first
+// claim under a lease, which begins at the head of the inbox: so they come in its order.
+func (s *Store) recallBehind(ctx context.Context, l *lease) error {
+	var list []streamID
+	err := s.eachTried(ctx, l.part, s.opts.Behind, func(ids, _ []string) error {
+		for _, name := range ids {
+			if id, err := parseID(name); err == nil {
+				list = append(list, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recalling what another node put back: %w", err)
+	}
+	slices.SortFunc(list, streamID.compare)
+	for some := range slices.Chunk(list[:min(len(list), recallMost)], recallBatch) {
+		args := l.args("ZREM")
+		for _, id := range some {
+			args = append(args, id.String())
+		}
+		if _, err := s.run(ctx, ledScript, []string{s.keys.lease(l.part), s.keys.delay(l.part)}, args...); err != nil {
+			return fmt.Errorf("recalling what another node put back: %w", err)
+		}
+	}
+	s.mu.Lock()
+	l.behind = false
+	s.mu.Unlock()
+	return nil
 }
 
 func (s *Store) recall(ctx context.Context, parts map[int][]goredis.Z) error {

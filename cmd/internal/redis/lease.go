@@ -39,6 +39,7 @@ type lease struct {
 	held     map[string]*row // claimed rows by id
 	cursor   string
 	look     bool      // there may be something to claim
+	behind   bool      // what the node before had no room for is to be recalled first
 	due      time.Time // when the next deferred row is; zero: none
 	draining time.Time // since when nothing is claimed, so that it can be given away; zero: it is not
 }
@@ -302,7 +303,7 @@ func (s *Store) take(ctx context.Context, part int) bool {
 	if err != nil || fence == 0 {
 		return false
 	}
-	l := &lease{s: s, part: part, fence: fence, held: map[string]*row{}, cursor: "0-0", look: true}
+	l := &lease{s: s, part: part, fence: fence, held: map[string]*row{}, cursor: "0-0", look: true, behind: s.opts.Behind != "" && part != lead}
 	l.ctx, l.end = context.WithCancel(s.life)
 	l.extend(sent)
 	s.mu.Lock()

@@ -841,3 +841,44 @@ func TestNumberedIsDeletedInTheEnd(t *testing.T) {
 		t.Errorf("entries %+v", entries)
 	}
 }
+
+// What a node put back because its lanes were full, the node that takes over takes up
+// at once, in the order of the inbox; what waits for something else goes on waiting.
+func TestTakeoverTakesUpWhatWasBehind(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	o.Partitions, o.Behind = 1, "no room"
+	a := owner(t, o)
+	ctx := t.Context()
+	must(t, a.Put(ctx, messages(8)))
+	got := claimAll(t, a, 8)
+	soon := time.Now().Add(time.Hour)
+	for i, reason := range []string{2: "no room", 3: "no room here", 4: "Graph is slow", 6: "no room", 7: ""} {
+		if reason != "" {
+			must(t, a.Defer(ctx, got[i].Receipt, soon, reason))
+		}
+	}
+	must(t, a.Close())
+	b := owner(t, another(t, o, "b"))
+	var have, want []string
+	bounded, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
+	for len(have) < 7 {
+		items, err := b.Claim(bounded, 2) // in several goes
+		must(t, err)
+		for _, i := range items {
+			have = append(have, i.Resource)
+		}
+	}
+	for _, i := range []int{0, 1, 2, 3, 5, 6, 7} {
+		want = append(want, got[i].Resource)
+	}
+	if !slices.Equal(have, want) {
+		t.Errorf("claimed %q, want %q", have, want)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if more, _ := b.Claim(short, 5); len(more) > 0 {
+		t.Errorf("claimed %q as well", more[0].Resource)
+	}
+}

@@ -75,6 +75,11 @@ type Options struct {
 	// case is kept. 0: for good.
 	Retain time.Duration
 
+	// Behind begins the reasons for which rows are put back until there is room for them
+	// in their lane: a node that takes a lease has room, and takes them up in their order.
+	// Empty: they wait until they are due.
+	Behind string
+
 	// Generation says which rules the node runs; nil: it does not.
 	Generation func() string
 	// Lost is told that a lease ended: owns reports whether a lane was in it. Nil:

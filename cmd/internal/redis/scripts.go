@@ -183,7 +183,7 @@ redis.call('HSET', KEYS[3], 'size', whole(size))
 redis.call('PUBLISH', ARGV[4], 'log')
 return size`)
 
-	// led runs one write of the leader's. KEYS: lease, key. ARGV: owner, fence,
+	// led runs one write of whoever has the lease. KEYS: lease, key. ARGV: owner, fence,
 	// command, further arguments.
 	ledScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED') end

@@ -103,19 +103,7 @@ func (s *Store) CountWaiting(ctx context.Context, prefix string) ([]sqlite.Waiti
 // prefix. What is being tried is due now.
 func (s *Store) eachWaiting(ctx context.Context, prefix string, do func(part int, id streamID, reason string, due time.Time)) error {
 	for p := range s.opts.Partitions {
-		seen := map[string]bool{} // a scan may return one twice
-		for cursor := uint64(0); ; {
-			page, next, err := s.tried(ctx, p, cursor)
-			if err != nil {
-				return err
-			}
-			var ids, reasons []string
-			for i := 0; i+1 < len(page); i += 2 {
-				if _, reason, _ := strings.Cut(page[i+1], " "); strings.HasPrefix(reason, prefix) && !seen[page[i]] {
-					seen[page[i]] = true
-					ids, reasons = append(ids, page[i]), append(reasons, reason)
-				}
-			}
+		err := s.eachTried(ctx, p, prefix, func(ids, reasons []string) error {
 			due, err := s.dues(ctx, p, ids)
 			if err != nil {
 				return err
@@ -125,12 +113,38 @@ func (s *Store) eachWaiting(ctx context.Context, prefix string, do func(part int
 					do(p, id, reasons[i], due[i])
 				}
 			}
-			if cursor = next; cursor == 0 {
-				break
-			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// eachTried calls do with a page at a time of what was put back in a partition for
+// reasons that begin with prefix.
+func (s *Store) eachTried(ctx context.Context, part int, prefix string, do func(ids, reasons []string) error) error {
+	seen := map[string]bool{} // a scan may return one twice
+	for cursor := uint64(0); ; {
+		page, next, err := s.tried(ctx, part, cursor)
+		if err != nil {
+			return err
+		}
+		var ids, reasons []string
+		for i := 0; i+1 < len(page); i += 2 {
+			if _, reason, _ := strings.Cut(page[i+1], " "); strings.HasPrefix(reason, prefix) && !seen[page[i]] {
+				seen[page[i]] = true
+				ids, reasons = append(ids, page[i]), append(reasons, reason)
+			}
+		}
+		if err := do(ids, reasons); err != nil {
+			return err
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
 }
 
 // tried is a page of what was put back in a partition: ids, each with how often and why.
