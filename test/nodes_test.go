@@ -285,6 +285,47 @@ func TestNodesKill(t *testing.T) {
 	t.Logf("%d messages, %d kills; %d messages were delivered again; of %d actions a read found that they had worked", len(x.said), rounds, again, found)
 }
 
+// TestNodesBusyConversations: in a few conversations far more is said than Graph
+// takes, and nodes are killed meanwhile. Most of it stays away, in the inbox, and is
+// called back by the node that has the conversation, whichever that is by then.
+func TestNodesBusyConversations(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	away := filepath.Join(t.TempDir(), "checkpoints")
+	c := newCluster(t, twin, 2, oftenSealed(away)).up()
+	x := newTraffic(t, twin)
+	x.rooms = x.rooms[5:8]
+	rng := newRand(t)
+	sentAway := func() float64 {
+		const series = `teamsdlp_items_deferred_total{reason="its conversation is behind"}`
+		return c.nodes[0].metric(series) + c.nodes[1].metric(series)
+	}
+	const rounds = 3
+	for range rounds {
+		before := sentAway()
+		slow := graphtwin.Faults{Rules: []graphtwin.Rule{{Method: http.MethodPatch, Delay: graphtwin.Duration(2 * time.Second)}}}
+		if err := twin.SetFaults(slow); err != nil {
+			t.Fatal(err)
+		}
+		x.say(100 * len(x.rooms)) // a lane holds 64
+		waitFor(t, "items to be sent away", func() bool { return sentAway() > before })
+		if err := twin.SetFaults(graphtwin.Faults{}); err != nil {
+			t.Fatal(err)
+		}
+		moment(rng, 3*time.Second)
+		s := c.nodes[rng.IntN(2)]
+		s.kill()
+		moment(rng, time.Second)
+		s.launch()
+		for _, s := range c.nodes {
+			s.ready()
+		}
+	}
+	c.settle(twin)
+	c.account(t, x, twin, away)
+	t.Logf("%d messages in %d conversations, %d kills", len(x.said), len(x.rooms), rounds)
+}
+
 // account wants that nothing was lost or done twice, that both nodes have one and
 // the same log, and that it is whole against the checkpoints.
 func (c *cluster) account(t *testing.T, x *traffic, twin *graphtwin.Twin, checkpoints string) {
