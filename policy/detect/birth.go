@@ -144,8 +144,12 @@ func (s *scanner) bornNear(k *kind, start, end int) bool {
 	}
 	buf := s.buf
 	lo, hi := max(0, start-k.Within), min(len(buf), end+k.Within)
-	s.work += hi - lo
-	for i := lo; i+1 < hi; i++ {
+	from := lo
+	if lo >= s.unborn.from && lo < s.unborn.to {
+		from = max(lo, s.unborn.to-1) // what is before has been looked at
+	}
+	s.work += max(hi-from, 0)
+	for i := from; i+1 < hi; i++ {
 		// A letter beyond ASCII may be of a word, and takes more room than one.
 		c, d := buf[i], buf[i+1]
 		if c < utf8.RuneSelf && d < utf8.RuneSelf && (!birthHeads[int(c&31)<<5|int(d&31)] || !isLetter(c) || i > lo && isLower(c) && isLetter(buf[i-1])) {
@@ -155,6 +159,10 @@ func (s *scanner) bornNear(k *kind, start, end int) bool {
 		s.words = birthWords.find(buf[lo:hi], s.words[:0])
 		return len(s.words) > 0
 	}
+	if from == lo {
+		s.unborn = stretchOf{lo, hi}
+	}
+	s.unborn.to = max(s.unborn.to, hi)
 	return false
 }
 

@@ -31,13 +31,14 @@ type scanner struct {
 	present  []uint64  // the sets that hits are of, by bit
 	hay      *Haystack // of buf
 	ownHay   Haystack
-	tallies  bool   // hay takes note of the long rows of digits that run reads
-	possible []bool // of all patterns of a company's detectors
-	aws      bool   // the text speaks of AWS
-	azure    bool   // of Azure
-	pgpass   bool   // of a password file of PostgreSQL
-	care     bool   // of care for the sick
-	words    []Hit  // of the lexicon, or of few words that are looked for by themselves
+	tallies  bool      // hay takes note of the long rows of digits that run reads
+	possible []bool    // of all patterns of a company's detectors
+	aws      bool      // the text speaks of AWS
+	azure    bool      // of Azure
+	pgpass   bool      // of a password file of PostgreSQL
+	care     bool      // of care for the sick
+	words    []Hit     // of the lexicon, or of few words that are looked for by themselves
+	unborn   stretchOf // no word for birth starts in it: see bornNear
 	row      wordRun
 	seeds    []seedAt
 	groups   []group
@@ -70,7 +71,7 @@ func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
 	s.looked, s.aws, s.azure, s.pgpass, s.care, s.tallies, s.work = false, false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
-	s.hay = &s.ownHay
+	s.hay, s.unborn = &s.ownHay, stretchOf{}
 	s.floor = min(cmp.Or(o.Min, Low), Low)
 	s.home, s.plan = strings.ToUpper(o.RegionHint), nil
 	if s.home != "" {
