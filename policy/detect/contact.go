@@ -1,8 +1,10 @@
 package detect
 
 var contact = finders{
-	"email":      {scanned: true},
-	"phone-e164": {scanned: true},
+	"email":          {scanned: true},
+	"phone-e164":     {scanned: true},
+	"street-address": {scanned: true, weak: true},
+	"postal-code":    {scanned: true, weak: true},
 	"phone-national": {number: &form{
 		min: 6, max: 15, layouts: []string{"\x03\x03\x04", "\x01\x03\x03\x04"}, gate: "numbering plan", paren: true, check: national,
 	}},

@@ -13,7 +13,8 @@ var network = finders{
 		min: 19, max: 20, layouts: []string{"\x04\x04\x04\x04\x03", "\x04\x04\x04\x04\x04"}, gate: "89 and Luhn",
 		check: only(iccid),
 	}},
-	"geo-coordinates": {scanned: true},
-	"date-of-birth":   {scanned: true},
-	"imsi":            {number: &form{min: 15, max: 15, gate: "country", layouts: []string{"\x03\x02\x0a", "\x03\x03\x09"}, check: only(imsi)}},
+	"internal-hostname": {scanned: true, weak: true},
+	"geo-coordinates":   {scanned: true},
+	"date-of-birth":     {scanned: true},
+	"imsi":              {number: &form{min: 15, max: 15, gate: "country", layouts: []string{"\x03\x02\x0a", "\x03\x03\x09"}, check: only(imsi)}},
 }

@@ -134,6 +134,9 @@ func (s *scanner) ipv4(a int) {
 		return
 	}
 	if addr := netip.AddrFrom4(ip); !public(addr) {
+		if addr.IsPrivate() {
+			s.hostBeside(start, end)
+		}
 		s.reject(k.ID, start, end, "a private or documentation address")
 		return
 	}

@@ -39,6 +39,7 @@ type scanner struct {
 	care     bool      // of care for the sick
 	words    []Hit     // of the lexicon, or of few words that are looked for by themselves
 	unborn   stretchOf // no word for birth starts in it: see bornNear
+	postal   bool      // of a column of postal codes
 	row      wordRun
 	seeds    []seedAt
 	groups   []group
@@ -69,7 +70,7 @@ const maxRejected = 1000
 func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.e, s.t, s.buf, s.o, s.explain = e, t, t.Bytes(), o, explain
 	s.found, s.rejected, s.said, s.regions = s.found[:0], nil, nil, nil
-	s.looked, s.aws, s.azure, s.pgpass, s.care, s.tallies, s.work = false, false, false, false, false, false, 0
+	s.looked, s.aws, s.azure, s.pgpass, s.care, s.postal, s.tallies, s.work = false, false, false, false, false, false, false, 0
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.hay, s.unborn = &s.ownHay, stretchOf{}
 	s.floor = min(cmp.Or(o.Min, Low), Low)
@@ -207,6 +208,9 @@ func (s *scanner) run() {
 				if buf[i] == '0' && i+2 < len(buf) && buf[i+1] == '0' && buf[i+2] > '0' && isDigit(buf[i+2]) {
 					s.international(i, i+2)
 				}
+				if i > 4 && buf[i-1] == ' ' && houseEnds[triggerKey(buf[i-4], buf[i-3], buf[i-2])] {
+					s.housed(i)
+				}
 				if end-i < fewest && (end == len(buf) || !partsGroups[buf[end]]) { // most numbers in a chat
 					numbers = end
 					s.ibanBefore(i)
@@ -287,6 +291,9 @@ func (s *scanner) run() {
 	}
 	if s.pgpass {
 		s.passwordFiles()
+	}
+	if s.postal {
+		s.postalColumns()
 	}
 	s.cardCodes()
 	s.blobs()

@@ -63,7 +63,7 @@ func (r *Row) Types() []string { return r.types }
 func Rows() []Row { return rows }
 
 var rows = func() []Row {
-	all := slices.Concat(evasions, noises, catalogueRows(), phoneRows(), regionRows(), secretRows(), healthRows())
+	all := slices.Concat(evasions, noises, catalogueRows(), phoneRows(), regionRows(), placeRows(), secretRows(), healthRows())
 	for i := range all {
 		if all[i].types == nil {
 			for _, t := range baseTypes {

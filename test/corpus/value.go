@@ -94,7 +94,7 @@ func (t *baseType) span(v value, least, most int) Span {
 }
 
 func typeOf(id string) *baseType {
-	for _, set := range [][]*baseType{baseTypes, moreTypes, furtherTypes, healthTypes, secretTypes, {{id: "phone-national"}, {id: "password-assignment"}, {id: "secret-basic-auth"}, {id: "us-driver-licence"}, {id: "classification-marker"}}} {
+	for _, set := range [][]*baseType{baseTypes, moreTypes, furtherTypes, healthTypes, secretTypes, {{id: "phone-national"}, {id: "password-assignment"}, {id: "secret-basic-auth"}, {id: "us-driver-licence"}, {id: "classification-marker"}, {id: "street-address"}, {id: "postal-code"}, {id: "internal-hostname"}}} {
 		if i := slices.IndexFunc(set, func(t *baseType) bool { return t.id == id }); i >= 0 {
 			return set[i]
 		}
