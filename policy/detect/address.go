@@ -234,7 +234,7 @@ func (s *scanner) streetBefore(start, end int) {
 		}
 		var room [8]byte
 		switch {
-		case len(w) > 0 && !isDigit(w[0]) && capital(w):
+		case len(w) > 0 && !isDigit(w[0]) && capital(w) && (j == len(buf) || !nameByte(buf[j])):
 			names++
 			to = j
 		case len(w) < len(room) && connecting[strings.Trim(string(w), ".")]:
@@ -496,7 +496,7 @@ func (s *scanner) town(i int) int {
 		for k < len(buf) && k-j < maxName && nameByte(buf[k]) {
 			k++
 		}
-		if w := buf[j:k]; len(w) < 2 || isDigit(w[0]) || !capital(w) {
+		if w := buf[j:k]; len(w) < 2 || isDigit(w[0]) || !capital(w) || k < len(buf) && nameByte(buf[k]) {
 			break
 		}
 		end = k

@@ -32,6 +32,8 @@ var hostile = []string{
 	"%", "%41", "%41 ", "%4", "\\u0041", "\\x41", "QUtJQVo3UVc0TlRQTDJYS1ZCNU0=", "QUtJQVo3UVc0TlRQTDJYS1ZCNU0= ", "UVV0SlFWbzNVVmMwVGxSUVREY", "41414141", "a b ", "1 a ", "1 2 ", "A 1 2 3 4 5 6 7 8 9 , ",
 	"4l", "l", "4S39 S787 6362 l486 ", "card 4S39 S787 6362 l486 ", "l1 ", "1*", "1*2,", "123,456*", "123*456*789 ", " at ", " dot ", "a at b dot ", "[at]a[dot]", "a@b[.]", "a @ b", " @ ", "(", "{ a", "\u202e1", "\u202e12345\u202c", "<at>",
 	"{\"", "\f", "\n", " ", "\x00", "\xff", "41111111-1111-1111-1111-111111111111 ", "https://x/4539578763621486 ", "order 4539578763621486 ",
+	"12 Main Street ", "address 12 Main Street, ", "1 Aa Aa Aa St ", "Rue Aa Aa ", "12 rue Aa, ", "Aastr. 1 ", "Aa Straße 1, ", "via ", "lives at Via Aa 12, 12345 Aa ", "PO Box 1 ", "postcode ", "postcode A", "postcode 12345 ", "PLZ:", "zip code 12345-6789 ",
+	".local", "a.local ", "ssh a1.b.local ", ".ad.ad.", "a1.corp.local 10.1.2.3 ", "10.1.2.3 ab-1 ", "ab-12 is 10.1.2.3 ",
 	"curl ", "curl -u a:bcdefg ", "machine ", "machine a login b password c ", "sig=", "&sig=%2F", "sv=1&sig=" + strings.Repeat("aZ9", 15) + "&", "key=", "_key=a1", "api key ", "bearer ", "authorization: basic ", "us1", "-us1", "AAE",
 	":AAE", "1:AAE", "MTA", "azure ", "azure a", "pgpass\n", "pgpass\na:1:b:c:dddd\n", "PuTTY-User-Key-File-", "PuTTY-User-Key-File-Private-Lines: 1\n", "client-key-data:", "client-key-data: LS0t", "datadog", "datadog_key=",
 	"datadog: ", "password for ", "password for the ", "password is ", "_authToken=", "atlasv1.", "a.atlasv1.", "_mmk", "mmk", "PrivateKey=", "token(\"", "token, \"", "<token>", "--token ", "token=\"", "pwd;host=;pwd=", "password=a;server=b;uid=c;",
