@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -839,6 +840,78 @@ func TestNumberedIsDeletedInTheEnd(t *testing.T) {
 	must(t, err)
 	if len(entries) != 2 || entries[0].Verdict != "two" || entries[1].Verdict != "one" {
 		t.Errorf("entries %+v", entries)
+	}
+}
+
+// narrow is a link over which no read of more than most entries at once comes in time,
+// nor a write of so many bytes. most is 0: everything does.
+type narrow struct{ most atomic.Int64 }
+
+func (n *narrow) passes(cmds ...goredis.Cmder) bool {
+	most := n.most.Load()
+	for _, c := range cmds {
+		bytes := 0
+		for _, a := range c.Args() {
+			switch a := a.(type) {
+			case []byte:
+				bytes += len(a)
+			case string:
+				bytes += len(a)
+			}
+		}
+		if count, ok := c.Args()[len(c.Args())-1].(int64); most > 0 && (bytes > 2*publishBytes || c.Name() == "xrange" && ok && count > most) {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *narrow) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+func (n *narrow) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		if !n.passes(cmd) {
+			return os.ErrDeadlineExceeded
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (n *narrow) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		if !n.passes(cmds...) {
+			return os.ErrDeadlineExceeded
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// A log that fell behind and whose entries are long is numbered and copied in the end,
+// in portions that come in time, and none of it is ever too much for one write.
+func TestLongEntriesAreNumberedInTheEnd(t *testing.T) {
+	t.Parallel()
+	s := owner(t, testOptions(t, sharedServer(t)))
+	link := new(narrow)
+	s.rdb.AddHook(link)
+	const entries = 60
+	long := strings.Repeat("a reason ", 30_000)
+	for round, most := range []int64{10, sealBatch} { // the second time all is read at once, and is too much for one write
+		waitFor(t, "the portions to be whole", func() bool { return s.unsealedPortion.size() == sealBatch && s.sealedPortion.size() == sealBatch })
+		s.sealing.Lock() // as if nobody led
+		for i := range entries {
+			must(t, s.Append(t.Context(), actions.Entry{Kind: actions.KindGap, Verdict: fmt.Sprintf("%d %s", i, long)}))
+		}
+		link.most.Store(most)
+		s.sealing.Unlock()
+		waitFor(t, "the log to be whole", func() bool {
+			st, err := s.LogState(t.Context())
+			return err == nil && st.Unsealed == 0 && st.Missing == 0
+		})
+		link.most.Store(0)
+		n, err := s.model.LogSize(t.Context())
+		must(t, err)
+		if n != int64(entries*(round+1)) {
+			t.Errorf("%d entries, want %d", n, entries*(round+1))
+		}
 	}
 }
 

@@ -197,8 +197,10 @@ type Store struct {
 
 	buried           map[int]int64 // of Restore: the last time of each quarantine
 	sealing, tailing sync.Mutex    // held while sealing, and while copying
-	swept            *lease        // under which nothing is left that is numbered; sealing guards it
-	counting         sync.Mutex    // held while the inbox is counted
+	unsealedPortion  portion
+	sealedPortion    portion
+	swept            *lease     // under which nothing is left that is numbered; sealing guards it
+	counting         sync.Mutex // held while the inbox is counted
 
 	mu       sync.Mutex // guards what follows
 	leases   map[int]*lease

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -24,14 +25,32 @@ const (
 	// settled is how old, by Redis' clock, an entry is when it is numbered: what
 	// was written before it in another partition is there by then.
 	settled = 20 * time.Millisecond
-	// sealBatch is how many entries of one partition are numbered at once.
-	sealBatch = 500
+	// sealBatch is how many entries of one partition are read at once, at most; see
+	// portion. Of all together so many, or their bytes, are numbered at once.
+	sealBatch    = 500
+	publishMost  = 2000
+	publishBytes = 4 << 20
 	// defaultKeepSealed is how many sealed entries stay in Redis although every node has
 	// them.
 	defaultKeepSealed = 2000
 	// fillBytes bounds what is sent at once to a node that lacks older entries.
 	fillBytes = 1 << 20
 )
+
+// portion is how many entries are read at once. An entry can be long, and what does not
+// come in time never would: after a read that failed it is a quarter, and after one
+// that came twice as many again. The zero value is all of sealBatch.
+type portion struct{ less atomic.Int64 }
+
+func (p *portion) size() int64 { return sealBatch - p.less.Load() }
+
+func (p *portion) came(err error) {
+	n := min(2*p.size(), sealBatch)
+	if err != nil {
+		n = max(p.size()/4, 1)
+	}
+	p.less.Store(sealBatch - n)
+}
 
 // head is the state of the sealed log.
 type head struct {
@@ -197,12 +216,14 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 	}
 	cutoff := until.Add(-age).UnixMicro()
 	cmds := make([]*goredis.XMessageSliceCmd, len(parts))
+	size := s.unsealedPortion.size()
 	_, err = s.rdb.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
 		for i, p := range parts {
-			cmds[i] = pipe.XRangeN(ctx, s.keys.alog(p), "("+cmp.Or(h.from[p], "0-0"), "+", sealBatch)
+			cmds[i] = pipe.XRangeN(ctx, s.keys.alog(p), "("+cmp.Or(h.from[p], "0-0"), "+", size)
 		}
 		return nil
 	})
+	s.unsealedPortion.came(err)
 	if err != nil {
 		return nil, false, s.judged(err)
 	}
@@ -217,7 +238,7 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 			place++
 			batch = append(batch, u)
 		}
-		if len(list) == sealBatch { // what follows here may be older than the end of the others
+		if int64(len(list)) == size { // what follows here may be older than the end of the others
 			more = true
 			cutoff = min(cutoff, batch[len(batch)-1].at)
 		}
@@ -235,9 +256,12 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 	}
 	batch = slices.DeleteFunc(batch, func(u unsealed) bool { return u.at > cutoff })
 	slices.SortFunc(batch, unsealed.compare)
-	const most = 2000
-	if len(batch) > most {
-		batch, more = batch[:most], true
+	bytes := 0
+	for i, u := range batch {
+		if bytes += len(u.body); i >= publishMost || i > 0 && bytes > publishBytes {
+			batch, more = batch[:i], true
+			break
+		}
 	}
 	return batch, more && len(batch) > 0, nil
 }
@@ -338,7 +362,8 @@ func (s *Store) forgetHere(ctx context.Context) error {
 func (s *Store) sealedFrom(ctx context.Context, n int64) (first int64, bodies [][]byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Timeout)
 	defer cancel()
-	list, err := s.rdb.XRangeN(ctx, s.sealedKey(), strconv.FormatInt(n+1, 10)+"-0", "+", sealBatch).Result()
+	list, err := s.rdb.XRangeN(ctx, s.sealedKey(), strconv.FormatInt(n+1, 10)+"-0", "+", s.sealedPortion.size()).Result()
+	s.sealedPortion.came(err)
 	if err != nil {
 		return 0, nil, s.judged(err)
 	}
