@@ -608,8 +608,8 @@ var ukAreas = set("AB", "AL", "B", "BA", "BB", "BD", "BH", "BL", "BN", "BR", "BS
 // Ireland.
 func letteredCode(buf []byte, i int) postal {
 	var v [8]byte // without the blank
-	n, gap, j := 0, 0, i
-	for ; j < len(buf) && n < len(v); j++ {
+	n, gap := 0, 0
+	for j := i; j < len(buf) && n < len(v); j++ {
 		if c := buf[j]; isAlnum(c) {
 			v[n] = c
 			if c >= 'a' {
@@ -622,9 +622,6 @@ func letteredCode(buf []byte, i int) postal {
 			break
 		}
 		gap = n
-	}
-	if j > i && buf[j-1] == ' ' {
-		j--
 	}
 	// What follows may be a word: N1 9GU today.
 	for _, end := range []int{n, 7, 6, 5} {
@@ -654,7 +651,7 @@ func letteredCode(buf []byte, i int) postal {
 
 func british(w []byte) bool {
 	n := len(w)
-	if n > 7 || !isDigit(w[n-3]) || bytes.IndexAny(w[n-2:], "CIKMOV0123456789") >= 0 {
+	if n > 7 || !isDigit(w[n-3]) || bytes.ContainsAny(w[n-2:], "CIKMOV0123456789") {
 		return false
 	}
 	out := w[:n-3]

@@ -151,7 +151,7 @@ func TestNeedles(t *testing.T) {
 		n := NewNeedles(patterns)
 		got, some := n.Find(&h, nil)
 		h.Sift(h.text, NewSieve(nil, n, NewKeywords([]string{"ab", "b1 a"})))
-		if sifted, any := n.Find(&h, nil); !slices.Equal(sifted, got) || any != some {
+		if sifted, still := n.Find(&h, nil); !slices.Equal(sifted, got) || still != some {
 			t.Fatalf("%v in %q, sifted: %v, want %v", texts, h.text, sifted, got)
 		}
 		hit := false

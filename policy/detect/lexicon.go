@@ -348,7 +348,7 @@ func (s *scanner) nearTerm(e *lexEntry, h Hit) besides {
 			hasAt = w.End
 		}
 	}
-	b.has = hasAt >= 0 && h.Start-hasAt <= farthestHad && bytes.IndexAny(s.buf[personEnd:h.Start], ".\n\f?!") < 0 &&
+	b.has = hasAt >= 0 && h.Start-hasAt <= farthestHad && !bytes.ContainsAny(s.buf[personEnd:h.Start], ".\n\f?!") &&
 		!slices.ContainsFunc(loneArticles, func(a string) bool { return bytes.Contains(s.buf[hasAt:h.Start], []byte(a)) })
 	if from, to, ok := s.t.Header(h.Start); ok && b.care < 0 {
 		j := sort.Search(len(s.words), func(j int) bool { return s.words[j].Start >= from })

@@ -71,7 +71,7 @@ func StartValkey(t testing.TB, args ...string) *Server {
 	t.Helper()
 	const program = "valkey-server"
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s is not here: what a server does that has WAITAOF is not tried", program)
+		t.Skipf("%s is not here: what a server does that has WAITAOF is not tried", program) //nolint:forbidigo // test/setup.sh says so too
 	}
 	if len(args) == 0 {
 		args = Everysec

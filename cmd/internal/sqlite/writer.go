@@ -164,7 +164,7 @@ func newWriter(conn *sql.Conn, copier *copier, walPath string, observe Observer)
 		failed:  make(chan struct{}),
 	}
 	w.lookAfter.bytes, w.lookAfter.commits, w.copyAfter = checkpointLookBytes, checkpointLookCommits, checkpointPages
-	w.pause, w.wait = time.Sleep, leastWait
+	w.pause, w.wait = time.Sleep, leastWait //nolint:forbidigo // tests put their own in its place
 	copier.fail = w.fail
 	w.gather.w, w.gather.patience = w, patience
 	go w.loop()

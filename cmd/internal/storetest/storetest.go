@@ -148,9 +148,9 @@ func (s *suite) claim(n int) []webhook.Item {
 
 // nothing fails if there is something to claim: it puts in a last item and wants
 // to see that one only.
-func (s *suite) nothing(doing string, conversation string) {
+func (s *suite) nothing(doing string) {
 	s.Helper()
-	last := Item(conversation, 999)
+	last := Item("c", 999)
 	s.must(s.Put(s.Context(), []webhook.Item{last}))
 	got := s.claim(1)
 	if got[0].Resource != last.Resource {
@@ -217,7 +217,7 @@ func endedStaysEnded(s *suite) {
 	s.must(s.Drop(s.Context(), got[1].Receipt, "test"))
 	s.reopen()
 	s.depth(sqlite.Depth{})
-	s.nothing("all were ended", "c")
+	s.nothing("all were ended")
 }
 
 // Who is recalled comes before those who are due, in the order that was asked for;
@@ -237,7 +237,7 @@ func recall(s *suite) {
 			s.Errorf("recalled: row %s with %d attempts, want %s with 1", again.Receipt, again.Attempts, want.Receipt)
 		}
 	}
-	s.nothing("one was not recalled, one is claimed, one has ended", "c")
+	s.nothing("one was not recalled, one is claimed, one has ended")
 	s.depth(sqlite.Depth{Items: 4, InFlight: 3, Deferred: 1})
 }
 
@@ -283,7 +283,7 @@ func waitingFor(s *suite) {
 	if back := resources(s.claim(3)); !slices.Equal(slices.Sorted(slices.Values(back)), want) {
 		s.Errorf("recalled %q, want %q", back, want)
 	}
-	s.nothing("more was recalled", "c")
+	s.nothing("more was recalled")
 	if list, err := s.CountWaiting(ctx, "föö"); err != nil || len(list) != 2 || list[0].Items != 3 {
 		s.Errorf("while some are tried: %+v, %v", list, err)
 	}
@@ -340,7 +340,7 @@ func finishEndsTheRow(s *suite) {
 	if kept.State != actions.StateApplied {
 		s.Errorf("after a restart the effect is %q", kept.State)
 	}
-	s.nothing("all were finished", "c")
+	s.nothing("all were finished")
 }
 
 func receipts(s *suite) {
