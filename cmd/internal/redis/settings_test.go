@@ -716,7 +716,7 @@ func TestSentinel(t *testing.T) {
 	replica := redistest.Start(t, append([]string{"--replicaof", "127.0.0.1 " + master.Port()}, redistest.Safe...)...)
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "sentinel.conf")
-	must(t, os.WriteFile(conf, []byte(fmt.Sprintf("sentinel monitor dlp 127.0.0.1 %s 1\nsentinel down-after-milliseconds dlp 500\nsentinel failover-timeout dlp 2000\n", master.Port())), 0o600))
+	must(t, os.WriteFile(conf, []byte(fmt.Sprintf("sentinel monitor dlp 127.0.0.1 %s 1\nsentinel down-after-milliseconds dlp 5000\nsentinel failover-timeout dlp 2000\n", master.Port())), 0o600))
 	sentinel := redistest.StartSentinel(t, conf)
 	waitFor(t, "the replica", func() bool { return master.Int("WAIT", "1", "100") == 1 })
 	waitFor(t, "the sentinel to know the replica", func() bool {
@@ -730,8 +730,15 @@ func TestSentinel(t *testing.T) {
 	refuseMaster := another(t, o, "b")
 	refuseMaster.Master, refuseMaster.Timeout = "nobody", 300*time.Millisecond
 	refuse(t, refuseMaster, "asking for its version")
-	waitFor(t, "the replica to have all", func() bool { return master.Int("WAIT", "1", "100") == 1 })
-	// The replica is promoted; what both had is there.
+	// What comes last at the master comes last at the replica.
+	if _, err := master.Do("SET", "last", "1"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the replica to have all", func() bool { return replica.Int("EXISTS", "last") == 1 })
+	// The replica is promoted, and not before: a stall is no death. What both had is there.
+	if said, err := replica.Do("ROLE"); err != nil || said != "*5" {
+		t.Fatalf("the replica's role: %s, %v", said, err)
+	}
 	master.Kill()
 	waitFor(t, "a fail-over", func() bool {
 		said, err := replica.Do("ROLE")
