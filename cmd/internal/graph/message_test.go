@@ -183,6 +183,27 @@ func TestGuardOnTheConnection(t *testing.T) {
 	}
 }
 
+// A lease that is lost when the body is on its way takes nothing back: the request went,
+// and must not be said not to have gone.
+func TestGuardAfterTheBody(t *testing.T) {
+	s := newServer(t, say(200, "application/json", `{"id":"1761985000001"}`))
+	var asked atomic.Int32
+	c := newClient(t, s.URL, func(o *Options) {
+		o.Guard = func(context.Context) error {
+			if asked.Add(1) > 2 { // before the connection, and on it
+				return errors.New("lost")
+			}
+			return nil
+		}
+	})
+	if _, err := c.Patch(t.Context(), order(t, inChat)); err != nil {
+		t.Errorf("the request went, and Patch says %v", err)
+	}
+	if n := len(s.got()); n != 1 {
+		t.Errorf("%d requests came", n)
+	}
+}
+
 // Every refusal keeps its status, whatever its body is; nothing of the body is
 // printed; nothing is sent twice.
 func TestPatchRefusals(t *testing.T) {

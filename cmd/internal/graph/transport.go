@@ -77,7 +77,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			get := req.GetBody // a connection that turns out to be dead is replaced by another
 			req.GetBody = func() (io.ReadCloser, error) {
 				body, err := get()
-				return heldBody{body, req.Context(), t.guard, &late}, err
+				return &heldBody{ReadCloser: body, ctx: req.Context(), guard: t.guard, late: &late}, err
 			}
 			req.Body, _ = req.GetBody()
 		}
@@ -108,21 +108,26 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // heldBody is the body of a request that changes something. It asks the guard once more
-// when it is read, which is when there is a connection: to make one can take long. What
-// it refuses is not sent but for its head, which has gone by then: the connection, or
-// with HTTP/2 the stream, ends before the body, without which Graph changes nothing.
+// before its first byte is read, which is when there is a connection: to make one can
+// take long. What it refuses is not sent but for its head, which has gone by then: the
+// connection, or with HTTP/2 the stream, ends before the body, without which Graph
+// changes nothing. Later it asks no more: the body may have gone.
 type heldBody struct {
 	io.ReadCloser
 	ctx   context.Context // of the request
 	guard func(context.Context) error
 	late  *atomic.Bool // set when the guard refuses
+	begun bool
 }
 
 // Read implements io.Reader.
-func (b heldBody) Read(p []byte) (int, error) {
-	if err := b.guard(b.ctx); err != nil {
-		b.late.Store(true)
-		return 0, err
+func (b *heldBody) Read(p []byte) (int, error) {
+	if !b.begun {
+		if err := b.guard(b.ctx); err != nil {
+			b.late.Store(true)
+			return 0, err
+		}
+		b.begun = true
 	}
 	return b.ReadCloser.Read(p)
 }

@@ -256,9 +256,9 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 	}
 	batch = slices.DeleteFunc(batch, func(u unsealed) bool { return u.at > cutoff })
 	slices.SortFunc(batch, unsealed.compare)
-	bytes := 0
+	sum := 0
 	for i, u := range batch {
-		if bytes += len(u.body); i >= publishMost || i > 0 && bytes > publishBytes {
+		if sum += len(u.body); i >= publishMost || i > 0 && sum > publishBytes {
 			batch, more = batch[:i], true
 			break
 		}
