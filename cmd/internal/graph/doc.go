@@ -23,7 +23,7 @@
 //   - parse errors: its error type panics when printed for a body without a
 //     message, and loses the status of an answer that is not JSON. Answers that
 //     are not 2xx are turned into [actions.CallError] in the transport, below
-//     the SDK.
+//     the SDK (package answer).
 //   - parse policyViolation: its parser drops spellings that Graph itself has
 //     used, and with them a sender's override. Messages are decoded by our own
 //     structs.

@@ -2,18 +2,16 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/chats"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"github.com/microsoftgraph/msgraph-sdk-go/teams"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/graph/answer"
 	"teamsdlp/cmd/internal/graph/limit"
 )
 
@@ -100,7 +98,7 @@ func (c *Client) Read(ctx context.Context, t actions.Target) (actions.Snapshot, 
 	if err != nil {
 		return actions.Snapshot{}, err
 	}
-	s, ok := snapshot(data)
+	s, ok := answer.Snapshot(data)
 	if !ok {
 		return actions.Snapshot{}, &actions.CallError{Status: http.StatusBadGateway, Code: "unreadable_answer"}
 	}
@@ -134,44 +132,6 @@ func (c *Client) message(ctx context.Context, op string, t actions.Target, p lim
 		return nil, fault
 	}
 	return data, nil
-}
-
-// snapshot decodes what an action's outcome hangs on.
-func snapshot(data []byte) (actions.Snapshot, bool) {
-	var m struct {
-		ID           string  `json:"id"`
-		ETag         string  `json:"etag"`
-		LastModified string  `json:"lastModifiedDateTime"`
-		Deleted      *string `json:"deletedDateTime"`
-		Body         *struct {
-			Content string `json:"content"`
-		} `json:"body"`
-		PolicyViolation *struct {
-			DLPAction         string `json:"dlpAction"`
-			VerdictDetails    string `json:"verdictDetails"`
-			UserAction        string `json:"userAction"`
-			JustificationText string `json:"justificationText"`
-			PolicyTip         *struct {
-				GeneralText   string   `json:"generalText"`
-				ComplianceURL string   `json:"complianceUrl"`
-				Matched       []string `json:"matchedConditionDescriptions"`
-			} `json:"policyTip"`
-		} `json:"policyViolation"`
-	}
-	if json.Unmarshal(data, &m) != nil || m.ID == "" {
-		return actions.Snapshot{}, false
-	}
-	s := actions.Snapshot{Version: m.ETag, Deleted: m.Deleted != nil && *m.Deleted != "", EmptyBody: m.Body == nil || m.Body.Content == ""}
-	if at, err := time.Parse(time.RFC3339, m.LastModified); s.Version == "" && err == nil {
-		s.Version = fmt.Sprint(at.UnixMilli())
-	}
-	if v := m.PolicyViolation; v != nil {
-		s.Violation = &actions.Seen{DLPAction: v.DLPAction, VerdictDetails: v.VerdictDetails, UserAction: v.UserAction, Justification: v.JustificationText}
-		if tip := v.PolicyTip; tip != nil {
-			s.Violation.TipText, s.Violation.URL, s.Violation.Matched = tip.GeneralText, tip.ComplianceURL, tip.Matched
-		}
-	}
-	return s, true
 }
 
 // turn is the place in line of a call about t's conversation. All verbs share

@@ -5,21 +5,18 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
-	"math"
-	"mime"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/cmd/internal/graph/answer"
 )
 
 // The most that is read of an answer.
@@ -89,10 +86,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, err
 	}
-	rec.status, rec.requestID = resp.StatusCode, requestID(resp.Header)
+	rec.status, rec.requestID = resp.StatusCode, answer.RequestID(resp.Header)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer resp.Body.Close()
-		return nil, t.refusal(resp)
+		return nil, answer.Refusal(resp, t.clock())
 	}
 	if rec.discard {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again
@@ -157,45 +154,6 @@ func (t *transport) prepare(req *http.Request, rec *record) (*http.Request, erro
 	return req, nil
 }
 
-// refusal reads an answer that is not a success. Whatever its body is, the
-// status is kept.
-func (t *transport) refusal(resp *http.Response) error {
-	e := &actions.CallError{
-		Status:    resp.StatusCode,
-		Code:      "no_code",
-		RequestID: requestID(resp.Header),
-		Ambiguous: resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout,
-	}
-	e.RetryAfter, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), t.clock())
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err != nil {
-		return e
-	}
-	var body struct {
-		Error struct {
-			Code       string `json:"code"`
-			Message    string `json:"message"`
-			InnerError struct {
-				RequestID string `json:"request-id"`
-			} `json:"innerError"`
-		} `json:"error"`
-	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	switch {
-	case json.Unmarshal(data, &body) == nil:
-		if code := word(body.Error.Code); code != "" {
-			e.Code = code
-		}
-		e.Message = body.Error.Message
-		if e.RequestID == "" {
-			e.RequestID = word(body.Error.InnerError.RequestID)
-		}
-	case len(data) > 0 || (kind != "" && kind != "application/json"):
-		e.Code = actions.NotJSON
-	}
-	return e
-}
-
 // fault turns whatever a call ended with into a CallError.
 func (r *record) fault(err error) *actions.CallError {
 	var call *actions.CallError
@@ -233,41 +191,6 @@ func port(u *url.URL) string {
 		return "80"
 	}
 	return "443"
-}
-
-// retryAfter reads a Retry-After header: seconds, which Graph also sends with a
-// fraction, or an HTTP date.
-func retryAfter(header string, now time.Time) (time.Duration, bool) {
-	header = strings.TrimSpace(header)
-	if header == "" {
-		return 0, false
-	}
-	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
-		if math.IsNaN(seconds) || seconds < 0 {
-			return 0, false
-		}
-		return time.Duration(min(seconds, (24*time.Hour).Seconds()) * float64(time.Second)), true
-	}
-	at, err := http.ParseTime(header)
-	if err != nil {
-		return 0, false
-	}
-	return min(max(at.Sub(now), 0), 24*time.Hour), true
-}
-
-func requestID(h http.Header) string { return word(h.Get("request-id")) }
-
-// word returns s if it is a code or an id, which may be printed, and else "".
-func word(s string) string {
-	if len(s) > 100 {
-		return ""
-	}
-	for _, r := range s {
-		if (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.' {
-			return ""
-		}
-	}
-	return s
 }
 
 func newRequestID() string {
