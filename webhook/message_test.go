@@ -263,7 +263,7 @@ func FuzzUnquote(f *testing.F) {
 	for _, s := range []string{`""`, `"a"`, `"\u003cp\u003e\"\\\/\b\f\n\r\t"`, `"\ud83d\ude00 \ud83d \ude00\ud83dx"`, `"\ud83d\u0041"`, `"😀"`, "\"a\xffb\"", `"\u00"`, `"\x"`, `null`, `7`, `{}`, `"a`, `"\"`} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
+	trial.Fuzz(f, 2000, func(t *testing.T, b []byte) {
 		if !json.Valid(b) || !utf8.Valid(b) {
 			return // no decoder would ask
 		}

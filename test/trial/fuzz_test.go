@@ -1,8 +1,13 @@
 package trial
 
 import (
+	"bytes"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -49,5 +54,34 @@ func TestTryForms(t *testing.T) {
 	tryForms(300, reflect.ValueOf(target), []reflect.Value{reflect.ValueOf(t), reflect.ValueOf("[1]"), reflect.ValueOf(uint8(1))})
 	if calls != 301 || bare == 0 {
 		t.Errorf("%d calls, %d with both changed", calls, bare)
+	}
+}
+
+// Every fuzz target of the repository tries changed forms, and has inputs of its own
+// kept beside it.
+func TestEveryTargetTriesForms(t *testing.T) {
+	target := regexp.MustCompile(`(?ms)^func (Fuzz\w+)\(f \*testing\.F\) \{\n.*?^\}`)
+	found := 0
+	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range target.FindAllSubmatch(text, -1) {
+			found++
+			if !bytes.Contains(m[0], []byte("trial.Fuzz(f, ")) {
+				t.Errorf("%s: %s tries nothing but its inputs: it calls no trial.Fuzz", path, m[1])
+			}
+			if kept, err := os.ReadDir(filepath.Join(filepath.Dir(path), "testdata", "fuzz", string(m[1]))); err != nil || len(kept) == 0 {
+				t.Errorf("%s: %s keeps no inputs (%v)", path, m[1], err)
+			}
+		}
+		return nil
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("%d fuzz targets found, %v", found, err)
 	}
 }
