@@ -565,22 +565,29 @@ func (s *site) unsettled(twin *graphtwin.Twin, most time.Duration) (why string) 
 func (s *site) entries(filters ...string) []entry {
 	s.t.Helper()
 	args := append([]string{"actions", "list", "--data", s.data(), "--entries", "--json", "--all", "after=-1"}, filters...)
-	code, out, errs := run(s.t, args...)
-	if code > 1 {
-		s.t.Fatalf("actions list: exit code %d\n%s", code, errs)
+	r, w, err := os.Pipe() // it may be a million
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	defer r.Close()
+	p := startTo(s.t, w, binary, nil, args...)
+	w.Close()
 	var list []entry
-	dec := json.NewDecoder(strings.NewReader(out))
+	dec := json.NewDecoder(r)
 	for {
 		var e entry
-		switch err := dec.Decode(&e); {
-		case errors.Is(err, io.EOF):
-			return list
-		case err != nil:
-			s.t.Fatalf("actions list: %v", err)
+		if err = dec.Decode(&e); err != nil {
+			break
 		}
 		list = append(list, e)
 	}
+	if !errors.Is(err, io.EOF) {
+		s.t.Fatalf("actions list: %v", err)
+	}
+	if code := p.wait(s.t); code > 1 {
+		s.t.Fatalf("actions list: exit code %d\n%s", code, p.stderr.String())
+	}
+	return list
 }
 
 // entry is what the tests look at in an entry of the log.

@@ -215,6 +215,7 @@ func listAll[T actions.Entry | actions.Case](e *env, c *actionsListCmd, f action
 			return n, nil
 		}
 		turn(list[len(list)-1], &f)
+		spoilPage(&f)
 		if f.After == nil && f.Before == 0 {
 			return n, nil // entry 0 was the last
 		}

@@ -30,6 +30,8 @@ func spoilGraph(graph func(tenant string) pipeline.Graph) func(tenant string) pi
 
 func spoilUnfinished(unfinished unfinishedFunc) unfinishedFunc { return unfinished }
 
+func spoilPage(*actions.Filter) {}
+
 // spoilTransport is what carries the calls to Graph; nil: what the client uses.
 func spoilTransport() http.RoundTripper { return nil }
 

@@ -44,7 +44,7 @@ func init() {
 
 var mutations = []Mutation{
 	AckBeforeCommit, AckWhenFull, LogText, NoPatch, PatchTwice, NoIntent, NoLock, NoLoopGuard, NoReadFirst, NoRetryAfter, IgnoreOverride,
-	ArrivalOrder, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap,
+	ArrivalOrder, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, ExportSkips, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap,
 }
 
 func parseHit(s string) (*plan, error) {

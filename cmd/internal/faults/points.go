@@ -50,6 +50,7 @@ const (
 	TrustDeferred    Mutation = "trust-deferred"     // what could not be verified is taken for proved
 	ForgetUnfinished Mutation = "forget-unfinished"  // what was decided is not taken up again
 	ExportInOneRead  Mutation = "export-in-one-read" // a reader of lists goes on with the read that it began with
+	ExportSkips      Mutation = "export-skips"       // a list's next page begins one entry too late
 	MigrateInPieces  Mutation = "migrate-in-pieces"  // the schema's number is committed before its step
 	OpenNewer        Mutation = "open-newer"         // a file of a newer release is written to
 	GiveUp           Mutation = "give-up"            // a permission that is missing ends the action
