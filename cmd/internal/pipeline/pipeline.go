@@ -52,6 +52,9 @@ type Inbox interface {
 	// Claim waits for items and returns at most limit of them, oldest first.
 	// Each stays claimed until it is ended, put back or the process ends.
 	Claim(ctx context.Context, limit int) ([]webhook.Item, error)
+	// Proved records that an item's deferred tokens were verified: it comes without them
+	// from then on, however Microsoft's keys change.
+	Proved(ctx context.Context, receipt string) error
 	// Drop ends an item that leads to nothing.
 	Drop(ctx context.Context, receipt, reason string) error
 	// Defer puts an item back until a time.
@@ -462,7 +465,9 @@ func (p *Pipeline) handle(ctx context.Context, item webhook.Item) error {
 // for again.
 const keyStays = 15 * time.Minute
 
-// prove verifies what could not be verified on receipt, as of the receipt.
+// prove verifies what could not be verified on receipt, as of the receipt, and has that
+// recorded before anything is done: an item can wait for long, put back or in quarantine,
+// and the key that proved it may be withdrawn meanwhile.
 func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err error) {
 	if len(item.Deferred) == 0 {
 		return false, nil
@@ -471,7 +476,7 @@ func (p *Pipeline) prove(ctx context.Context, item webhook.Item) (done bool, err
 	var refusal *webhook.Refusal
 	switch {
 	case err == nil:
-		return false, nil
+		return false, p.Inbox.Proved(ctx, item.Receipt)
 	case ctx.Err() != nil:
 		return true, nil //nolint:nilerr // claimed again at the next start
 	case errors.As(err, &refusal) && refusal.Reason == webhook.ReasonTokenUnknownKey:

@@ -38,13 +38,14 @@ const (
 // inbox is an Inbox in memory that remembers how each row ended, or was put
 // back, last. What is put back comes again when it is due.
 type inbox struct {
-	mu      sync.Mutex
-	items   []webhook.Item
-	ended   map[string]string // receipt to how
-	claimed int
-	away    []putBack
-	fail    error // of claims
-	grown   chan struct{}
+	mu       sync.Mutex
+	items    []webhook.Item
+	ended    map[string]string // receipt to how
+	claimed  int
+	away     []putBack
+	fail     error // of claims
+	unproved error // of Proved
+	grown    chan struct{}
 }
 
 type putBack struct {
@@ -125,6 +126,19 @@ func (b *inbox) end(receipt, how string) error {
 	return nil
 }
 
+func (b *inbox) Proved(_ context.Context, receipt string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, err := strconv.Atoi(receipt)
+	if err == nil {
+		err = b.unproved
+	}
+	if err == nil {
+		b.items[n-1].Deferred = nil
+	}
+	return err
+}
+
 func (b *inbox) Drop(_ context.Context, receipt, reason string) error {
 	return b.end(receipt, "dropped: "+reason)
 }
@@ -191,6 +205,10 @@ func (opener) Open(e *webhook.EncryptedContent) ([]byte, error) {
 type verifier struct{ err error }
 
 func (v verifier) Prove(context.Context, webhook.Item) error { return v.err }
+
+type proving func() error
+
+func (p proving) Prove(context.Context, webhook.Item) error { return p() }
 
 // teams is Graph as the pipeline sees it.
 type teams struct {
@@ -701,6 +719,61 @@ func TestDeferredTokens(t *testing.T) {
 				r.Errorf("entries %q, want %q", got, c.kinds)
 			}
 		}, func(cfg *Config) { cfg.Verifier = verifier{c.err} })
+	}
+}
+
+// What was proved is not asked for again: not when it is put back, nor when it is tried
+// again out of quarantine, though its key was withdrawn meanwhile. What was not proved is.
+func TestProvedOnce(t *testing.T) {
+	var withdrawn atomic.Bool
+	bubble(t, "withdrawn", func(r *rig) {
+		tokens := func(i *webhook.Item) { i.Deferred = []string{"token"} }
+		aside := r.notify("created", said{id: "1", body: bad}, tokens, func(i *webhook.Item) {
+			i.Encrypted = &webhook.EncryptedContent{Data: i.Encrypted.Data, DataSignature: "wrong"}
+		})
+		back := r.notify("created", said{id: "2"}, tokens, func(i *webhook.Item) { i.Encrypted = nil })
+		var again, late int
+		var then sync.WaitGroup
+		then.Go(func() {
+			pause(context.Background(), time.Second)
+			if a, b := r.inbox.how(aside), r.inbox.how(back); !strings.HasPrefix(a, "quarantined: ") || !strings.HasPrefix(b, "deferred: ") {
+				r.Errorf("at first: %q and %q", a, b)
+			}
+			withdrawn.Store(true)
+			r.teams.mu.Lock()
+			r.teams.messages = map[string]string{"2": said{id: "2", etag: "2", body: bad, from: "aadUser"}.json()}
+			r.teams.mu.Unlock()
+			r.inbox.mu.Lock()
+			item := r.inbox.items[aside-1]
+			r.inbox.mu.Unlock()
+			item.Encrypted = &webhook.EncryptedContent{Data: item.Encrypted.Data} // what was wrong was mended
+			again = r.inbox.put(item)
+			late = r.notify("created", said{id: "3", body: bad}, tokens)
+		})
+		r.run(time.Minute)
+		then.Wait()
+		for row, want := range map[int]string{again: "finished", back: "finished", late: "quarantined: "} {
+			if how := r.inbox.how(row); !strings.HasPrefix(how, want) {
+				r.Errorf("row %d is %q, want %q", row, how, want)
+			}
+		}
+	}, func(cfg *Config) {
+		cfg.Verifier = proving(func() error {
+			if withdrawn.Load() {
+				return &webhook.Refusal{Reason: webhook.ReasonTokenUnknownKey}
+			}
+			return nil
+		})
+	})
+	for _, broken := range []error{nil, errors.New("disk full")} {
+		bubble(t, fmt.Sprintf("recorded: %v", broken), func(r *rig) {
+			r.inbox.unproved = broken
+			r.notify("created", said{id: "1", body: bad}, func(i *webhook.Item) { i.Deferred = []string{"token"} })
+			r.run(time.Second)
+			if sent := len(r.teams.sent()); (sent == 0) != (broken != nil) {
+				r.Errorf("%d PATCHes", sent)
+			}
+		})
 	}
 }
 

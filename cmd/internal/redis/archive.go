@@ -188,6 +188,13 @@ func (s *Store) dumpItems(ctx context.Context, fn func(archive.Record) error) er
 			n, reason, _ := strings.Cut(tries, " ")
 			rec.Attempts, _ = strconv.Atoi(n)
 			rec.Reason = reason
+			if rec.Unverified {
+				proved, err := s.rdb.HExists(ctx, s.keys.counts(p), "proved:"+m.ID).Result()
+				if err != nil {
+					return s.judged(err)
+				}
+				rec.Unverified = !proved
+			}
 			due, err := s.rdb.ZScore(ctx, s.keys.delay(p), m.ID).Result()
 			if err != nil && !errors.Is(err, goredis.Nil) {
 				return s.judged(err)

@@ -75,6 +75,33 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// What was proved on Redis is proved wherever it is moved.
+func TestMoveProved(t *testing.T) {
+	ctx := t.Context()
+	s := owner(t, testOptions(t, sharedServer(t)))
+	items := messages(2)
+	items[0].Deferred, items[1].Deferred = []string{"token"}, []string{"token"}
+	must(t, s.Put(ctx, items))
+	for n := 0; n < 2; {
+		claimed, err := s.Claim(ctx, 2)
+		must(t, err)
+		for _, i := range claimed {
+			if n++; i.Resource == items[0].Resource {
+				must(t, s.Proved(ctx, i.Receipt))
+			}
+		}
+	}
+	unverified := map[string]bool{}
+	must(t, s.Dump(ctx, func(rec archive.Record) error {
+		item, err := webhook.ReadItem(rec.Body)
+		unverified[item.Resource] = rec.Unverified
+		return err
+	}))
+	if want := map[string]bool{items[0].Resource: false, items[1].Resource: true}; !cmp.Equal(want, unverified) {
+		t.Errorf("unverified: %v, want %v", unverified, want)
+	}
+}
+
 func export(t *testing.T, src archive.Source) ([]byte, archive.Summary) {
 	t.Helper()
 	var b bytes.Buffer
@@ -93,10 +120,14 @@ func fill(t *testing.T, s *sqlite.Store) {
 	t.Helper()
 	ctx := t.Context()
 	items := messages(10)
-	items[4].Deferred = []string{"token"}
+	for _, i := range []int{0, 4, 5} {
+		items[i].Deferred = []string{"token"}
+	}
 	must(t, s.Put(ctx, items))
 	claimed, err := s.Claim(ctx, 6)
 	must(t, err)
+	must(t, s.Proved(ctx, claimed[0].Receipt))
+	must(t, s.Proved(ctx, claimed[5].Receipt))
 	must(t, s.Quarantine(ctx, claimed[0].Receipt, "no key"))
 	must(t, s.Quarantine(ctx, claimed[1].Receipt, "no key either"))
 	must(t, s.Defer(ctx, claimed[2].Receipt, time.Now().Add(time.Hour), "later"))
@@ -129,21 +160,28 @@ func goesOn(t *testing.T, reopen func() storetest.Store) {
 	if d.Items != 8 || d.Deferred < 1 || d.Quarantined != 2 || d.Unverified != 1 {
 		t.Errorf("depth %+v", d)
 	}
-	attempts, seen := 0, map[string]bool{}
+	attempts, tokens, seen := 0, 0, map[string]bool{}
 	for len(seen) < 7 { // one is due in an hour
 		items, err := s.Claim(ctx, 10)
 		must(t, err)
 		for _, i := range items {
 			seen[i.Resource] = true
 			attempts += i.Attempts
+			tokens += len(i.Deferred)
 			must(t, s.Drop(ctx, i.Receipt, "test"))
 		}
 	}
-	if attempts != 1 {
-		t.Errorf("%d attempts, want 1", attempts)
+	if attempts != 1 || tokens != 1 { // of those that were not proved
+		t.Errorf("%d attempts and %d tokens, want 1 and 1", attempts, tokens)
 	}
 	list, err := s.ListQuarantine(ctx, 0, 0)
 	must(t, err)
+	for _, q := range list {
+		whole, err := s.GetQuarantine(ctx, q.ID)
+		if must(t, err); whole.Item.Deferred != nil {
+			t.Error("an item in quarantine was proved, and has its tokens again")
+		}
+	}
 	if len(list) != 2 || list[0].ID <= list[1].ID {
 		t.Errorf("quarantine: %+v", list)
 	}

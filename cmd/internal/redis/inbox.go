@@ -38,7 +38,8 @@ const (
 type row struct {
 	id         string
 	size       int
-	unverified string // "0" or "1"
+	unverified string // "0" or "1": when it was stored
+	proved     bool   // since
 	attempts   int
 	known      string // by which it is known when it comes again; empty: nothing
 }
@@ -343,7 +344,7 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 	s.mu.Unlock()
 	_, _ = s.rdb.Pipelined(asked, func(pipe goredis.Pipeliner) error { // each answer is looked at
 		for i, l := range some {
-			cmds[i] = claimScript.EvalSha(asked, pipe, s.rowKeys(l.part)[:4], args[i]...)
+			cmds[i] = claimScript.EvalSha(asked, pipe, s.rowKeys(l.part), args[i]...)
 		}
 		return nil
 	})
@@ -351,7 +352,7 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 	for i, l := range some {
 		v, err := cmds[i].Result()
 		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-			v, err = s.run(ctx, claimScript, s.rowKeys(l.part)[:4], args[i]...)
+			v, err = s.run(ctx, claimScript, s.rowKeys(l.part), args[i]...)
 		}
 		var got []webhook.Item
 		if err = s.judged(err); err == nil {
@@ -388,6 +389,7 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		body    string
 		at      streamID
 		known   bool
+		proved  bool
 	}
 	var got []claimed
 	s.mu.Lock()
@@ -406,9 +408,12 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		}
 		at, _ := parseID(id)
 		r := &row{id: id, size: len(body), unverified: text(list[i+2]), known: text(list[i+4])}
+		if r.unverified == "p" {
+			r.unverified, r.proved = "1", true // the receipt stays what it was
+		}
 		r.attempts, _ = strconv.Atoi(text(list[i+3]))
 		l.held[id] = r
-		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at, text(list[i+5]) == "1"})
+		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at, text(list[i+5]) == "1", r.proved || r.unverified == "0"})
 	}
 	if len(list) > 2 {
 		l.look = true // there may be more
@@ -427,6 +432,9 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 			continue
 		}
 		item.Receipt, item.Attempts = c.receipt.String(), c.row.attempts
+		if c.proved {
+			item.Deferred = nil
+		}
 		if c.known {
 			if err := s.Drop(ctx, item.Receipt, "it came before"); err == nil {
 				continue
@@ -466,7 +474,7 @@ func (s *Store) ended(l *lease, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := l.held[id]; r != nil && l.part != lead { // the leader's are not counted
-		s.since = s.since.minus(countOf(r.size, r.unverified != "0"))
+		s.since = s.since.minus(countOf(r.size, r.unverified != "0" && !r.proved))
 	}
 	delete(l.held, id)
 }
@@ -487,6 +495,31 @@ func (s *Store) Drop(ctx context.Context, receipt, reason string) error {
 	}
 	s.ended(l, r.id)
 	s.log.Debug("dropped an inbox row", zap.String("row", receipt), zap.String("reason", reason))
+	return nil
+}
+
+// Proved records that the tokens of a claimed row were verified. It is without them
+// from then on, at other nodes and out of quarantine too: the key that signed them
+// may be withdrawn by then.
+func (s *Store) Proved(ctx context.Context, receipt string) error {
+	r, l, row, err := s.flight(ctx, receipt)
+	if err == nil && row == nil {
+		err = ErrNotClaimed
+	}
+	if err == nil {
+		_, err = s.run(ctx, provedScript, s.rowKeys(r.part), l.args(r.id)...)
+	}
+	if err != nil {
+		return fmt.Errorf("recording that inbox row %q is proved: %w", receipt, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if row.unverified != "0" && !row.proved {
+		row.proved = true
+		if l.part != lead {
+			s.since = s.since.minus(count{unverified: 1})
+		}
+	}
 	return nil
 }
 

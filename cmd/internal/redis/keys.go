@@ -28,7 +28,7 @@ func tag(p int) string {
 func (k keyset) of(p int, name string) string { return k.prefix + ":{" + tag(p) + "}:" + name }
 
 func (k keyset) queue(p int) string    { return k.of(p, "q") }        // stream of items
-func (k keyset) counts(p int) string   { return k.of(p, "n") }        // hash: bytes and unverified items in the queue
+func (k keyset) counts(p int) string   { return k.of(p, "n") }        // hash: bytes and unverified items in the queue, and which were proved since
 func (k keyset) delay(p int) string    { return k.of(p, "delay") }    // zset of deferred ids by ms
 func (k keyset) attempts(p int) string { return k.of(p, "attempts") } // hash of id to how often it was put back
 func (k keyset) dead(p int) string     { return k.of(p, "dlq") }      // stream of quarantined items

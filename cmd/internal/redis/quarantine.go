@@ -107,6 +107,9 @@ func quarantined(m goredis.XMessage, part int) sqlite.Quarantined {
 	if json.Unmarshal([]byte(body), &q.Item) != nil {
 		q.Item = webhook.Item{}
 	}
+	if text(m.Values["u"]) == "0" { // verified since it was received
+		q.Item.Deferred = nil
+	}
 	return q
 }
 

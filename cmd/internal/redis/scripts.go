@@ -25,7 +25,7 @@ local function endrow(q, delay, attempts, counts, id, size, unverified)
   redis.call('ZREM', delay, id)
   redis.call('HDEL', attempts, id)
   redis.call('HINCRBY', counts, 'bytes', -size)
-  if unverified ~= '0' then redis.call('HINCRBY', counts, 'unverified', -1) end
+  if unverified ~= '0' and redis.call('HDEL', counts, 'proved:' .. id) == 0 then redis.call('HINCRBY', counts, 'unverified', -1) end
 end
 `
 
@@ -54,9 +54,9 @@ redis.call('PUBLISH', ARGV[3], 'lease')
 return 1`)
 
 	// claim reads deferred items that are due and items after the cursor. KEYS: lease,
-	// queue, delay, attempts. ARGV: owner, fence, cursor, items and bytes wanted, what
+	// queue, delay, attempts, counts. ARGV: owner, fence, cursor, items and bytes wanted, what
 	// begins the keys of items that came before. It answers the cursor, ms until the
-	// next is due (-1: none), then id, body, unverified, attempts, what the item is
+	// next is due (-1: none), then id, body, unverified (proved: p), attempts, what the item is
 	// known by and whether one like it led to an effect, of each.
 	claimScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED claim') end
@@ -70,7 +70,7 @@ local function give(e)
   bytes = bytes + #f['b']
   out[#out + 1] = e[1]
   out[#out + 1] = f['b']
-  out[#out + 1] = f['u']
+  if f['u'] ~= '0' and redis.call('HEXISTS', KEYS[5], 'proved:' .. e[1]) == 1 then out[#out + 1] = 'p' else out[#out + 1] = f['u'] end
   out[#out + 1] = string.match(redis.call('HGET', KEYS[4], e[1]) or '0', '^%d+')
   out[#out + 1] = f['d'] or ''
   -- While a cluster moves the slot the answer may be an error: then its effect tells.
@@ -103,6 +103,17 @@ if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED dro
 endrow(KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ARGV[4], ARGV[5])
 return 1`)
 
+	// proved marks a row whose tokens were verified. KEYS: as drop. ARGV: owner, fence, id.
+	provedScript = script(`
+if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED proved') end
+local e = redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])
+if not e[1] then return 0 end
+for i = 1, #e[1][2], 2 do
+  if e[1][2][i] == 'u' and e[1][2][i + 1] == '0' then return 1 end
+end
+if redis.call('HSETNX', KEYS[5], 'proved:' .. ARGV[3], '1') == 1 then redis.call('HINCRBY', KEYS[5], 'unverified', -1) end
+return 1`)
+
 	// defer puts a row back. ARGV: owner, fence, id, ms to wait, attempts and reason.
 	deferScript = script(`
 if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED defer') end
@@ -118,6 +129,9 @@ if not held(KEYS[1], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED bur
 local e = redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])
 if not e[1] then return 0 end
 local f = e[1][2]
+if redis.call('HEXISTS', KEYS[5], 'proved:' .. ARGV[3]) == 1 then
+  for i = 1, #f, 2 do if f[i] == 'u' then f[i + 1] = '0' end end
+end
 f[#f + 1] = 'a'; f[#f + 1] = ARGV[6]
 f[#f + 1] = 'w'; f[#f + 1] = ARGV[7]
 redis.call('XADD', KEYS[6], '*', unpack(f))

@@ -99,11 +99,14 @@ type claimed struct {
 	odd  bool // it cannot be decoded
 }
 
-// read decodes the body of the row.
+// read decodes the body of the row. Tokens that were verified meanwhile are left out.
 func (c *claimed) read(body []byte) {
 	var err error
 	c.item, err = webhook.ReadItem(body)
 	c.odd = err != nil
+	if !c.unverified {
+		c.item.Deferred = nil
+	}
 	c.item.Receipt, c.item.Attempts = strconv.FormatInt(c.seq, 10), c.attempts
 }
 
@@ -320,6 +323,42 @@ func (s *Store) Drop(ctx context.Context, receipt, reason string) error {
 	}
 	s.log.Debug("dropped an inbox row", zap.Int64("seq", seq), zap.String("reason", reason))
 	return nil
+}
+
+// Proved records that the tokens of a claimed row were verified. It is without them
+// from then on, after a restart and out of quarantine too: the key that signed them
+// may be withdrawn by then.
+func (s *Store) Proved(ctx context.Context, receipt string) error {
+	seq, err := parseReceipt(receipt)
+	if err != nil {
+		return fmt.Errorf("recording that inbox row %q is proved: %w", receipt, err)
+	}
+	if _, ok := s.inbox.inFlight(seq); !ok {
+		return fmt.Errorf("recording that inbox row %d is proved: %w", seq, ErrNotClaimed)
+	}
+	err = s.do(ctx, 0,
+		func(t *tx) error {
+			_, err := t.exec(`UPDATE inbox SET flags = flags & ~?1 WHERE seq = ?2 AND flags & ?1`, flagUnverified, seq)
+			return err
+		},
+		func(err error) {
+			if err == nil {
+				s.inbox.proved(seq)
+			}
+		})
+	if err != nil {
+		return fmt.Errorf("recording that inbox row %d is proved: %w", seq, err)
+	}
+	return nil
+}
+
+func (b *inbox) proved(seq int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r := b.held[seq]; r != nil {
+		b.add(0, 0, -count(r.unverified))
+		r.unverified = false
+	}
 }
 
 // Defer puts a claimed row back until a time, and counts an attempt. Both

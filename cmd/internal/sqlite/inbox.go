@@ -12,7 +12,8 @@ import (
 	"teamsdlp/webhook"
 )
 
-// flagUnverified marks a row that holds validation tokens still to be verified.
+// flagUnverified marks a row that holds validation tokens still to be verified. Tokens
+// in a row without it were: see [Store.Proved].
 const flagUnverified = 1
 
 // A row is what memory keeps of an inbox row between its claim, or its deferral,

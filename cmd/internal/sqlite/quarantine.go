@@ -74,7 +74,7 @@ func (b *inbox) countQuarantined(n int64) {
 // with a number below before, or the newest if before is 0. limit is at most
 // 5000; 0 means 50.
 func (r *Reader) ListQuarantine(ctx context.Context, before int64, limit int) ([]Quarantined, error) {
-	const query = `SELECT id, at_ms, attempts, reason, body FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?`
+	const query = `SELECT id, at_ms, attempts, reason, flags, body FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?`
 	if before <= 0 {
 		before = maxSeq
 	}
@@ -97,7 +97,7 @@ func (r *Reader) ListQuarantine(ctx context.Context, before int64, limit int) ([
 // GetQuarantine returns one quarantined item, whole. ErrNotQuarantined if there
 // is none with that number.
 func (r *Reader) GetQuarantine(ctx context.Context, id int64) (Quarantined, error) {
-	const query = `SELECT id, at_ms, attempts, reason, body FROM quarantine WHERE id = ?`
+	const query = `SELECT id, at_ms, attempts, reason, flags, body FROM quarantine WHERE id = ?`
 	q, err := scanQuarantined(func(dest ...any) error { return r.row(ctx, query, []any{id}, dest...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotQuarantined
@@ -118,16 +118,19 @@ func bare(item *webhook.Item) {
 
 func scanQuarantined(scan func(...any) error) (Quarantined, error) {
 	var (
-		q    Quarantined
-		at   int64
-		body []byte
+		q         Quarantined
+		at, flags int64
+		body      []byte
 	)
-	if err := scan(&q.ID, &at, &q.Attempts, &q.Reason, &body); err != nil {
+	if err := scan(&q.ID, &at, &q.Attempts, &q.Reason, &flags, &body); err != nil {
 		return Quarantined{}, err
 	}
 	q.At, q.Size = fromMillis(at), len(body)
 	if json.Unmarshal(body, &q.Item) != nil {
 		q.Item = webhook.Item{}
+	}
+	if flags&flagUnverified == 0 {
+		q.Item.Deferred = nil
 	}
 	return q, nil
 }

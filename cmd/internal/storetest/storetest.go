@@ -73,6 +73,7 @@ func Test(t *testing.T, open Opener, is Errors) {
 		{"FinishEndsTheRow", Bounds{}, finishEndsTheRow},
 		{"Receipts", Bounds{}, receipts},
 		{"QuarantineAndBack", Bounds{}, quarantineAndBack},
+		{"ProvedStaysProved", Bounds{}, provedStaysProved},
 		{"ItemBound", Bounds{Items: 2}, itemBound},
 		{"ByteBound", Bounds{Bytes: 4500}, byteBound},
 		{"UnverifiedBound", Bounds{Unverified: 1}, unverifiedBound},
@@ -212,6 +213,7 @@ func endedStaysEnded(s *suite) {
 		s.must(s.Drop(s.Context(), got[0].Receipt, "test"))
 	}
 	s.depth(sqlite.Depth{Items: 1, InFlight: 1})
+	s.want("proving an ended row", s.Proved(s.Context(), got[0].Receipt), s.is.NotClaimed)
 	s.want("deferring an ended row", s.Defer(s.Context(), got[0].Receipt, time.Now(), ""), s.is.NotClaimed)
 	s.want("quarantining an ended row", s.Quarantine(s.Context(), got[0].Receipt, ""), s.is.NotClaimed)
 	s.must(s.Drop(s.Context(), got[1].Receipt, "test"))
@@ -347,6 +349,7 @@ func receipts(s *suite) {
 	ctx := s.Context()
 	for _, r := range []string{"", "x", "-1", "0", "1.5", "p/1-0/1/0", "p1/1/1/0", "q1/1-0/1/0", "p1/1-0/-1/0", "p1/1-0/1/2", "p1/1-0/1/0/0", "99999999999999999999", "1; DROP TABLE inbox", "p-3/1-0/1/0"} {
 		s.want("Drop "+r, s.Drop(ctx, r, ""), s.is.Receipt)
+		s.want("Proved "+r, s.Proved(ctx, r), s.is.Receipt)
 		s.want("Defer "+r, s.Defer(ctx, r, time.Now(), ""), s.is.Receipt)
 		s.want("Quarantine "+r, s.Quarantine(ctx, r, ""), s.is.Receipt)
 		s.want("Recall "+r, s.Recall(ctx, []string{r}), s.is.Receipt)
@@ -415,6 +418,63 @@ func quarantineAndBack(s *suite) {
 		s.want("Retry", s.RetryQuarantine(ctx, id), sqlite.ErrNotQuarantined)
 		s.want("Drop", s.DropQuarantine(ctx, id), sqlite.ErrNotQuarantined)
 	}
+}
+
+// An item that was proved comes without its tokens, wherever it has been; one that was
+// not comes with them.
+func provedStaysProved(s *suite) {
+	ctx := s.Context()
+	a, b := Item("c", 1), Item("d", 1)
+	a.Deferred, b.Deferred = []string{"token"}, []string{"token"}
+	s.must(s.Put(ctx, []webhook.Item{a, b}))
+	receipts := map[string]string{}
+	come := func(doing string, items []webhook.Item) (of map[string]webhook.Item) {
+		s.Helper()
+		of = map[string]webhook.Item{}
+		for _, i := range items {
+			of[i.Resource] = i
+			if want := map[string]int{a.Resource: 0, b.Resource: 1}[i.Resource]; len(i.Deferred) != want {
+				s.Errorf("%s: %s has %d tokens, want %d", doing, i.Resource, len(i.Deferred), want)
+			}
+		}
+		return of
+	}
+	for _, g := range s.claim(2) {
+		receipts[g.Resource] = g.Receipt
+	}
+	s.depth(sqlite.Depth{Items: 2, InFlight: 2, Unverified: 2})
+	for range 2 {
+		s.must(s.Proved(ctx, receipts[a.Resource]))
+	}
+	s.depth(sqlite.Depth{Items: 2, InFlight: 2, Unverified: 1})
+	s.must(s.Defer(ctx, receipts[a.Resource], time.Now().Add(-time.Second), "now"))
+	again := come("put back", s.claim(1))
+	if got := again[a.Resource]; got.Receipt != receipts[a.Resource] || got.Attempts != 1 {
+		s.Errorf("put back: %+v, want row %s", got, receipts[a.Resource])
+	}
+	s.reopen()
+	for _, g := range come("after a restart", s.claim(2)) {
+		s.must(s.Quarantine(ctx, g.Receipt, "unknown certificate"))
+	}
+	s.depth(sqlite.Depth{Quarantined: 2})
+	s.reopen()
+	list, err := s.ListQuarantine(ctx, 0, 0)
+	s.must(err)
+	for _, q := range list {
+		whole, err := s.GetQuarantine(ctx, q.ID)
+		s.must(err)
+		come("in quarantine", []webhook.Item{whole.Item})
+		s.must(s.RetryQuarantine(ctx, q.ID))
+	}
+	s.depth(sqlite.Depth{Items: 2, Unverified: 1})
+	back := come("retried", s.claim(2))
+	if len(back) != 2 {
+		s.Fatalf("retried: %v", back)
+	}
+	for _, g := range back {
+		s.must(s.Drop(ctx, g.Receipt, "test"))
+	}
+	s.depth(sqlite.Depth{})
 }
 
 // filled wants that the last of items does not fit until one was ended.
