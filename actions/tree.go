@@ -109,10 +109,10 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		return Checkpoint{}, fmt.Errorf("%w: too short", ErrCheckpoint)
 	}
 	c := Checkpoint{Origin: lines[0]}
-	c.Size, err = strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || c.Size < 0 || lines[1] != strconv.FormatInt(c.Size, 10) {
+	if !isSize(lines[1]) {
 		return Checkpoint{}, fmt.Errorf("%w: its size is not a number", ErrCheckpoint)
 	}
+	c.Size, _ = strconv.ParseInt(lines[1], 10, 64) // that is what isSize says
 	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
 	if err != nil || len(root) != tlog.HashSize {
 		return Checkpoint{}, fmt.Errorf("%w: its root is not a hash", ErrCheckpoint)
@@ -124,6 +124,12 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		}
 	}
 	return Checkpoint{}, fmt.Errorf("%w: not signed by its origin", ErrCheckpoint)
+}
+
+// isSize reports whether a line is a number of entries, in the one form that it has.
+func isSize(line string) bool {
+	n, err := strconv.ParseInt(line, 10, 64)
+	return err == nil && n >= 0 && line == strconv.FormatInt(n, 10)
 }
 
 // CheckpointSink takes signed checkpoints to a place that the log's own machine

@@ -3,6 +3,7 @@ package actions
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"runtime"
@@ -555,9 +556,48 @@ func CheckpointsOf(checkpoints []byte, verifiers note.Verifiers) error {
 		}
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: it holds no signed checkpoint", ErrNotThisLog)
+		return fmt.Errorf("%w: it holds no signed checkpoint: %s", ErrNotThisLog, whyNone(checkpoints))
 	}
 	return fmt.Errorf("%w: no key of this log signed any of its %d, but %s", ErrNotThisLog, n, strings.Join(others, "; "))
+}
+
+// whyNone says where a file without a checkpoint first differs from one, and does not
+// quote it: it may be a file of secrets.
+func whyNone(file []byte) string {
+	lines := strings.Split(string(unixText(file)), "\n")
+	at := slices.IndexFunc(lines, func(l string) bool { return l != "" })
+	if at < 0 {
+		return "it is empty"
+	}
+	line := func(n int) string {
+		if n < len(lines) {
+			return lines[n]
+		}
+		return ""
+	}
+	signature := at + 3 // at the earliest, and behind an empty line
+	for line(signature) != "" {
+		signature++
+	}
+	signature++
+	root, err := base64.StdEncoding.Strict().DecodeString(line(at + 2))
+	want, n := fmt.Sprintf("a signature, which begins with %q", signatureStart), signature
+	switch {
+	case !isSize(line(at + 1)):
+		want, n = "the number of entries that the first checkpoint covers", at+1
+	case err != nil || len(root) != tlog.HashSize:
+		want, n = "the root hash of the first checkpoint, in base64", at+2
+	}
+	return fmt.Sprintf("line %d should be %s", n+1, want)
+}
+
+// signatureStart begins a line that is a signature of a note.
+const signatureStart = "— "
+
+// unixText is a file of text as it is written here: an editor may have changed the ends
+// of lines, or put a mark in front.
+func unixText(file []byte) []byte {
+	return bytes.ReplaceAll(bytes.TrimPrefix(file, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 }
 
 // splitCheckpoints cuts a concatenation of signed checkpoints into its pieces: a
@@ -565,12 +605,12 @@ func CheckpointsOf(checkpoints []byte, verifiers note.Verifiers) error {
 // counted and passed over.
 func splitCheckpoints(file []byte) (blocks [][]byte, torn int) {
 	var paragraphs [][]byte
-	for p := range bytes.SplitSeq(bytes.ReplaceAll(file, []byte("\r\n"), []byte("\n")), []byte("\n\n")) {
+	for p := range bytes.SplitSeq(unixText(file), []byte("\n\n")) {
 		if p = bytes.Trim(p, "\n"); len(p) > 0 {
 			paragraphs = append(paragraphs, p)
 		}
 	}
-	signature := []byte("— ")
+	signature := []byte(signatureStart)
 	for i := 0; i < len(paragraphs); i++ {
 		if i+1 == len(paragraphs) || bytes.HasPrefix(paragraphs[i], signature) || !bytes.HasPrefix(paragraphs[i+1], signature) {
 			torn++

@@ -528,7 +528,11 @@ If these are the right ones, somebody has replaced one of them`, path, plain(err
 }
 
 func (c *actionsVerifyCmd) print(w io.Writer, report actions.Report) {
-	fmt.Fprintf(w, "%d entries, root %s\n", report.Size, report.Root)
+	entries := "entries"
+	if report.Size == 1 {
+		entries = "entry"
+	}
+	fmt.Fprintf(w, "%d %s, root %s\n", report.Size, entries, report.Root)
 	source := "kept elsewhere"
 	if c.Checkpoints == "" {
 		source = "of this machine only: they prove nothing against whoever can write its disk"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -187,7 +188,8 @@ func TestActionsShow(t *testing.T) {
 
 func TestActionsVerify(t *testing.T) {
 	whole := func(*testing.T, string) {}
-	const noPoints = "it holds no signed checkpoint\n--checkpoints takes"
+	noPoints := func(why string) string { return "it holds no signed checkpoint: " + why + "\n--checkpoints takes" }
+	const size, sign = "line %d should be the number of entries that the first checkpoint covers", `line %d should be a signature, which begins with "— "`
 	points := func(instead func([]byte) string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			b, err := os.ReadFile(filepath.Join(dir, "checkpoints"))
@@ -221,17 +223,22 @@ func TestActionsVerify(t *testing.T) {
 	}{
 		{"whole, against a file", 3, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "covered up to entry 6; 0 after it"},
 		{"whole, against the store's own", 3, whole, "--key DIR/keys/checkpoint.pub", 0, "of this machine only"},
-		{"nothing but the rules", 0, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "1 entries"},
+		{"nothing but the rules", 0, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "1 entry, root"},
 		{"no key named", 1, whole, "", 2, "--key"},
 		{"no such key", 1, whole, "--key DIR/nowhere", 2, "nowhere"},
 		{"a key that is none", 1, whole, "--key DIR/teamsdlp.yaml", 2, "teamsdlp.yaml"},
 		{"no such checkpoints", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/nowhere", 2, "nowhere"},
-		{"empty checkpoints", 1, points(func([]byte) string { return "" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
-		{"nothing but line ends", 1, points(func([]byte) string { return "\n\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
-		{"checkpoints that are a text", 1, points(func([]byte) string { return "\nhello\n\n— you\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
-		{"half a checkpoint", 1, points(func(b []byte) string { return string(b[:len(b)/2]) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints},
-		{"checkpoints that are the public key", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/keys/checkpoint.pub", 2, noPoints},
-		{"checkpoints that are the database", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/data/" + sqlite.FileName, 2, noPoints},
+		{"empty checkpoints", 1, points(func([]byte) string { return "" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints("it is empty")},
+		{"nothing but line ends", 1, points(func([]byte) string { return "\n\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints("it is empty")},
+		{"checkpoints that are a text", 1, points(func([]byte) string { return "\nhello\n\n— you\n" }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints(fmt.Sprintf(size, 3))},
+		{"half a checkpoint", 1, points(func(b []byte) string { return string(b[:len(b)/2]) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints(fmt.Sprintf(sign, 7))},
+		{"a checkpoint without its signature", 1, points(func(b []byte) string {
+			return "\r\n" + strings.ReplaceAll(string(b[:bytes.Index(b, []byte("—"))]), "\n", "\r\n")
+		}), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints(fmt.Sprintf(sign, 8))},
+		{"a checkpoint with half its signature", 1, points(func(b []byte) string { return string(b[:bytes.Index(b, []byte("—"))+12]) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, noPoints(fmt.Sprintf(sign, 7))},
+		{"checkpoints of an editor that marks its files", 1, points(func(b []byte) string { return "\ufeff" + string(b) }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 0, "covered up to entry 2; 0 after it"},
+		{"checkpoints that are the public key", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/keys/checkpoint.pub", 2, noPoints(fmt.Sprintf(size, 2))},
+		{"checkpoints that are the database", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/data/" + sqlite.FileName, 2, noPoints(fmt.Sprintf(size, 2))},
 		{"checkpoints that are a folder", 1, whole, "--key DIR/keys/checkpoint.pub --checkpoints DIR/data", 2, "is a directory"},
 		{"checkpoints of another log", 1, points(func([]byte) string { return stranger("other.example") }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "no key of this log signed any of its 1, but other.example+"},
 		{"checkpoints of another log of the same name", 1, points(func([]byte) string { return stranger("teamsdlp") }), "--key DIR/keys/checkpoint.pub --checkpoints DIR/checkpoints", 2, "no key of this log signed any of its 1, but teamsdlp+"},
