@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -49,10 +50,10 @@ var checkKeys = sync.OnceValues(func() (map[string][]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := writeKeys(keyOptions{Dir: dir, ID: "a", Bits: 2048, Now: time.Now()}); err != nil {
+	if _, err := writeKeys(context.Background(), keyOptions{Dir: dir, ID: "a", Bits: 2048, Now: time.Now()}); err != nil {
 		return nil, err
 	}
-	if _, err := writeKeys(keyOptions{Dir: dir, ID: "b", Bits: 2048, Now: time.Now().Add(-time.Hour)}); err != nil {
+	if _, err := writeKeys(context.Background(), keyOptions{Dir: dir, ID: "b", Bits: 2048, Now: time.Now().Add(-time.Hour)}); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -22,6 +23,7 @@ import (
 
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/faults"
+	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
 	"teamsdlp/webhook"
 )
@@ -59,10 +61,15 @@ Example:
 }
 
 func (c *keysRotateCmd) Run(e *env) error {
-	if err := actions.RotateKeys(c.KeysDir, c.Key); err != nil {
+	unlock, err := lockKeys(e.ctx, c.KeysDir)
+	if err == nil {
+		err = actions.RotateKeys(c.KeysDir, c.Key)
+		unlock()
+	}
+	if err != nil {
 		return keysFault(err, c.KeysDir)
 	}
-	_, err := fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it\n", c.Key, c.KeysDir)
+	_, err = fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it\n", c.Key, c.KeysDir)
 	return err
 }
 
@@ -74,6 +81,8 @@ func keysFault(err error, dir string) error {
 // keysMend is what to do about an error of reading keys.
 func keysMend(err error, dir string) string {
 	switch {
+	case errors.Is(err, errKeysBusy):
+		return "wait until that has ended"
 	case isUnfinished(dir):
 		return "start serve: it finishes the keys whose making was cut short"
 	case len(cutShort(dir)) > 0:
@@ -98,14 +107,15 @@ type keysNewCmd struct {
 func (keysNewCmd) Help() string {
 	return `A key of 3072 bits is as strong as AES-128; one of 2048 takes less than half the time for each message.
 Files that are there already are never overwritten. All are made or none, whenever it is
-killed; what was cut short the next run, or the next start of serve, finishes. Run it again for a new encryption key; the old one must stay until no notification needs it.
+killed; what was cut short the next run, or the next start of serve, finishes. Two at once
+wait for one another. Run it again for a new encryption key; the old one must stay until no notification needs it.
 
 Example:
   teamsdlp keys new --keys-dir /etc/teamsdlp/keys --data-dir /var/lib/teamsdlp`
 }
 
 func (c *keysNewCmd) Run(e *env) error {
-	made, err := writeKeys(keyOptions{
+	made, err := writeKeys(e.ctx, keyOptions{
 		Dir: c.KeysDir, DataDir: c.DataDir, Bits: c.Bits, ID: c.ID, Origin: c.Origin, Now: time.Now(),
 	})
 	for _, f := range made {
@@ -165,14 +175,13 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // writeKeys makes what is missing in the keys folder, and a new encryption key
 // in any case. What it made is returned even with an error.
-func writeKeys(o keyOptions) (made []keyFile, err error) {
+func writeKeys(ctx context.Context, o keyOptions) (made []keyFile, err error) {
 	o.Bits = cmp.Or(o.Bits, 3072)
-	o.ID = cmp.Or(o.ID, freeID(o.Dir, "enc-"+o.Now.UTC().Format("20060102-150405")))
 	o.Origin = cmp.Or(o.Origin, "teamsdlp")
 	switch {
 	case o.Bits != 2048 && o.Bits != 3072 && o.Bits != 4096:
 		return nil, fmt.Errorf("an RSA key of %d bits: it is 2048, 3072 or 4096", o.Bits)
-	case !keyID.MatchString(o.ID):
+	case o.ID != "" && !keyID.MatchString(o.ID):
 		return nil, errors.New("the id must be 1 to 128 of the characters A-Z a-z 0-9 . _ -")
 	case strings.ContainsAny(o.Origin, "+ \t\r\n"):
 		return nil, errors.New("the origin must hold neither a space nor a plus sign")
@@ -189,9 +198,15 @@ func writeKeys(o keyOptions) (made []keyFile, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
+	unlock, err := lockKeys(ctx, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := finishKeys(o.Dir); err != nil {
 		return nil, err
 	}
+	o.ID = cmp.Or(o.ID, freeID(o.Dir, "enc-"+o.Now.UTC().Format("20060102-150405")))
 	return makeTogether(o.Dir, func(into string) (made []keyFile, err error) {
 		for _, write := range []func(keyOptions, string) ([]keyFile, error){writeLogKeys, writeEncryptionKey} {
 			files, err := write(o, into)
@@ -202,6 +217,46 @@ func writeKeys(o keyOptions) (made []keyFile, err error) {
 		}
 		return made, nil
 	})
+}
+
+// errKeysBusy is returned when another process changes a keys folder for too long.
+var errKeysBusy = errors.New("another process is changing the keys")
+
+const (
+	lockName  = "changing" // the file in a keys folder whose lock says that somebody does
+	lockEvery = 50 * time.Millisecond
+	lockTries = int(time.Minute / lockEvery) // the largest key takes seconds to make
+)
+
+// lockKeys waits until nobody else makes, finishes or rotates keys in a folder, and
+// keeps others from it until unlock is called or this process ends.
+func lockKeys(ctx context.Context, dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, lockName)
+	for range lockTries {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", actions.ErrKeys, err)
+		}
+		got, err := sqlite.LockFile(f)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
+		}
+		// Whoever had it before removed it: then this lock is of a file that nobody else finds.
+		if mine, ours := f.Stat(); got && ours == nil {
+			if there, err := os.Stat(path); err == nil && os.SameFile(mine, there) {
+				return func() {
+					_ = os.Remove(path) // while it is locked; where that cannot be, it stays and does no harm
+					_ = f.Close()
+				}, nil
+			}
+		}
+		_ = f.Close()
+		if ctx.Err() != nil {
+			break
+		}
+		sleep(ctx, lockEvery)
+	}
+	return nil, fmt.Errorf("%w in %s", errKeysBusy, dir)
 }
 
 // The folders in the keys folder through which new files go. No file system moves
@@ -239,6 +294,19 @@ func makeTogether(dir string, write func(into string) ([]keyFile, error)) ([]key
 	return made, finishKeys(dir)
 }
 
+// finishKeysIn is finishKeys for whoever does not have the folder's lock.
+func finishKeysIn(ctx context.Context, dir string) error {
+	if !isUnfinished(dir) { // the folder need not be one that can be written to
+		return nil
+	}
+	unlock, err := lockKeys(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return finishKeys(dir)
+}
+
 // finishKeys moves new keys to their places that a kill kept from there.
 func finishKeys(dir string) error {
 	made := filepath.Join(dir, madeDir)
@@ -251,7 +319,7 @@ func finishKeys(dir string) error {
 		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 			return cmp.Or(err, fmt.Errorf("%s is not written over by %s: move one of them away", to, from))
 		}
-		if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) { // then another process moved it
+		if err := os.Rename(from, to); err != nil {
 			return err
 		}
 		if err := faults.Hit(faults.Making); err != nil {
@@ -261,7 +329,7 @@ func finishKeys(dir string) error {
 	if err = errors.Join(err, syncDir(dir)); err != nil {
 		return err
 	}
-	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(made); err != nil {
 		return err
 	}
 	return syncDir(dir)

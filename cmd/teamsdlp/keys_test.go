@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -248,7 +252,7 @@ func ExamplekeysNewCmd() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	made, err := writeKeys(keyOptions{Dir: dir, ID: "enc-1", Bits: 2048, Now: time.Now()})
+	made, err := writeKeys(context.Background(), keyOptions{Dir: dir, ID: "enc-1", Bits: 2048, Now: time.Now()})
 	if err != nil {
 		panic(err)
 	}
@@ -268,7 +272,7 @@ func TestKeysNewInOneSecond(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
 	for range 3 {
-		if _, err := writeKeys(keyOptions{Dir: dir, Bits: 2048, Now: now}); err != nil {
+		if _, err := writeKeys(t.Context(), keyOptions{Dir: dir, Bits: 2048, Now: now}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -278,5 +282,95 @@ func TestKeysNewInOneSecond(t *testing.T) {
 	}
 	if id := ring.Current().ID; id != "enc-20261125-080000-3" {
 		t.Errorf("%s is in use; want the third", id)
+	}
+}
+
+// Whoever makes or rotates keys while others do waits until they have.
+func TestKeysAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	now := time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
+	create := func() error {
+		_, err := writeKeys(t.Context(), keyOptions{Dir: dir, Bits: 2048, Now: now})
+		return err
+	}
+	rotate := func(which string) func() error {
+		return func() error {
+			return (&keysRotateCmd{Key: which, KeysDir: dir}).Run(&env{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard})
+		}
+	}
+	for n, doing := range [][]func() error{
+		{create, create, create},
+		{rotate("checkpoint"), rotate("digest"), create, rotate("checkpoint"), rotate("digest"), rotate("checkpoint"), rotate("digest")},
+	} {
+		var all sync.WaitGroup
+		for _, do := range doing {
+			all.Go(func() {
+				if err := do(); err != nil {
+					t.Errorf("round %d: %v", n, err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	ring, err := webhook.LoadKeyring(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := ring.Keys(); len(ids) != 4 {
+		t.Errorf("pairs %q, want 4", ids)
+	}
+	keys, err := actions.LoadKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := keys.Epoch(); e != "e4" {
+		t.Errorf("epoch %s is in use, want the fourth", e)
+	}
+	known, err := actions.LoadVerifiers(filepath.Join(dir, actions.CheckpointPublicFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := keys.Predecessor()
+	if before == nil {
+		t.Fatal("no key before the one in use is kept")
+	}
+	if _, err := known.Verifier(before.Name(), before.KeyHash()); err != nil {
+		t.Errorf("the key before the one in use: %v", err)
+	}
+	if public, err := os.ReadFile(filepath.Join(dir, actions.CheckpointPublicFile)); err != nil || len(strings.Fields(string(public))) != 4 {
+		t.Errorf("public keys %q, %v; want 4", public, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3+2*4 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+// Whoever cannot wait is told why.
+func TestKeysBusy(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lockKeys(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := writeKeys(ctx, keyOptions{Dir: dir, Bits: 2048, Now: time.Now()}); !errors.Is(err, errKeysBusy) || !strings.Contains(err.Error(), "another process is changing the keys in "+dir) {
+		t.Errorf("keys new: %v", err)
+	}
+	if err := finishKeysIn(ctx, dir); err != nil {
+		t.Errorf("nothing is to be finished: %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, madeDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := finishKeysIn(ctx, dir); !errors.Is(err, errKeysBusy) {
+		t.Errorf("finishing keys: %v", err)
+	}
+	unlock()
+	if err := finishKeysIn(ctx, dir); err != nil {
+		t.Errorf("finishing keys afterwards: %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }

@@ -78,7 +78,7 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 			return nil, fmt.Errorf("public.tls: %s and %s: %w", tlsFiles.Cert, tlsFiles.Key, err)
 		}
 	}
-	if err = finishKeys(cfg.KeysDir); err != nil {
+	if err = finishKeysIn(ctx, cfg.KeysDir); err != nil {
 		return nil, fmt.Errorf("finishing the keys whose making was cut short: %w", err)
 	}
 	if s.keys, err = actions.LoadKeys(cfg.KeysDir); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -241,7 +242,7 @@ func writeTwinKeys(dir string) error {
 	case len(have) > 0:
 		return nil
 	}
-	_, err := writeKeys(keyOptions{Dir: keys, DataDir: filepath.Join(dir, "data"), Bits: 2048, Now: time.Now()})
+	_, err := writeKeys(context.Background(), keyOptions{Dir: keys, DataDir: filepath.Join(dir, "data"), Bits: 2048, Now: time.Now()})
 	return err
 }
 

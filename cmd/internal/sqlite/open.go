@@ -116,7 +116,7 @@ func takeLock(dir string) (*fileLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := lockFile(f)
+	held, err := LockFile(f)
 	held = held || faults.On(faults.NoLock)
 	if err == nil && !held {
 		err = fmt.Errorf("%w%s; stop it, or give this one its own data directory", ErrLocked, holder(path))

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes an exclusive lock that ends with the process. It reports false
-// if another process holds it.
-func lockFile(f *os.File) (bool, error) {
+// LockFile takes an exclusive lock that ends when f is closed, and so with the process.
+// It reports false if somebody else holds it.
+func LockFile(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
