@@ -30,6 +30,9 @@ const (
 	// recallMost is how many rows a node recalls that takes a lease, by so many at once.
 	// Those that are beyond would only be put back again.
 	recallMost, recallBatch = 10_000, 1000
+	// head0 is the cursor of a claim that begins at the head of the inbox. What is in
+	// flight is passed over.
+	head0 = "0-0"
 	// breakFor is how long nothing is tried after Redis did not answer.
 	breakFor = 500 * time.Millisecond
 )
@@ -42,6 +45,7 @@ type row struct {
 	proved     bool   // since
 	attempts   int
 	known      string // by which it is known when it comes again; empty: nothing
+	passed     bool   // it was due again before this node knew that it is put back
 }
 
 // receipt names a row wherever it is; the lease it was claimed under is known by
@@ -310,7 +314,10 @@ func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, 
 		items = append(items, got...)
 		s.mu.Lock()
 		for _, l := range some {
-			if !l.due.IsZero() {
+			switch {
+			case l.look && err == nil: // all that came is in flight
+				next = 0
+			case !l.due.IsZero():
 				next = min(next, time.Until(l.due))
 			}
 		}
@@ -365,7 +372,7 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 		case err != nil:
 			errs = append(errs, err)
 			s.mu.Lock()
-			l.look = true
+			l.look, l.cursor = true, head0 // what was given out, and did not get here, is behind the cursor
 			s.mu.Unlock()
 		}
 	}
@@ -403,7 +410,8 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 	}
 	for i := 2; i+5 < len(list); i += 6 {
 		id, body := text(list[i]), text(list[i+1])
-		if l.held[id] != nil { // it came through the deferred ones, ahead of the cursor
+		if r := l.held[id]; r != nil { // it came through the deferred ones, ahead of the cursor
+			r.passed = true // or it is one of them again, and the answer to that is on its way
 			continue
 		}
 		at, _ := parseID(id)
@@ -541,6 +549,9 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 	s.mu.Lock()
 	delete(l.held, r.id)
 	l.look = true // when it is due is read there
+	if row.passed {
+		l.cursor = head0
+	}
 	s.mu.Unlock()
 	s.signal(s.wake)
 	return nil

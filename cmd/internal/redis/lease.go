@@ -303,7 +303,7 @@ func (s *Store) take(ctx context.Context, part int) bool {
 	if err != nil || fence == 0 {
 		return false
 	}
-	l := &lease{s: s, part: part, fence: fence, held: map[string]*row{}, cursor: "0-0", look: true, behind: s.opts.Behind != "" && part != lead}
+	l := &lease{s: s, part: part, fence: fence, held: map[string]*row{}, cursor: head0, look: true, behind: s.opts.Behind != "" && part != lead}
 	l.ctx, l.end = context.WithCancel(s.life)
 	l.extend(sent)
 	s.mu.Lock()

@@ -955,3 +955,101 @@ func TestTakeoverTakesUpWhatWasBehind(t *testing.T) {
 		t.Errorf("claimed %q as well", more[0].Resource)
 	}
 }
+
+// slow is a connection that carries commands to Redis, and brings the answers to scripts
+// only when it is let to, or not at all.
+type slow struct {
+	script *goredis.Script
+	lost   atomic.Int64  // how many answers still get lost
+	there  chan struct{} // nil, or is sent to once Redis has carried a script out;
+	back   chan struct{} // then this is received from before its answer is brought
+}
+
+func (l *slow) is(c goredis.Cmder) bool { return len(c.Args()) > 1 && c.Args()[1] == l.script.Hash() }
+
+func (l *slow) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+func (l *slow) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		err := next(ctx, cmd)
+		if l.there != nil && l.is(cmd) {
+			l.there <- struct{}{}
+			<-l.back
+		}
+		return err
+	}
+}
+
+func (l *slow) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, c := range cmds {
+			if l.is(c) && l.lost.Add(-1) >= 0 {
+				c.SetErr(io.ErrUnexpectedEOF)
+				err = io.ErrUnexpectedEOF
+			}
+		}
+		return err
+	}
+}
+
+// What Redis gave out, and the connection broke before it came, is given out again: also
+// what was put back before, and so lies behind what was claimed already.
+func TestClaimIsLost(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	o.Partitions = 1
+	s := owner(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, s.Put(ctx, messages(3)))
+	got := claimAll(t, s, 3)
+	link := &slow{script: claimScript}
+	link.lost.Store(1)
+	s.rdb.AddHook(link)
+	must(t, s.Defer(ctx, got[0].Receipt, time.Now().Add(-time.Second), "again"))
+	must(t, s.Put(ctx, []webhook.Item{storetest.Item("new", 1)}))
+	for _, want := range []string{got[0].Resource, storetest.Item("new", 1).Resource} {
+		again, err := s.Claim(ctx, 1)
+		if err != nil || again[0].Resource != want {
+			t.Fatalf("claimed %v, %v; want %s", again, err, want)
+		}
+	}
+	if left := link.lost.Load(); left > 0 {
+		t.Error("no answer was lost")
+	}
+}
+
+// An item that is due again before this node has heard that it is put back is given out
+// once it has.
+func TestDueBeforeItIsPutBack(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	o.Partitions = 1
+	s := owner(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, s.Put(ctx, messages(2)))
+	got := claimAll(t, s, 2)
+	must(t, deferScript.Load(ctx, s.rdb).Err())
+	link := &slow{script: deferScript, there: make(chan struct{}), back: make(chan struct{})}
+	s.rdb.AddHook(link)
+	put := make(chan error, 1)
+	go func() { put <- s.Defer(ctx, got[0].Receipt, time.Now().Add(-time.Second), "again") }()
+	<-link.there
+	waitFor(t, "it to be due", func() bool {
+		items, _, err := s.claimNow(ctx, 1)
+		must(t, err)
+		if len(items) > 0 {
+			t.Fatalf("claimed %s, which is in flight", items[0].Resource)
+		}
+		n, err := s.rdb.ZCard(ctx, s.keys.delay(0)).Result()
+		must(t, err)
+		return n == 0
+	})
+	close(link.back)
+	must(t, <-put)
+	again, err := s.Claim(ctx, 1)
+	if err != nil || again[0].Receipt != got[0].Receipt || again[0].Attempts != 1 {
+		t.Errorf("claimed %v, %v; want %s, put back once", again, err, got[0].Receipt)
+	}
+}
