@@ -41,7 +41,16 @@ func (p *Pipeline) follow(ctx context.Context, item webhook.Item, target actions
 		}
 		return p.carryOut(ctx, item, target, decision)
 	}
-	return p.recorder.Follow(ctx, step, item.Receipt)
+	return p.left(item, p.recorder.Follow(ctx, step, item.Receipt))
+}
+
+// left forgets that an item's action waits for an operator, once what became of the item
+// is written down without one, and returns the error of that.
+func (p *Pipeline) left(item webhook.Item, err error) error {
+	if err == nil {
+		p.parking.leave(item.Receipt)
+	}
+	return err
 }
 
 // decide judges the text and records the verdict; what is to be sent is sent.
@@ -73,7 +82,7 @@ func (p *Pipeline) decide(ctx context.Context, item webhook.Item, target actions
 	}
 	j.End() // before anything is waited for: its buffers are for the next message
 	decision, err := p.recorder.Judge(ctx, step, judgement, item.Receipt)
-	if err != nil {
+	if err = p.left(item, err); err != nil {
 		return err
 	}
 	p.observe.Judged(string(verdict.Action), verdict.Severity != "", judged.Sub(begin))
@@ -108,7 +117,7 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 			zap.Stringer("result", result.Kind), zap.Int("status", result.Call.Status), zap.String("code", result.Call.Code), zap.Int("attempts", result.Call.Attempts))
 	}
 	// What Graph took is on record even if the service is told to stop meanwhile.
-	err := p.recorder.Settle(context.WithoutCancel(ctx), d, result, item.Receipt)
+	err := p.left(item, p.recorder.Settle(context.WithoutCancel(ctx), d, result, item.Receipt))
 	switch {
 	case errors.Is(err, actions.ErrUnsettled) && ctx.Err() != nil:
 		return nil //nolint:nilerr // claimed again at the next start
@@ -124,7 +133,6 @@ func (p *Pipeline) carryOut(ctx context.Context, item webhook.Item, target actio
 	case err != nil:
 		return err
 	}
-	p.parking.leave(item.Receipt)
 	if d.Order.Action() != actions.ActionNone {
 		exposure := d.Exposure()
 		exposure.Applied = result.At
@@ -163,7 +171,7 @@ func (p *Pipeline) gone(ctx context.Context, item webhook.Item, target actions.T
 	if err != nil {
 		return err
 	}
-	return p.recorder.Follow(ctx, step, item.Receipt)
+	return p.left(item, p.recorder.Follow(ctx, step, item.Receipt))
 }
 
 // Errors of Release, when nothing was released and nothing recorded. Their texts
@@ -221,7 +229,11 @@ func (p *Pipeline) release(ctx context.Context, graph Graph, c actions.Case, act
 			err = errPanic
 		}
 	}()
-	d, err := p.recorder.Release(ctx, c, actor, reason)
+	if ctx.Err() != nil {
+		return ErrBusy
+	}
+	// A decision that is on record while nobody heard of it would wait for the next start.
+	d, err := p.recorder.Release(context.WithoutCancel(ctx), c, actor, reason)
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,41 @@ func TestPermissionGoneForHours(t *testing.T) {
 	}
 }
 
+// An action that waited and has become pointless is not counted as one that waits.
+func TestPointlessWaitsForNobody(t *testing.T) {
+	bubble(t, "deleted meanwhile, and a text that cannot be opened any more", func(r *rig) {
+		begin := time.Now()
+		r.teams.shows = &actions.Snapshot{}
+		r.teams.answer = func(int) error {
+			if time.Since(begin) < 2*time.Hour {
+				return noRole
+			}
+			return nil
+		}
+		r.sayIn(4, bad)
+		time.AfterFunc(time.Hour, func() {
+			if waiting, _ := r.p.Parked(); waiting != 4 {
+				r.Errorf("%d wait", waiting)
+			}
+			r.notify("deleted", said{id: "1000", etag: "9", chat: "19:0@thread.v2", deleted: true}, func(i *webhook.Item) {
+				i.Resource = "chats('19:0@thread.v2')/messages('1000')"
+			})
+			r.inbox.mu.Lock()
+			r.inbox.items[1].Encrypted.DataSignature = "wrong"
+			r.inbox.mu.Unlock()
+		})
+		r.run(3 * time.Hour)
+		if waiting, gates := r.p.Parked(); waiting != 0 || gates != 0 {
+			r.Errorf("%d wait at %d gates at the end", waiting, gates)
+		}
+		for row, want := range map[int]string{1: "finished", 2: "quarantined: ", 3: "finished", 4: "finished"} {
+			if how := r.inbox.how(row); !strings.HasPrefix(how, want) {
+				r.Errorf("row %d: %q, want %q", row, how, want)
+			}
+		}
+	})
+}
+
 // One message that Graph takes no action on, in words that could mean all, keeps
 // nobody else: not while all is well, and not once the permission is back.
 func TestOneRefusedAlone(t *testing.T) {

@@ -570,7 +570,7 @@ func (p *Pipeline) read(ctx context.Context, item webhook.Item, target actions.T
 // ---- ends other than an effect ----
 
 func (p *Pipeline) drop(ctx context.Context, item webhook.Item, reason string) error {
-	if err := p.Inbox.Drop(ctx, item.Receipt, reason); err != nil {
+	if err := p.left(item, p.Inbox.Drop(ctx, item.Receipt, reason)); err != nil {
 		return err
 	}
 	p.observe.Dropped(reason)
@@ -578,7 +578,7 @@ func (p *Pipeline) drop(ctx context.Context, item webhook.Item, reason string) e
 }
 
 func (p *Pipeline) quarantine(ctx context.Context, item webhook.Item, reason string) error {
-	if err := p.Inbox.Quarantine(ctx, item.Receipt, reason); err != nil {
+	if err := p.left(item, p.Inbox.Quarantine(ctx, item.Receipt, reason)); err != nil {
 		return err
 	}
 	p.observe.Quarantined(reason)

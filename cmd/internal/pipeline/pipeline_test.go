@@ -949,6 +949,43 @@ func TestReleaseWaitsForItsLane(t *testing.T) {
 	})
 }
 
+// impatient is a ledger before which the caller gives up while it commits.
+type impatient struct {
+	actions.Ledger
+	giveUp func()
+}
+
+func (l impatient) Decide(ctx context.Context, e actions.Effect, s actions.Standing, entries ...actions.Entry) error {
+	err := l.Ledger.Decide(ctx, e, s, entries...)
+	l.giveUp()
+	return errors.Join(err, ctx.Err())
+}
+
+// An analyst who leaves while his release is being recorded leaves none behind that has
+// no result.
+func TestReleaseIsSettledWhoeverLeaves(t *testing.T) {
+	bubble(t, "left", func(r *rig) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, err := r.ledger.Cases(context.Background(), actions.Filter{})
+		if err != nil || len(cases) != 1 {
+			r.Fatal(cases, err)
+		}
+		ctx, leave := context.WithCancel(context.Background())
+		cfg := r.p.Config
+		cfg.Ledger = impatient{r.ledger, leave}
+		r.p = New(cfg)
+		if err := r.p.Release(ctx, cases[0], "jo", "why"); err == nil {
+			r.Error("released for somebody who had left")
+		}
+		open, err := r.ledger.UnfinishedReleases(context.Background())
+		if err != nil || len(open) > 0 {
+			r.Errorf("%d releases without a result, %v", len(open), err)
+		}
+		r.want("intent/pending result/applied release/pending result/failed", "1 blockAccess")
+	})
+}
+
 // A release whose process was killed after its record is carried out at the next
 // start, after a read; one that has become pointless is closed.
 func TestReleaseOutlivesItsProcess(t *testing.T) {
