@@ -318,7 +318,7 @@ func (s *Server) userByToken(token string) (string, bool) {
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("once")
 	if token == "" || r.Method != http.MethodGet { // a HEAD is of somebody who looks where the link leads
-		data := map[string]any{"Users": len(s.cfg.Users) > 0}
+		data := map[string]any{"Users": len(s.cfg.Users) > 0, "To": r.URL.Query().Get("to")}
 		if r.URL.Query().Has("ended") {
 			data["Error"] = "You were not signed in any more: nothing was done. Sign in and decide again."
 		}
@@ -346,12 +346,16 @@ func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		s.cfg.Log.Warn("desk sign-in refused")
 		s.render(w, http.StatusForbidden, "login.html", map[string]any{
-			"Users": len(s.cfg.Users) > 0, "Error": "No user has this token.",
+			"Users": len(s.cfg.Users) > 0, "To": r.PostFormValue("to"), "Error": "No user has this token.",
 		})
 		return
 	}
 	s.signIn(w, name)
-	http.Redirect(w, r, "/cases", http.StatusSeeOther)
+	to := r.PostFormValue("to")
+	if !strings.HasPrefix(to, "/cases") && !strings.HasPrefix(to, "/coverage") { // never to another site
+		to = "/cases"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (s *Server) signIn(w http.ResponseWriter, actor string) {
@@ -410,7 +414,11 @@ func (s *Server) page(name string, do func(r *http.Request, actor string) (any, 
 			s.fail(w, r, actor, err)
 			return
 		}
-		s.render(w, http.StatusOK, name, s.frame(actor, data))
+		status := http.StatusOK
+		if cases, ok := data.(casesPage); ok && cases.Refused != "" {
+			status = http.StatusBadRequest
+		}
+		s.render(w, status, name, s.frame(actor, data))
 	}
 }
 
@@ -430,14 +438,14 @@ func (s *Server) change(do func(r *http.Request, actor string) error) http.Handl
 	}
 }
 
-// toLogin leads to the sign-in page, which says so if a decision was lost on the
-// way there.
+// toLogin leads to the sign-in page, and from there back to what was asked for. If
+// a decision was lost on the way, the sign-in page says so, and leads to its case.
 func toLogin(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
-		http.Redirect(w, r, "/login?ended", http.StatusSeeOther)
+		http.Redirect(w, r, "/login?ended&to="+url.QueryEscape("/cases/"+url.PathEscape(r.PathValue("id"))), http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 }
 
 func (s *Server) frame(actor string, data any) map[string]any {
@@ -489,11 +497,13 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 // ---- what the pages show ----
 
 type casesPage struct {
-	Cases  []actions.Case
-	Filter url.Values
-	Next   template.URL // of the next page; empty on the last
-	Search bool         // for part of a name, which stopped at Next
-	Counts counts
+	Cases   []actions.Case
+	Filter  url.Values
+	Refused string       // what is wrong with the filter; then there are no cases
+	Newest  template.URL // of the first page; empty there
+	Next    template.URL // of the next page; empty on the last
+	Search  bool         // for part of a name, which stopped at Next
+	Counts  counts
 }
 
 // counts sums up the cases on the page.
@@ -512,7 +522,7 @@ const (
 func (s *Server) doCases(r *http.Request, _ string) (any, error) {
 	f, err := ParseFilter(r.URL.Query())
 	if err != nil {
-		return nil, problem{http.StatusBadRequest, err.Error()}
+		return casesPage{Filter: r.URL.Query(), Refused: err.Error()}, nil
 	}
 	if f.Limit == 0 {
 		f.Limit = pageSize
@@ -527,17 +537,23 @@ func (s *Server) doCases(r *http.Request, _ string) (any, error) {
 		return nil, err
 	}
 	page := casesPage{Cases: cases, Filter: r.URL.Query(), Search: searching}
-	from := func(before int64) {
+	from := func(before int64) template.URL {
 		q := r.URL.Query()
-		q.Set("before", strconv.FormatInt(before, 10))
-		page.Next = template.URL("/cases?" + q.Encode()) //nolint:gosec // every value is escaped
+		q.Del("before")
+		if before > 0 {
+			q.Set("before", strconv.FormatInt(before, 10))
+		}
+		return template.URL("/cases?" + q.Encode()) //nolint:gosec // every value is escaped
 	}
 	switch {
 	case searching:
-		from(stopped.At)
+		page.Next = from(stopped.At)
 	case len(cases) > limit:
 		page.Cases = cases[:limit]
-		from(page.Cases[limit-1].LastSeq)
+		page.Next = from(page.Cases[limit-1].LastSeq)
+	}
+	if f.Before > 0 {
+		page.Newest = from(0)
 	}
 	for _, c := range page.Cases {
 		page.Counts.add(c)

@@ -606,3 +606,80 @@ func TestAdminHandlerNeedsAPeer(t *testing.T) {
 		t.Errorf("peer: %d %q", got, r.desk.did)
 	}
 }
+
+// Whoever mistypes a filter keeps the form with all that was typed.
+func TestFilterIsKept(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	res, page := r.do("GET", "/cases?severity=high&sender=ana&conversation=19:c&since=yesterday", "")
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	for _, want := range []string{`<option selected>high</option>`, `name="sender" value="ana"`, `name="conversation" value="19:c"`, `value="yesterday"`, "is not a time"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "No case fits") || strings.Contains(page, "shown") {
+		t.Error("the page says that no case fits, or counts them, and did not look")
+	}
+	// A link of the case page leads to a list that says what it is filtered by.
+	r.log.cases[0].Sender = &actions.Sender{ID: "oid", Name: "Ana"}
+	r.log.cases[0].Conversation = &actions.Conversation{Kind: "chat", ID: "19:a&b@thread.v2"}
+	_, page = r.do("GET", "/cases/c1", "")
+	for _, link := range []string{"/cases?sender=oid", "/cases?conversation=19%3aa%26b%40thread.v2", "/cases?rule=card-number"} {
+		if !strings.Contains(page, `href="`+link+`"`) {
+			t.Errorf("the case page has no link %s", link)
+		}
+		if res, _ := r.do("GET", link, ""); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: status %d", link, res.StatusCode)
+		}
+	}
+	if got := r.log.asked.Rule; got != "card-number" {
+		t.Errorf("the last link asked for rule %q", got)
+	}
+}
+
+func TestPagesLeadOn(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	r.log.cases = append(r.log.cases, r.log.cases[0])
+	_, page := r.do("GET", "/cases?severity=high&limit=1", "")
+	if !strings.Contains(page, `<a href="/cases?before=9&amp;limit=1&amp;severity=high">Older cases</a>`) || strings.Contains(page, "Newest cases") {
+		t.Errorf("first page:\n%s", page)
+	}
+	_, page = r.do("GET", "/cases?severity=high&limit=1&before=20", "")
+	if !strings.Contains(page, `<a href="/cases?limit=1&amp;severity=high">Newest cases</a>`) {
+		t.Errorf("a later page has no way back:\n%s", page)
+	}
+}
+
+// Who follows a link, or decides, without being signed in comes to it by signing in.
+func TestSignInLeadsOn(t *testing.T) {
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/cases/c1", "/cases/c1"},
+		{"GET", "/cases?severity=high", "/cases?severity=high"},
+		{"GET", "/coverage", "/coverage"},
+		{"POST", "/cases/c1/release", "/cases/c1"},
+		{"GET", "/login", "/cases"},
+		{"GET", "/login?to=https%3A%2F%2Fevil.example%2F", "/cases"},
+		{"GET", "/login?to=%2F%2Fevil.example%2Fcases", "/cases"},
+	} {
+		r := newRig(t)
+		_, page := r.do(c.method, c.path, "")
+		to := regexp.MustCompile(`name="to" value="([^"]*)"`).FindStringSubmatch(page)
+		if to == nil {
+			t.Fatalf("%s %s: no form to sign in by:\n%s", c.method, c.path, page)
+		}
+		body := url.Values{"to": {html.UnescapeString(to[1])}}
+		body.Set("token", "a wrong one")
+		_, page = r.do("POST", "/login", body.Encode()) // a mistyped token changes nothing of where it leads
+		if !strings.Contains(page, to[0]) {
+			t.Errorf("%s %s: after a wrong token the form lacks %s", c.method, c.path, to[0])
+		}
+		body.Set("token", anaToken)
+		if res, _ := r.do("POST", "/login", body.Encode()); res.Request.URL.String() != r.url+c.want {
+			t.Errorf("%s %s: signing in led to %s, want %s", c.method, c.path, res.Request.URL, c.want)
+		}
+	}
+}
