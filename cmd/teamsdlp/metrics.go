@@ -217,6 +217,11 @@ func (s *service) gauges(graphs *graphs) {
 	s.metrics.gauge("quarantine_items", "Items that could not be opened; alarm above 0.", depth(func(d sqlite.Depth) float64 { return float64(d.Quarantined) }))
 	s.metrics.gauge("disk_free_bytes", "Free space of the data directory.", func() float64 { return float64(s.store.Stats().DiskFree) })
 	s.metrics.gauge("wal_bytes", "Size of the store's write-ahead log.", func() float64 { return float64(s.store.Stats().WALBytes) })
+	if s.publicTLS != nil {
+		s.metrics.gauge("tls_certificate_expiry_seconds", "Until the certificate of the public listener ends; alarm below 7 days.", func() float64 {
+			return time.Until(s.publicTLS.current().Leaf.NotAfter).Seconds()
+		})
+	}
 	if s.shared != nil {
 		s.nodeGauges()
 	}

@@ -693,19 +693,30 @@ func TestReadmeExact(t *testing.T) {
 	}
 }
 
-// TestReadmeMetrics: every figure that README.md names is one that we make.
+// TestReadmeMetrics: every figure that README.md names is one that we make, and each
+// that we make is in it, or of several nodes in the page on Redis.
 func TestReadmeMetrics(t *testing.T) {
 	source, err := os.ReadFile("metrics.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile(`teamsdlp_([a-z_]+)`).FindAllStringSubmatch(readPage(t, "README.md").prose, -1)
+	prose := readPage(t, "README.md").prose + readPage(t, "cmd/internal/redis/README.md").prose
+	names := regexp.MustCompile(`teamsdlp_([a-z_]+)`).FindAllStringSubmatch(prose, -1)
 	if len(names) == 0 {
 		t.Error("no metric was found")
 	}
 	for _, m := range names {
 		if !strings.Contains(string(source), strconv.Quote(m[1])) {
 			t.Errorf("metrics.go makes no %s", m[0])
+		}
+	}
+	made := regexp.MustCompile(`(?:counter|seconds|gauge)\("([a-z_]+)"|Name: "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(made) < 30 {
+		t.Errorf("only %d figures were found in metrics.go", len(made))
+	}
+	for _, m := range made {
+		if name := m[1] + m[2]; !regexp.MustCompile("(?:teamsdlp_|`)" + name + `\b`).MatchString(prose) {
+			t.Errorf("no README names %s", name)
 		}
 	}
 }

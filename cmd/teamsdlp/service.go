@@ -52,9 +52,10 @@ type service struct {
 
 	public, private net.Listener
 	admin           net.Listener
-	changes         sync.Mutex  // held by a change that was asked for on the admin socket
-	ready           atomic.Bool // listening and not shutting down
-	link            string      // where to sign in: once, or with a token
+	publicTLS       *certificate // of public; nil: TLS ends elsewhere
+	changes         sync.Mutex   // held by a change that was asked for on the admin socket
+	ready           atomic.Bool  // listening and not shutting down
+	link            string       // where to sign in: once, or with a token
 }
 
 // grace is how long open requests and the pipeline are waited for at shutdown.
@@ -74,8 +75,8 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 		return nil, err
 	}
 	if tlsFiles := cfg.Public.TLS; tlsFiles.On() {
-		if _, err = tls.LoadX509KeyPair(tlsFiles.Cert, tlsFiles.Key); err != nil {
-			return nil, fmt.Errorf("public.tls: %s and %s: %w", tlsFiles.Cert, tlsFiles.Key, err)
+		if s.publicTLS, err = newCertificate(tlsFiles.Cert, tlsFiles.Key, time.Now, log); err != nil {
+			return nil, err
 		}
 	}
 	if err = finishKeysIn(ctx, cfg.KeysDir); err != nil {
@@ -257,10 +258,10 @@ func (s *service) run(ctx context.Context) error {
 		})
 	}
 	part(&shows, show, "private listener", func(ctx context.Context) error {
-		return s.serveUntil(ctx, s.privateServer(), s.private, "", "")
+		return s.serveUntil(ctx, s.privateServer(), s.private)
 	})
 	part(&shows, show, "admin socket", func(ctx context.Context) error {
-		return s.serveUntil(ctx, s.adminServer(), s.admin, "", "")
+		return s.serveUntil(ctx, s.adminServer(), s.admin)
 	})
 	part(&receivers, receive, "public listener", func(ctx context.Context) error {
 		return s.servePublic(ctx, s.informed(s.receiver.Handler()))
@@ -325,20 +326,23 @@ func (s *service) close() {
 // servePublic serves the public listener until ctx ends, as serveUntil does.
 func (s *service) servePublic(ctx context.Context, h http.Handler) error {
 	srv := webhook.NewServer(s.cfg.Public.Listen, h)
+	if s.publicTLS != nil {
+		srv.TLSConfig.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.publicTLS.current(), nil }
+	}
 	ln := webhook.Guard(s.public, srv, webhook.MaxConnections, s.log.Named("webhook"))
-	return s.serveUntil(ctx, srv, ln, s.cfg.Public.TLS.Cert, s.cfg.Public.TLS.Key)
+	return s.serveUntil(ctx, srv, ln)
 }
 
 // serveUntil serves until ctx ends, then drains: it returns when every handler
-// has, or grace is over. Empty files mean no TLS.
-func (s *service) serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, cert, key string) error {
+// has, or grace is over. It serves TLS where srv has a certificate.
+func (s *service) serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {
 	if srv.ErrorLog == nil {
 		srv.ErrorLog = zap.NewStdLog(s.log.Named("http")) // handshakes that failed and the like; handlers keep their panics to themselves
 	}
 	failed := make(chan error, 1)
 	go func() {
-		if cert != "" {
-			failed <- srv.ServeTLS(ln, cert, key)
+		if srv.TLSConfig != nil && srv.TLSConfig.GetCertificate != nil {
+			failed <- srv.ServeTLS(ln, "", "")
 			return
 		}
 		failed <- srv.Serve(ln)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"teamsdlp/config"
+)
+
+// A renewed certificate is in use without a restart, and one that cannot be used
+// leaves the last.
+func TestCertificateIsRenewed(t *testing.T) {
+	dir := t.TempDir()
+	writeTLS(t, dir, "old.example.com", 24*time.Hour)
+	core, logged := observer.New(zap.InfoLevel)
+	var passed atomic.Int64 // of the clock
+	begin := time.Now()
+	cert, err := newCertificate(filepath.Join(dir, "tls.pem"), filepath.Join(dir, "tls.key"), func() time.Time { return begin.Add(time.Duration(passed.Load())) }, zap.New(core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	s := &service{cfg: &config.Config{}, log: zap.NewNop(), public: ln, publicTLS: cert}
+	go func() { ended <- s.servePublic(ctx, http.NotFoundHandler()) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	shown := func() string {
+		t.Helper()
+		conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it only looks
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].DNSNames[0]
+	}
+	// Each step writes files, lets time pass, and says what must be shown then.
+	other := t.TempDir()
+	writeTLS(t, other, "new.example.com", 48*time.Hour)
+	move := func(name string) {
+		t.Helper()
+		if err := os.Rename(filepath.Join(other, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name  string
+		do    func()
+		after time.Duration
+		want  string
+		logs  int // lines, all in all
+	}{
+		{"as it began", func() {}, time.Hour, "old.example.com", 0},
+		{"one file of two", func() { move("tls.pem") }, lookAgain, "old.example.com", 1},
+		{"nothing new", func() {}, lookAgain, "old.example.com", 1},
+		{"both, just now", func() { move("tls.key") }, 0, "old.example.com", 1},
+		{"both", func() {}, lookAgain, "new.example.com", 2},
+		{"no certificate", func() { put(t, dir, "tls.pem", "garbage") }, lookAgain, "new.example.com", 3},
+		{"no file", func() { _ = os.Remove(filepath.Join(dir, "tls.pem")) }, lookAgain, "new.example.com", 3},
+		{"back again", func() { writeTLS(t, dir, "back.example.com", time.Hour) }, lookAgain, "back.example.com", 4},
+	} {
+		step.do()
+		passed.Add(int64(step.after))
+		if got := shown(); got != step.want || logged.Len() != step.logs {
+			t.Errorf("%s: %s is shown, want %s; %d lines are logged, want %d: %v", step.name, got, step.want, logged.Len(), step.logs, logged.All())
+		}
+	}
+	if _, err := newCertificate(filepath.Join(dir, "tls.key"), filepath.Join(dir, "tls.pem"), time.Now, zap.NewNop()); err == nil {
+		t.Error("files the wrong way round were taken")
+	}
+}
