@@ -237,8 +237,7 @@ func readKey(path string, forbidden os.FileMode) (string, error) {
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("reading %s: %w: not a regular file", path, ErrKeys)
 	case info.Mode().Perm()&forbidden != 0:
-		return "", fmt.Errorf("reading %s: %w: mode %04o lets others at it, want at most %04o",
-			path, ErrKeys, info.Mode().Perm(), 0o777&^forbidden)
+		return "", fmt.Errorf("reading %s: %w: mode %04o lets others at it: chmod %o", path, ErrKeys, info.Mode().Perm(), 0o644&^forbidden)
 	case info.Size() > maxKeyFile:
 		return "", fmt.Errorf("reading %s: %w: too large for a key", path, ErrKeys)
 	}

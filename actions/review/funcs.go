@@ -65,7 +65,7 @@ func exposureOf(e *actions.Exposure) exposureView {
 	}
 	step := func(name string, from, to time.Time) {
 		if !from.IsZero() && !to.IsZero() {
-			v.Steps = append(v.Steps, span{name, duration(to.Sub(from)), true})
+			v.Steps = append(v.Steps, span{name, Span(to.Sub(from)), true})
 			return
 		}
 		v.Steps = append(v.Steps, span{name, "not known", false})
@@ -79,8 +79,7 @@ func exposureOf(e *actions.Exposure) exposureView {
 	}
 	v.Known = true
 	total := e.Applied.Sub(e.Sent)
-	v.Total = duration(total)
-	v.Microsoft, v.Ours = duration(e.Received.Sub(e.Sent)), duration(e.Applied.Sub(e.Received))
+	v.Total, v.Microsoft, v.Ours = Parts(e)
 	if total > 0 {
 		percent := int(100 * e.Received.Sub(e.Sent) / total)
 		v.MicrosoftPercent = min(100, max(0, (percent+5)/10*10))
@@ -110,7 +109,16 @@ func Readable(c actions.Case) string {
 	return "still"
 }
 
-func duration(d time.Duration) string {
+// Parts says for how long the text could be read until the action, and which part of
+// that was Microsoft's and which ours; in milliseconds they add up. Sent, received and
+// applied must be known.
+func Parts(e *actions.Exposure) (total, microsoft, ours string) {
+	all, theirs := e.Applied.Sub(e.Sent).Round(time.Millisecond), e.Received.Sub(e.Sent).Round(time.Millisecond)
+	return Span(all), Span(theirs), Span(all - theirs)
+}
+
+// Span is a stretch of time in words.
+func Span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0 ms (clocks differ)"

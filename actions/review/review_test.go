@@ -683,3 +683,22 @@ func TestSignInLeadsOn(t *testing.T) {
 		}
 	}
 }
+
+// The parts of the clock add up, in whole milliseconds, whatever they are rounded from.
+func TestPartsAddUp(t *testing.T) {
+	at := func(us int) time.Time { return noon.Add(time.Duration(us) * time.Microsecond) }
+	for _, c := range []struct {
+		received, applied      int // microseconds after it was sent
+		total, microsoft, ours string
+	}{
+		{700, 14_300, "14 ms", "1 ms", "13 ms"},
+		{400, 14_000, "14 ms", "0 ms", "14 ms"},
+		{-3_000, 5_000, "5 ms", "0 ms (clocks differ)", "8 ms"},
+		{2_900_000, 3_300_000, "3.3 s", "2.9 s", "400 ms"},
+	} {
+		total, microsoft, ours := Parts(&actions.Exposure{Sent: noon, Received: at(c.received), Applied: at(c.applied)})
+		if total != c.total || microsoft != c.microsoft || ours != c.ours {
+			t.Errorf("%d us, %d us: %s: %s and %s, want %s: %s and %s", c.received, c.applied, total, microsoft, ours, c.total, c.microsoft, c.ours)
+		}
+	}
+}

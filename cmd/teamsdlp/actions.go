@@ -356,7 +356,8 @@ func caseHead(w io.Writer, c actions.Case) {
 	}
 	readable := cmp.Or(review.Readable(c), "not known")
 	if x := c.Exposure; x != nil && !x.Applied.IsZero() {
-		readable += fmt.Sprintf("; until the action Microsoft took %s, we %s", ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+		_, microsoft, ours := review.Parts(x)
+		readable += fmt.Sprintf("; until the action Microsoft took %s, we %s", microsoft, ours)
 	}
 	line("readable", readable)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"teamsdlp/actions"
+	"teamsdlp/actions/review"
 	"teamsdlp/config"
 	"teamsdlp/test/graphtwin"
 )
@@ -292,8 +293,8 @@ func describe(e actions.Entry) string {
 		return fmt.Sprintf("found     %s: %s", what, verbOf[e.Action])
 	case actions.KindResult:
 		if e.Outcome == actions.OutcomeApplied && e.Exposure != nil && !e.Exposure.Applied.IsZero() {
-			x := e.Exposure
-			parts := fmt.Sprintf("%s: Microsoft %s, ours %s", ms(x.Applied.Sub(x.Sent)), ms(x.Received.Sub(x.Sent)), ms(x.Applied.Sub(x.Received)))
+			total, microsoft, ours := review.Parts(e.Exposure)
+			parts := fmt.Sprintf("%s: Microsoft %s, ours %s", total, microsoft, ours)
 			if e.Action == actions.ActionNotify {
 				return "tipped    after " + parts
 			}
@@ -321,11 +322,4 @@ func describe(e actions.Entry) string {
 		return fmt.Sprintf("rules     generation %s, %s", e.Generation, e.Verdict)
 	}
 	return ""
-}
-
-func ms(d time.Duration) string {
-	if d < 0 {
-		d = 0
-	}
-	return d.Round(time.Millisecond).String()
 }

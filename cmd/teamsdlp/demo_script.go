@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"teamsdlp/actions/review"
 	"teamsdlp/test/graphtwin"
 )
 
@@ -162,7 +163,7 @@ func (c *demoCmd) script(ctx context.Context, s *service, twin *graphtwin.Twin, 
 		}
 		results[i] = result{l, verdictOf(v), "-"}
 		if !v.BlockedAt.IsZero() {
-			results[i].readable = ms(v.BlockedAt.Sub(v.Created))
+			results[i].readable = review.Span(v.BlockedAt.Sub(v.Created))
 		}
 	}
 	return results, nil

@@ -30,8 +30,8 @@ func TestTimeline(t *testing.T) {
 	tick.catchUp()
 	want := []string{
 		"   1.01s  teamsdlp  found     card-number  4111••1111: blocking",
-		"   1.03s  teamsdlp  blocked   readable for 20ms: Microsoft 1ms, ours 19ms",
-		"   2.00s  teamsdlp  tipped    after 20ms: Microsoft 1ms, ours 19ms",
+		"   1.03s  teamsdlp  blocked   readable for 20 ms: Microsoft 1 ms, ours 19 ms",
+		"   2.00s  teamsdlp  tipped    after 20 ms: Microsoft 1 ms, ours 19 ms",
 		"   3.00s  teamsdlp  NOT ENFORCEABLE  no licence",
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")

@@ -72,7 +72,11 @@ func warnOfCertificates(cfg *config.Config, log *zap.Logger) {
 	k.tls(cfg)
 	for _, r := range k.results {
 		if r.State == isWarn || r.State == isFault {
-			log.Warn("check", zap.String("of", r.Check), zap.String("tenant", r.Subject), zap.String("detail", r.Detail), zap.String("mend", r.Mend))
+			fields := []zap.Field{zap.String("of", r.Check), zap.String("detail", r.Detail), zap.String("mend", r.Mend)}
+			if r.Subject != "" {
+				fields = append(fields, zap.String("tenant", r.Subject))
+			}
+			log.Warn("check", fields...)
 		}
 	}
 }
