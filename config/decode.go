@@ -276,7 +276,8 @@ func (d *decoder) secret(path string, n *yaml.Node, v reflect.Value) {
 			return
 		}
 		if value = strings.TrimRight(d.getenv(ref), "\r\n"); value == "" {
-			d.fault(path, "the environment variable %s is not set, or empty", clipped(ref))
+			d.fault(path, "the environment variable %s %s", clipped(ref), ErrNotSet)
+			d.faults[len(d.faults)-1].Err = ErrNotSet
 			return
 		}
 	case scheme == "file" && found && ref != "":

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,8 @@ type Fault struct {
 	Line int    `json:"line"`
 	Col  int    `json:"col"`
 	Msg  string `json:"msg"`
-	// Err is the cause where it came from outside, as fs.ErrNotExist; often nil.
+	// Err is the cause where it came from outside, as fs.ErrNotExist or ErrNotSet;
+	// often nil.
 	// Its text is part of Msg.
 	Err error `json:"-"`
 }
@@ -29,6 +31,10 @@ func (f Fault) Error() string {
 
 // Unwrap returns the cause, if there is one.
 func (f Fault) Unwrap() error { return f.Err }
+
+// ErrNotSet is the cause of a [Fault] about an environment variable that a secret
+// should come from.
+var ErrNotSet = errors.New("is not set, or empty")
 
 // Faults are all that is wrong, in the order of the file. It is the type of
 // every error that [Load] and [Parse] return.

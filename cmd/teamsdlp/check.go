@@ -207,6 +207,8 @@ func (k *checker) config(path string, cfg *config.Config, err error) bool {
 			switch {
 			case errors.Is(f, fs.ErrPermission):
 				mend = "check as the user that serve runs as, and let that user read it"
+			case errors.Is(f, config.ErrNotSet):
+				mend = "set it where serve is started, and for this command too"
 			case errors.Is(f, fs.ErrNotExist):
 				mend = "put the file there, or correct its path; it counts from the folder of the configuration"
 			}
@@ -244,8 +246,11 @@ func (k *checker) offline(cfg *config.Config) {
 	k.keys(cfg.KeysDir)
 	k.certificates(cfg)
 	k.tls(cfg)
-	k.data(cfg.DataDir)
+	writable := k.data(cfg.DataDir)
 	if cfg.Store.Kind == config.Embedded {
+		if writable {
+			k.room(sqlite.Space(existing(cfg.DataDir)))
+		}
 		k.store(cfg.DataDir)
 	}
 	k.checkpoints(cfg.ActionLog.CheckpointFile)
@@ -367,6 +372,10 @@ func certificateOf(file string) (end time.Time, bits int, err error) {
 
 func (k *checker) tls(cfg *config.Config) {
 	const check = "tls"
+	if !cfg.Public.TLS.On() && strings.HasPrefix(cfg.Public.URL, "http:") {
+		k.ok(check, "none: %s is of this machine only", cfg.Public.URL)
+		return
+	}
 	if !cfg.Public.TLS.On() {
 		k.ok(check, "TLS for %s ends at a proxy in front of %s", cfg.Public.URL, cfg.Public.Listen)
 		return
@@ -416,33 +425,49 @@ func hostOf(address string) string {
 // memory, or a disk that says it has written what it has not.
 const honestSync = 20 * time.Microsecond
 
-func (k *checker) data(dir string) {
+// data reports whether serve can write to the folder, or make it.
+func (k *checker) data(dir string) bool {
 	const check = "data"
-	at, missing := dir, ""
-	for {
-		info, err := os.Stat(at)
-		if err == nil && !info.IsDir() {
-			k.fault(check, "set data_dir to a folder", "%s is not a folder", at)
-			return
-		}
-		if err == nil {
-			if missing == "" && info.Mode().Perm()&0o077 != 0 {
-				k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
-			}
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			k.fault(check, "run as the user that serve runs as, and give that user the folder", "%s", err)
-			return
-		}
-		missing, at = " (not there yet: serve makes it)", filepath.Dir(at)
+	at, missing := existing(dir), ""
+	info, err := os.Stat(at)
+	switch {
+	case err != nil:
+		k.fault(check, "run as the user that serve runs as, and give that user the folder", "%s", err)
+		return false
+	case !info.IsDir():
+		k.fault(check, "set data_dir to a folder", "%s is not a folder", at)
+		return false
+	case at != dir:
+		missing = " (not there yet: serve makes it)"
+	case info.Mode().Perm()&0o077 != 0:
+		k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
 	}
 	took, err := syncTime(at)
 	if err != nil {
 		k.fault(check, "give the folder to the user that serve runs as, on a disk with room", "writing to %s: %s", at, err)
-		return
+		return false
 	}
 	k.disk(dir+missing, took)
+	return true
+}
+
+// existing is path, or the nearest folder above it that is there.
+func existing(path string) string {
+	for {
+		_, err := os.Stat(path)
+		if up := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && up != path {
+			path = up
+			continue
+		}
+		return path
+	}
+}
+
+// room compares the free space of the data directory with what the store wants.
+func (k *checker) room(free, mark uint64, err error) {
+	if err == nil && free < mark {
+		k.fault("data", "make room, or put data_dir on a larger disk", "%d MiB are free: below %d MiB serve answers 503 and takes nothing new", free>>20, mark>>20)
+	}
 }
 
 // store opens the store as the commands that read do. Before the first start there
@@ -463,7 +488,7 @@ func (k *checker) store(dir string) {
 	r, err := sqlite.OpenReadOnly(ctx, dir)
 	switch {
 	case errors.Is(err, sqlite.ErrOlderSchema):
-		k.add(isNote, check, "", "nothing to do: serve migrates it when it starts", "%s", oneLine(err))
+		k.add(isNote, check, "", "nothing to do: serve migrates it when it starts", "%s", sqlite.ErrOlderSchema)
 		return
 	case errors.Is(err, sqlite.ErrNewerSchema):
 		k.fault(check, "run the newer release again, or restore a backup made before it", "%s", oneLine(err))

@@ -235,6 +235,8 @@ func TestCheck(t *testing.T) {
 		{"a cloud that cannot act", "cloud: {name: usgov}", nil, 0, []string{"warning  cloud         Graph cannot act on messages in the cloud usgov\n", "-> expect findings"}},
 		{"a custom cloud", "cloud: {name: custom, graph_url: https://graph.example.com, login_url: https://login.example.com}", nil, 0, []string{"warning  cloud         a custom cloud: https://login.example.com decides"}},
 		{"a file that is not there", "desk: {users: [{name: jo, token: \"file:no/token\"}]}", nil, 1, []string{`DIR/teamsdlp.yaml:2:34: desk.users[0].token: reading the secret from "no/token": no such file or directory` + "\n", "-> put the file there, or correct its path"}},
+		{"a variable that is not set", "desk: {users: [{name: jo, token: env:NO_SUCH_TOKEN}]}", nil, 1, []string{"desk.users[0].token: the environment variable NO_SUCH_TOKEN is not set, or empty\n", "-> set it where serve is started, and for this command too"}},
+		{"on this machine only", "public: {url: \"http://127.0.0.1:8443\"}", nil, 0, []string{"ok       tls           none: http://127.0.0.1:8443 is of this machine only\n"}},
 		{"an address of this network", "public: {url: \"https://10.0.0.7\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach 10.0.0.7: ", "-> set public.url to the name"}},
 		{"a name of this network", "public: {url: \"https://dlp\"}", nil, 0, []string{"warning  config        Microsoft Graph cannot reach dlp: "}},
 		{"a name that the log uses", "desk: {users: [{name: graph, token: env:SECRET}]}", nil, 1, []string{`fault    desk          desk.users[0]: the log uses the name "graph" for somebody else` + "\n", "-> give this person another name"}},
@@ -380,6 +382,27 @@ func TestCheckOfADiskTooFastToBeOne(t *testing.T) {
 		if k.disk("d", took); k.results[0].State != want {
 			t.Errorf("%s: %+v, want %s", took, k.results, want)
 		}
+	}
+}
+
+// A disk so full that serve takes nothing is a fault, before serve says so.
+func TestCheckOfAFullDisk(t *testing.T) {
+	for _, c := range []struct {
+		free uint64
+		err  error
+		want int
+	}{{1 << 30, nil, 0}, {512 << 20, nil, 0}, {100 << 20, nil, 1}, {0, errors.ErrUnsupported, 0}} {
+		k := &checker{}
+		if k.room(c.free, 512<<20, c.err); k.count(isFault) != c.want {
+			t.Errorf("%d bytes free: %+v, want %d faults", c.free, k.results, c.want)
+		}
+	}
+	dir := t.TempDir()
+	if got := existing(filepath.Join(dir, "a", "b")); got != dir {
+		t.Errorf("the nearest folder that is there: %s, want %s", got, dir)
+	}
+	if free, mark, err := sqlite.Space(dir); err != nil || free == 0 || mark < 512<<20 {
+		t.Errorf("free %d, mark %d: %v", free, mark, err)
 	}
 }
 

@@ -329,16 +329,26 @@ func (s *Store) lookAtDisk() {
 	if s.opts.MinFree < 0 {
 		return
 	}
-	mark := max(uint64(s.opts.MinFree), total/20)
+	mark := diskMark(s.opts.MinFree, total)
 	low := free < mark
 	if s.diskLow.Swap(low) != low {
 		fields := []zap.Field{zap.Uint64("free_bytes", free), zap.Uint64("mark_bytes", mark)}
 		if low {
-			s.log.Error("disk is below its mark: no new items are taken", fields...)
+			s.log.Error("disk is below its mark: no new items are taken until there is room", fields...)
 		} else {
 			s.log.Info("disk is above its mark again", fields...)
 		}
 	}
+}
+
+// diskMark is the free space below which no items are taken, on a disk of a size.
+func diskMark(minFree int64, total uint64) uint64 { return max(uint64(minFree), total/20) }
+
+// Space returns the free bytes of the disk of dir, and the mark below which a store
+// there takes no items, unless its Options say otherwise.
+func Space(dir string) (free, mark uint64, err error) {
+	free, total, err := diskSpace(dir)
+	return free, diskMark(Options{}.withDefaults().MinFree, total), err
 }
 
 func (s *Store) pruneLoop() {
