@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -68,19 +70,20 @@ func run(e *env, args []string) int {
 		fmt.Fprintln(e.stderr, "teamsdlp:", err)
 		return 2
 	}
-	if len(args) == 0 {
+	switch { // what people try first
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		args = []string{"version"}
 	}
 	kctx, err := parser.Parse(args)
 	if done >= 0 { // --help
 		return done
 	}
 	if err != nil {
-		hint := "--help says what there is"
-		if strings.HasPrefix(err.Error(), "unexpected argument") {
-			hint += "; flags stand before or after the arguments, not between them"
-		}
-		fmt.Fprintf(e.stderr, "teamsdlp: %s (%s)\n", err, hint)
+		fmt.Fprintf(e.stderr, "teamsdlp: %s (%s)\n", err, usageHint(err))
 		return 2
 	}
 	err = kctx.Run()
@@ -96,4 +99,22 @@ func run(e *env, args []string) int {
 	}
 	fmt.Fprintln(e.stderr, "teamsdlp:", err)
 	return 2
+}
+
+// usageHint says what to do about a command line that cannot be parsed.
+func usageHint(err error) string {
+	const help = "--help says what there is"
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok || !strings.HasPrefix(err.Error(), "unexpected argument") {
+		return help
+	}
+	at := cmp.Or(parse.Context.Selected(), parse.Context.Model.Node)
+	var commands []string
+	for _, c := range at.Children {
+		commands = append(commands, c.Name)
+	}
+	if len(commands) > 0 {
+		return "the commands are " + strings.Join(commands, ", ") + "; " + help
+	}
+	return help + "; flags stand before or after the arguments, not between them"
 }

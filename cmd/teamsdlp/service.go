@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -177,15 +179,27 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 func (s *service) listen(ctx context.Context) (err error) {
 	var l net.ListenConfig
 	if s.public, err = l.Listen(ctx, "tcp", s.cfg.Public.Listen); err != nil {
-		return fmt.Errorf("public listener: %w (public.listen)", err)
+		return listenFault("public.listen", err)
 	}
 	if s.private, err = l.Listen(ctx, "tcp", s.cfg.Private.Listen); err != nil {
-		return fmt.Errorf("private listener: %w (private.listen)", err)
+		return listenFault("private.listen", err)
 	}
 	if base, ok := strings.CutSuffix(s.cfg.Public.URL, ":0"); ok {
 		s.cfg.Public.URL = fmt.Sprintf("%s:%d", base, s.public.Addr().(*net.TCPAddr).Port)
 	}
 	return nil
+}
+
+// listenFault says what to do about an address that cannot be listened on.
+func listenFault(key string, err error) error {
+	mend := "name an address of this machine and a port"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		mend = "another process listens there, perhaps a second serve: stop it, or name another port"
+	case errors.Is(err, fs.ErrPermission):
+		mend = "a port below 1024 wants the capability CAP_NET_BIND_SERVICE, which the unit in README.md gives; or name a higher one"
+	}
+	return fmt.Errorf("%s: %w (%s)", key, err, mend)
 }
 
 // listenAdmin makes the admin socket. The store's lock must be held: then a

@@ -100,7 +100,7 @@ func (c *twinCmd) Run(e *env) error {
 	defer twin.Close()
 	url, err := twin.Start(c.Listen)
 	if err != nil {
-		return err
+		return listenFault("--listen", err)
 	}
 	fmt.Fprintf(e.stdout, "Simulated Microsoft Graph  %s\n", url)
 	if c.WriteConfig != "" {

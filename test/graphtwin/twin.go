@@ -304,7 +304,7 @@ func (t *Twin) StartTLS(addr string) (string, error) { return t.listen(addr, tru
 func (t *Twin) listen(addr string, withTLS bool) (string, error) {
 	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
-		return "", fmt.Errorf("listening on %s: %w", addr, err)
+		return "", err // it names the address
 	}
 	u := "http://" + ln.Addr().String()
 	if withTLS {
