@@ -133,9 +133,9 @@ func (d *decoder) syntax(data []byte, err error) {
 		msg = "not YAML: " + anchorName.ReplaceAllString(m[2], "anchor")
 	}
 	switch {
-	case strings.Contains(msg, "tab character"):
+	case strings.Contains(msg, "tab character"), strings.HasSuffix(msg, "cannot start any token"):
 		lines := bytes.Split(data, []byte("\n"))
-		for i := at.line - 1; i < len(lines); i++ { // the parser is early at times
+		for i := at.line - 1; i <= at.line && i < len(lines); i++ { // the parser is one line early at times
 			if line := lines[i]; bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
 				at, msg = pos{i + 1, 1}, "not YAML: a tab; YAML is indented with spaces"
 				break

@@ -169,14 +169,17 @@ func (c edmBuildCmd) Run(e *env) error {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errStrict) {
+	strict := errors.Is(err, errStrict)
+	if err != nil && !strict {
 		c.warn(e, report)
 		return err
 	}
-	if printed := c.print(e, o.Key, report); printed != nil {
-		return printed
+	if strict && !c.JSON { // there is no table to speak of
+		c.warn(e, report)
+	} else if err := c.print(e, o.Key, report); err != nil {
+		return err
 	}
-	if err != nil {
+	if strict {
 		return found{fmt.Sprintf("%s or cells would be left out: nothing was written", plural(lost, "row"))}
 	}
 	return nil
@@ -226,6 +229,9 @@ func (c edmBuildCmd) key(e *env) (detect.TableKey, error) {
 
 func readTableKey(name string) (detect.TableKey, os.FileMode, error) {
 	info, err := os.Stat(name) // before opening: a pipe would block
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (teamsdlp edm key makes one)", err)
+	}
 	if err != nil {
 		return detect.TableKey{}, 0, err
 	}
@@ -249,11 +255,9 @@ func (c edmBuildCmd) print(e *env, key detect.TableKey, r detect.TableReport) er
 		out := edmReport{Table: c.Out, KeyID: key.ID(), Rows: r.Rows, Kept: r.Kept, Values: r.Values, LeftOut: append([]edmLeftOut{}, list...), Guessable: r.Guessable}
 		return writeIndented(e.stdout, out)
 	}
-	if _, err := fmt.Fprintf(e.stdout, "%s: %d of %s, %d different values; key %s\n", c.Out, r.Kept, plural(r.Rows, "row"), r.Values, key.ID()); err != nil {
-		return err
-	}
 	c.warn(e, r)
-	return nil
+	_, err := fmt.Fprintf(e.stdout, "%s: %d of %s, %d different values; key %s\n", c.Out, r.Kept, plural(r.Rows, "row"), r.Values, key.ID())
+	return err
 }
 
 // warn says what was left out, by the numbers of rows.

@@ -188,14 +188,14 @@ left out: 1 row (row 5): the primary cell holds no value of its kind, or too lon
 left out: 1 row (row 6): another row says the same
 left out: 1 row (row 7): kept without a cell: it has fewer than 2 letters or digits, or no value of its kind
 `
-	code, _, errs := ran(t, dir, "", build+" --strict")
-	if !strings.HasPrefix(errs, said) || code != 1 || !strings.Contains(errs, "4 rows or cells would be left out: nothing was written") {
+	code, out, errs := ran(t, dir, "", build+" --strict")
+	if out != "" || !strings.HasPrefix(errs, said) || code != 1 || !strings.Contains(errs, "4 rows or cells would be left out: nothing was written") {
 		t.Errorf("--strict: exit %d\n%s", code, errs)
 	}
 	if got, err := os.ReadFile(dir + "/t.edm"); err != nil || string(got) != "the table of before" {
 		t.Errorf("--strict: the table of before is %q, %v", got, err)
 	}
-	code, out, errs := ran(t, dir, "", build)
+	code, out, errs = ran(t, dir, "", build)
 	if code != 0 || !strings.HasPrefix(out, "t.edm: 2 of 6 rows, 2 different values; key ") || !strings.HasPrefix(errs, said) {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
@@ -249,6 +249,7 @@ func TestEDMRefuses(t *testing.T) {
 		{"edm build {dir}/c.csv" + rest + " --min-length 20", 2, "left out: 2 rows (row 2, 3): the primary value has fewer than 20"},
 		{"edm build {dir}/c.csv --key {dir}/no.key --primary a=digits -o {dir}/t.edm", 2, "no.key: not a key for exact data: it holds 16 bytes"},
 		{"edm build {dir}/c.csv --key {dir}/big.key --primary a=digits -o {dir}/t.edm", 2, "big.key: not a key for exact data"},
+		{"edm build {dir}/c.csv --key {dir}/not-there --primary a=digits -o {dir}/t.edm", 2, "not-there: no such file or directory (teamsdlp edm key makes one)"},
 		{"edm build {dir}/c.csv --key {dir} --primary a=digits -o {dir}/t.edm", 2, "not a key for exact data"},
 		{"edm build {dir}/c.csv --key {dir}/edm.key --primary customer_no=digits -o {dir}/none/t.edm", 2, "no such file or directory"},
 		{"edm build {dir}/c.csv --primary customer_no=digits -o {dir}/t.edm", 2, "missing flags: --key"},

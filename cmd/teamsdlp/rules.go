@@ -168,7 +168,11 @@ func (c rulesTestCmd) print(w io.Writer, report testReport) error {
 		if t.Detector != "" {
 			subject = "detector " + t.Detector
 		}
-		if _, err := fmt.Fprintf(w, "%s %s:%d:%d: %s, %s: %s\n", verdict, t.File, t.Line, t.Col, subject, t.Want, t.Reason); err != nil {
+		want := t.Want + ":"
+		if !t.Passed {
+			want = "test must " + map[string]string{"match": "", "no_match": "not "}[t.Want] + "match, but"
+		}
+		if _, err := fmt.Fprintf(w, "%s %s:%d:%d: %s, %s %s\n", verdict, t.File, t.Line, t.Col, subject, want, t.Reason); err != nil {
 			return err
 		}
 	}
@@ -220,7 +224,10 @@ func (c rulesLintCmd) Run(e *env) error {
 	if n := len(faults) + len(report.Findings); n > 0 {
 		return found{plural(n, "finding")}
 	}
-	return nil
+	if !c.JSON {
+		_, err = fmt.Fprintf(e.stdout, "%s, nothing to remark; generation %s\n", plural(len(g.Set.Rules), "rule"), report.Generation)
+	}
+	return err
 }
 
 type rulesSchemaCmd struct{}

@@ -89,6 +89,34 @@ func TestScanExplain(t *testing.T) {
 	}
 }
 
+// An HTML file is read as a message's body is.
+func TestScanHTML(t *testing.T) {
+	const in = "<p>my card is <b>4539</b> 5787 6362 1486</p>"
+	if code, out, _ := scanned(t, in, "--html"); code != 1 || !strings.Contains(out, "17-40  credit-card") {
+		t.Errorf("--html: exit %d:\n%s", code, out)
+	}
+	if code, out, _ := scanned(t, in); code != 0 {
+		t.Errorf("as text: exit %d:\n%s", code, out)
+	}
+	if code, _, errs := scanned(t, in, "--html", "--jsonl"); code != 2 || !strings.Contains(errs, "can't be used together") {
+		t.Errorf("--html and --jsonl: exit %d: %s", code, errs)
+	}
+}
+
+// With rules a person is told of the detectors that these name; the rest is counted.
+func TestScanExplainForRules(t *testing.T) {
+	dir := rulesDir(t, "rules:\n  - {id: r, mode: shadow, when: {detect: credit-card}, action: block, exceptions: [{id: e, reason: x, when: {detect: in-aadhaar}}]}\n")
+	_, out, _ := scanned(t, "card 4539 5787 6362 1487", "--explain", "--rules", dir)
+	for _, want := range []string{"credit-card rejected: ", "in-aadhaar rejected: ", " of detectors that no rule names came to nothing"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "phone-national") {
+		t.Errorf("a detector that no rule names is explained:\n%s", out)
+	}
+}
+
 // A region that no detector knows is told of: uk for gb would lower what was meant.
 func TestScanRegions(t *testing.T) {
 	for _, tc := range []struct {

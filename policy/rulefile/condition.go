@@ -1,6 +1,7 @@
 package rulefile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -250,7 +251,8 @@ func (d *decoder) listCondition(n *yaml.Node, c *conditionReader) {
 	for _, e := range d.texts(n, "list") {
 		l := c.set.lists[e.value]
 		if l == nil {
-			d.fault(e.node, "unknown list %q%s", clip(e.value), didYouMean(e.value, keys(c.set.lists)))
+			hint := cmp.Or(didYouMean(e.value, keys(c.set.lists)), "; lists are defined under lists, as {id: names, words: [a, b]}")
+			d.fault(e.node, "unknown list %q%s", clip(e.value), hint)
 			continue
 		}
 		l.used = true

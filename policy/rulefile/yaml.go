@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,7 +38,7 @@ func (d *decoder) fault(n *yaml.Node, format string, args ...any) {
 }
 
 // yamlLine finds the line in an error of yaml/v3, which has no other way to tell.
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line \d+: )?`)
 
 // parse returns the root of the file's one document; nil if there is none.
 func (d *decoder) parse(data []byte) *yaml.Node {
@@ -101,30 +102,46 @@ func invalidUTF8(data []byte) int {
 
 // syntax reports an error of the YAML parser.
 func (d *decoder) syntax(data []byte, err error) {
-	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := &yaml.Node{Line: 1, Column: 1}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		at.Line, _ = strconv.Atoi(m[1])
-		msg = strings.TrimPrefix(msg, "line "+m[1]+": ")
-	}
-	lines := bytes.Split(data, []byte("\n"))
-	for i := at.Line - 1; i <= at.Line && i < len(lines); i++ { // the parser is one line early at times
-		if i >= 0 && bytes.ContainsRune(lines[i][:len(lines[i])-len(bytes.TrimLeft(lines[i], " \t"))], '\t') {
-			at.Line, at.Column = i+1, 1
-			msg = "a tab: YAML is indented with spaces"
-			break
-		}
+	msg := yamlLine.ReplaceAllString(err.Error(), "")
+	lines := bytes.SplitAfter(bytes.TrimRight(data, "\n"), []byte("\n"))
+	at := &yaml.Node{Line: stumbles(lines, msg), Column: 1}
+	if line := lines[at.Line-1]; bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
+		msg = "a tab: YAML is indented with spaces"
 	}
 	switch msg {
 	case "found unknown escape character":
 		msg = "a backslash in double quotes begins an escape: put the text, as a regular expression, in single quotes"
-		if at.Line <= len(lines) {
-			at.Column = 1 + utf8.RuneCount(lines[at.Line-1][:max(0, bytes.IndexByte(lines[at.Line-1], '\\'))])
-		}
+		at.Column = 1 + utf8.RuneCount(lines[at.Line-1][:max(0, bytes.IndexByte(lines[at.Line-1], '\\'))])
+	case "found unexpected end of stream":
+		msg = "the file ends within quotes: one above is not closed"
+	case "did not find expected node content":
+		msg = "a value is missing here, or a bracket above is not closed"
+	case "did not find expected ',' or '}'", "did not find expected ',' or ']'":
+		msg = "within brackets a comma or the closing bracket is missing: put a text that holds a comma, a colon or a bracket in quotes"
+	case "did not find expected key", "did not find expected '-' indicator":
+		msg = "this line, or one just above it, does not fit the lines before: indent what belongs together alike, and put a text that goes on after a quote in quotes as a whole"
+	case "could not find expected ':'":
+		msg = "a key without a colon, or a text that goes on in the next line without quotes"
+	case "found character that cannot start any token":
+		msg = "a text that begins with %, @ or ` must be in quotes"
 	case "mapping values are not allowed in this context":
 		msg = "a colon and a blank where no key can be: put a text that holds them in quotes, and look for a quote above that is not closed"
 	}
 	d.fault(at, "%s", msg)
+}
+
+// stumbles is the line, from 1, at which the YAML parser stumbles with msg. Its error
+// names the line where the mapping, the list or the bracket began that it was in, so
+// it is asked for the shortest beginning of the file that it says the same of.
+func stumbles(lines [][]byte, msg string) int {
+	return 1 + sort.Search(len(lines)-1, func(n int) bool {
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n+1], nil)))
+		for {
+			if err := dec.Decode(new(yaml.Node)); err != nil {
+				return yamlLine.ReplaceAllString(err.Error(), "") == msg
+			}
+		}
+	})
 }
 
 // plain refuses anchors, aliases, merge keys and tags of any node under n: no rule
