@@ -90,6 +90,27 @@ func TestIBANForms(t *testing.T) {
 	}
 }
 
+// A validator that a rule names sees values of any length, whatever they begin with.
+func TestValidatorsTakeAnyLength(t *testing.T) {
+	for _, name := range Validators() {
+		for a := byte('A'); a <= 'Z'; a++ {
+			for b := byte('A'); b <= 'Z'; b++ {
+				for n := range 16 {
+					value := string([]byte{a, b}) + strings.Repeat("9", n)
+					func() {
+						defer func() {
+							if v := recover(); v != nil {
+								t.Errorf("%s of %q: %v", name, value, v)
+							}
+						}()
+						Validate(name, value)
+					}()
+				}
+			}
+		}
+	}
+}
+
 func FuzzValidate(f *testing.F) {
 	for _, s := range []string{"", "0", "DE", "DE8", "é", "\xff", "GB82WEST12345698765432", strings.Repeat("9", 100)} {
 		f.Add(s)

@@ -432,8 +432,11 @@ func euVATDigits(country string, d []byte) bool {
 	case "HU":
 		return n == 8 && weighted(d, 9, 7, 3, 1, 9, 7, 3, 1)%10 == 0
 	case "IT":
-		p := number(d[7:min(n, 10)])
-		return n == 11 && luhn(d) && string(d[:7]) != "0000000" && (p >= 1 && p <= 100 || p == 120 || p == 121 || p == 888 || p == 999)
+		if n != 11 {
+			return false
+		}
+		p := number(d[7:10])
+		return luhn(d) && string(d[:7]) != "0000000" && (p >= 1 && p <= 100 || p == 120 || p == 121 || p == 888 || p == 999)
 	case "LT":
 		return n == 9 && d[7] == '1' && lithuanianVAT(d) || n == 12 && d[10] == '1' && lithuanianVAT(d)
 	case "LU":
