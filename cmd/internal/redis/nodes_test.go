@@ -1053,3 +1053,38 @@ func TestDueBeforeItIsPutBack(t *testing.T) {
 		t.Errorf("claimed %v, %v; want %s, put back once", again, err, got[0].Receipt)
 	}
 }
+
+// The clock of Redis went back by hours, as where a replica took over whose clock is
+// behind. What was dated before that is not waited for: the lease of a node that died,
+// its place among the nodes, entries that have no number yet.
+func TestClockWentBack(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	ctx, keys := t.Context(), keyset{o.Prefix}
+	rdb := goredis.NewClient(&goredis.Options{Addr: o.Addrs[0]})
+	defer rdb.Close()
+	later := time.Now().Add(3 * time.Hour)
+	for _, p := range []int{lead, 0, 1} {
+		must(t, rdb.HSet(ctx, keys.lease(p), "owner", "dead", "fence", 7, "until", later.UnixMilli()).Err())
+	}
+	must(t, rdb.HSet(ctx, keys.of(lead, "nodes"), "dead", fmt.Sprintf(`%d {"id":"dead","name":"dead"}`, later.UnixMilli())).Err())
+	for i, at := range []time.Time{later, later.Add(time.Second), time.Now()} {
+		must(t, rdb.XAdd(ctx, &goredis.XAddArgs{Stream: keys.alog(0), Values: []any{
+			"t", at.UnixMicro(), "n", "dead", "k", fmt.Sprint("dead/", i), "e", fmt.Sprintf(`{"kind":"gap","verdict":"%d"}`, i),
+		}}).Err())
+	}
+	s := owner(t, o)
+	waitFor(t, "the log to be whole", func() bool {
+		st, err := s.LogState(ctx)
+		return err == nil && st.Unsealed == 0 && st.Missing == 0
+	})
+	entries, err := s.Entries(ctx, actions.Filter{})
+	must(t, err)
+	var order []string
+	for _, e := range entries {
+		order = append(order, e.Verdict)
+	}
+	if want := []string{"2", "1", "0"}; !slices.Equal(order, want) {
+		t.Errorf("entries %q, newest first; want %q", order, want)
+	}
+}

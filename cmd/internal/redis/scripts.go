@@ -32,11 +32,16 @@ end
 func script(text string) *goredis.Script { return goredis.NewScript(common + text) }
 
 var (
-	// acquire takes a lease that is free or has run out: fence, or 0.
+	// acquire takes a lease that is free or has run out: fence, or 0. None lasts longer
+	// than a minute: if one does, the clock went back, and it ends as if it were new. Its
+	// holder, if he lives, prolongs it before.
 	acquireScript = script(`
 local l = redis.call('HMGET', KEYS[1], 'owner', 'until')
 local now = clock()
-if l[1] and l[1] ~= '' and tonumber(l[2]) > now then return 0 end
+if l[1] and l[1] ~= '' and tonumber(l[2]) > now then
+  if tonumber(l[2]) > now + 60000 then redis.call('HSET', KEYS[1], 'until', whole(now + ARGV[2])) end
+  return 0
+end
 local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', whole(now + ARGV[2]))
 return fence`)
@@ -216,7 +221,8 @@ redis.call('PUBLISH', ARGV[3], 'subs')
 return v`)
 
 	// beat says that a node lives and returns what is said of all: id, age in ms,
-	// text of each. KEYS: nodes. ARGV: id, text, ms after which one is forgotten.
+	// text of each. What was said in the future, since when the clock went back, counts as
+	// said now. KEYS: nodes. ARGV: id, text, ms after which one is forgotten.
 	beatScript = script(`
 local now = clock()
 if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], whole(now) .. ' ' .. ARGV[2]) end
@@ -224,6 +230,7 @@ local all, out = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do
   local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
   local age = now - at
+  if age < 0 then redis.call('HSET', KEYS[1], all[i], whole(now) .. ' ' .. text) end
   if age > tonumber(ARGV[3]) then
     redis.call('HDEL', KEYS[1], all[i])
   else

@@ -383,7 +383,7 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 		},
 		func(err error) {
 			if err == nil {
-				s.inbox.putBack(seq, attempts, until)
+				s.inbox.putBack(seq, attempts, steady(until, time.Now()))
 			}
 		})
 	if err != nil {
@@ -391,6 +391,9 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 	}
 	return nil
 }
+
+// steady is a time as so long from now: it does not move when the clock is set.
+func steady(t, now time.Time) time.Time { return now.Add(t.Round(0).Sub(now)) }
 
 // Recall makes deferred rows due at once, in that order and before others; those
 // that are not deferred it leaves as they are. It writes nothing: after a restart

@@ -61,13 +61,14 @@ func (b *inbox) load(ctx context.Context, r *Reader) error {
 	}
 	b.next = b.stored + 1
 	const deferred = `SELECT w.seq, w.due_ms, w.attempts, length(i.body), i.flags FROM work w JOIN inbox i ON i.seq = w.seq`
+	now := time.Now()
 	err := r.each(ctx, deferred, nil, func(rows *sql.Rows) error {
 		w := &row{waiting: true}
 		var due, flags int64
 		if err := rows.Scan(&w.seq, &due, &w.attempts, &w.size, &flags); err != nil {
 			return err
 		}
-		w.due, w.unverified = fromMillis(due), flags&flagUnverified != 0
+		w.due, w.unverified = steady(fromMillis(due), now), flags&flagUnverified != 0
 		b.held[w.seq], b.loaded[w.seq] = w, true
 		heap.Push(&b.due, w)
 		return nil

@@ -218,6 +218,23 @@ func TestDeferredAcrossRestartComesOnce(t *testing.T) {
 	wantDepth(t, s, Depth{Items: 3, InFlight: 3})
 }
 
+// When a row is due does not hang on a clock that is set meanwhile.
+func TestDueWhateverTheClock(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	must(t, s.Put(ctx, testItems("a")))
+	_, items := claim(t, s, 1)
+	until := time.Now().Add(time.Hour).UTC() // UTC leaves the wall clock alone
+	must(t, s.Defer(ctx, items[0].Receipt, until, "later"))
+	for _, doing := range []string{"put back", "after a restart"} {
+		due, ok := s.inbox.firstDue()
+		if !ok || due == due.Round(0) || due.Sub(until).Abs() > time.Second {
+			t.Errorf("%s: due at %v, want %v by the clock that is never set", doing, due, until)
+		}
+		s = reopen(t, s)
+	}
+}
+
 func TestClaimOrder(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, testOptions(t.TempDir()))
