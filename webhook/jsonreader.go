@@ -27,6 +27,8 @@ const (
 	maxKeys = 1000
 	// fewKeys are compared one by one; the keys of a larger object get a map.
 	fewKeys = 32
+	// usualKeys are open at once, over all levels, in what Graph sends.
+	usualKeys = 16
 )
 
 // jsonReader reads JSON from outside in one pass, and is stricter than
@@ -52,7 +54,11 @@ func newJSONReader(b []byte, depth int, dups bool) (*jsonReader, error) {
 	if !ascii && !utf8.Valid(b) {
 		return nil, errEncoding
 	}
-	return &jsonReader{b: b, s: string(b), depth: depth, dups: dups, clean: clean}, nil
+	r := &jsonReader{b: b, s: string(b), depth: depth, dups: dups, clean: clean}
+	if dups {
+		r.keys = make([]string, 0, usualKeys)
+	}
+	return r, nil
 }
 
 // checkJSON reports the first fault of a whole document.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"crypto/rsa"
 	"crypto/sha256"
+	"hash"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (l lifetime) at(now time.Time, skew time.Duration) Reason {
 }
 
 func (p *provenTokens) find(token string) (provenToken, bool) {
-	sum := sha256.Sum256([]byte(token))
+	sum := sumOf(token)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.all[sum]
@@ -71,7 +72,31 @@ func (p *provenTokens) add(token string, t provenToken, now time.Time, skew time
 	if p.all == nil || len(p.all) >= maxProven {
 		p.all = make(map[[sha256.Size]byte]provenToken)
 	}
-	p.all[sha256.Sum256([]byte(token))] = t
+	p.all[sumOf(token)] = t
+}
+
+// hashers are used again and again: a string cannot be hashed without a copy, and
+// that of a token would be garbage of every POST.
+var hashers = sync.Pool{New: func() any { return &hasher{Hash: sha256.New()} }}
+
+type hasher struct {
+	hash.Hash
+	part [1 << 10]byte
+	sum  [sha256.Size]byte
+}
+
+// sumOf is the SHA-256 of s.
+func sumOf(s string) [sha256.Size]byte {
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	h.Reset()
+	for len(s) > 0 {
+		n := copy(h.part[:], s)
+		_, _ = h.Write(h.part[:n]) // never fails
+		s = s[n:]
+	}
+	h.Sum(h.sum[:0])
+	return h.sum
 }
 
 // remembered returns what a token was proved to say before, if it is good at that

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -200,9 +199,9 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 		return fail(why)
 	}
 
-	drops := make(map[Reason]int)
-	items, strangers := r.match(c.Value, received, drops)
-	items = r.prove(req.Context(), items, c.Tokens, strangers, received, drops)
+	var drops tally
+	items, strangers := r.match(c.Value, received, &drops)
+	items = r.prove(req.Context(), items, c.Tokens, strangers, received, &drops)
 	r.refuse(drops)
 	if len(items) == 0 {
 		return http.StatusAccepted
@@ -213,16 +212,27 @@ func (r *Receiver) take(req *http.Request, received time.Time) int {
 	return http.StatusAccepted
 }
 
+// tally counts what was dropped, by why. As a rule it is nothing: the map is made for
+// the first.
+type tally map[Reason]int
+
+func (t *tally) add(why Reason, n int) {
+	if *t == nil {
+		*t = make(tally)
+	}
+	(*t)[why] += n
+}
+
 // match returns the items that are about a subscription of ours, carry its
 // clientState and tenant, and are of a kind that we know. strangers are the
 // tenants of those that are about another subscription.
-func (r *Receiver) match(in []notification, received time.Time, drops map[Reason]int) (out []Item, strangers []string) {
+func (r *Receiver) match(in []notification, received time.Time, drops *tally) (out []Item, strangers []string) {
 	out = make([]Item, 0, len(in))
 	for i := range in {
 		n := &in[i]
 		item, why := r.matchOne(n)
 		if why != "" {
-			drops[why]++
+			drops.add(why, 1)
 			if why == ReasonSubscription {
 				strangers = append(strangers, n.TenantID)
 			}
@@ -299,7 +309,7 @@ func (r *Receiver) pending(n *notification) (sub Subscription, known bool) {
 // prove looks at the tokens of the collection and returns the items that may be
 // stored. It is only called with items that passed match, so that nobody who
 // does not know a clientState can have us verify signatures or fetch keys.
-func (r *Receiver) prove(ctx context.Context, items []Item, tokens, strangers []string, received time.Time, drops map[Reason]int) []Item {
+func (r *Receiver) prove(ctx context.Context, items []Item, tokens, strangers []string, received time.Time, drops *tally) []Item {
 	if len(items) == 0 {
 		return nil
 	}
@@ -311,7 +321,7 @@ func (r *Receiver) prove(ctx context.Context, items []Item, tokens, strangers []
 		proof, err = r.cfg.Verifier.VerifyCollection(ctx, tokens, received, strangers...)
 	}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		drops[refusal.Reason] += len(items)
+		drops.add(refusal.Reason, len(items))
 		return nil
 	}
 	out := items[:0]
@@ -320,10 +330,10 @@ func (r *Receiver) prove(ctx context.Context, items []Item, tokens, strangers []
 			item.Deferred = proof.Unproved(item.TenantID, item.AppID)
 			switch {
 			case len(tokens) == 0:
-				drops[ReasonTokensMissing]++
+				drops.add(ReasonTokensMissing, 1)
 				continue
 			case len(item.Deferred) == 0:
-				drops[ReasonTokenNotForIt]++
+				drops.add(ReasonTokenNotForIt, 1)
 				continue
 			}
 		}
@@ -382,7 +392,7 @@ func (r *Receiver) recover(c *gin.Context) {
 // sameSecret compares in constant time, length included. Nothing equals an
 // empty secret.
 func sameSecret(ours, theirs string) bool {
-	a, b := sha256.Sum256([]byte(ours)), sha256.Sum256([]byte(theirs))
+	a, b := sumOf(ours), sumOf(theirs)
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ours != ""
 }
 

@@ -1020,8 +1020,8 @@ func FuzzCollection(f *testing.F) {
 			}
 			return
 		}
-		drops := map[Reason]int{}
-		items, _ := r.match(c.Value, start, drops)
+		var drops tally
+		items, _ := r.match(c.Value, start, &drops)
 		n := len(items)
 		for _, dropped := range drops {
 			n += dropped

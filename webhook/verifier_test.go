@@ -915,3 +915,20 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// Strings of every length around the parts that they are hashed in, on many
+// goroutines at once, since what hashes them is used again.
+func TestSumOf(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for _, n := range []int{0, 1, 63, 64, 1023, 1024, 1025, 2048, 5000} {
+				s := strings.Repeat("x", n/2) + strings.Repeat("y", n-n/2)
+				if sumOf(s) != sha256.Sum256([]byte(s)) {
+					t.Errorf("%d bytes have another sum", n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
