@@ -250,10 +250,13 @@ func (a Audience) answer(j *Judging) truth {
 func (s SentBy) eval(j *Judging, assume truth) truth {
 	t := yes
 	for _, a := range s.answers(j) {
-		if a == unknown {
-			a = assume
+		switch a {
+		case yes: // as of every field that is not set
+		case unknown:
+			t = min(t, assume)
+		default:
+			t = a
 		}
-		t = min(t, a)
 	}
 	return t
 }

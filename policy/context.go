@@ -16,9 +16,15 @@ const kindApplication = "application"
 // without an account.
 const anonymousGuest = "anonymousGuest"
 
-// outsideKinds are the values of Graph's userIdentityType that no account of the
-// home tenant has. Source: "teamworkUserIdentity resource type".
-var outsideKinds = []string{"federatedUser", anonymousGuest, "personalMicrosoftAccountUser", "skypeUser", "phoneUser", "emailUser"}
+// outsideKind reports whether kind is a value of Graph's userIdentityType that no
+// account of the home tenant has. Source: "teamworkUserIdentity resource type".
+func outsideKind(kind string) bool {
+	switch kind {
+	case "federatedUser", anonymousGuest, "personalMicrosoftAccountUser", "skypeUser", "phoneUser", "emailUser":
+		return true
+	}
+	return false
+}
 
 // scanner finds sensitive data in a text; *detect.Engine is one.
 type scanner interface {
@@ -29,6 +35,19 @@ type scanner interface {
 // searched for is kept from one call of Judge to the next, so that a message which
 // waits for its context is still searched only once. It belongs to one goroutine.
 type Judging struct {
+	asked
+
+	// What is set aside for the next message.
+	hay      detect.Haystack
+	patterns []patternResult // by Regex.index; empty if none could match
+	possible []bool          // whether a pattern could match at all
+	rules    []RuleVerdict   // of the verdict; used again
+	still    bool            // rules are the set's quiet ones, but for those that are open or scoped
+	kept     []int           // by scope: the gate that keeps the message out, as rules say if they are still
+}
+
+// asked is the message that is judged, and what is known of it.
+type asked struct {
 	set *Set
 	m   *Message
 	c   *Context
@@ -38,17 +57,11 @@ type Judging struct {
 	found    []detect.Match // sorted by detector, then place
 	keyed    bool
 	hits     map[int][]detect.Hit // by Keywords.index, by where they end
-	hay      detect.Haystack
-	sifted   bool             // hay is of the text
-	tried    bool             // it is known which patterns could match
-	patterns []patternResult  // by Regex.index; empty if none could
-	possible []bool           // whether a pattern could match at all
-	rules    []RuleVerdict    // of the verdict; used again
-	still    bool             // rules are the set's quiet ones, but for those that are open or scoped
-	kept     []int            // by scope: the gate that keeps the message out, as rules say if they are still
-	heard    uint8            // 1: nothing was found, 2: something; see silent
-	answers  [maxShared]truth // of gates
-	answered uint64           // those that are known
+	sifted   bool                 // hay is of the text
+	tried    bool                 // it is known which patterns could match
+	heard    uint8                // 1: nothing was found, 2: something; see silent
+	answers  [maxShared]truth     // of gates
+	answered uint64               // those that are known
 }
 
 // maxShared bounds how many gates are answered once for all rules.
@@ -86,7 +99,9 @@ func (j *Judging) matchesAll() []detect.Match {
 			o := j.set.options
 			o.Now = j.now
 			j.found = j.set.scanner.ScanIn(j.haystack(), j.m.Text, o)
-			slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
+			if len(j.found) > 1 {
+				slices.SortStableFunc(j.found, func(a, b detect.Match) int { return strings.Compare(a.Detector, b.Detector) })
+			}
 		}
 	}
 	return j.found
@@ -190,7 +205,7 @@ func (j *Judging) isApp() bool { return j.m.Sender.Kind == kindApplication }
 // is no account of the home tenant, or a guest in it.
 func (j *Judging) senderIsOutsider() bool {
 	s := j.m.Sender
-	return slices.Contains(outsideKinds, s.Kind) ||
+	return outsideKind(s.Kind) ||
 		s.TenantID != "" && j.m.TenantID != "" && !strings.EqualFold(s.TenantID, j.m.TenantID) ||
 		j.c.Person != nil && j.c.Person.Guest
 }
@@ -225,7 +240,7 @@ func (j *Judging) inDomains(domains []string) truth {
 
 // inGroups: only accounts of the home tenant are in its groups.
 func (j *Judging) inGroups(groups []Group) truth {
-	if s := j.m.Sender; j.isApp() || s.ID == "" || slices.Contains(outsideKinds, s.Kind) {
+	if s := j.m.Sender; j.isApp() || s.ID == "" || outsideKind(s.Kind) {
 		return no
 	}
 	t := no
@@ -246,7 +261,7 @@ func (j *Judging) isGuest() truth {
 	switch s := j.m.Sender; {
 	case s.Kind == anonymousGuest:
 		return yes
-	case j.isApp(), s.ID == "", slices.Contains(outsideKinds, s.Kind):
+	case j.isApp(), s.ID == "", outsideKind(s.Kind):
 		return no
 	case j.c.Person != nil:
 		return truthOf(j.c.Person.Guest)
@@ -298,7 +313,7 @@ func (j *Judging) gatherSender(s SentBy, g *gaps) {
 	if a[senderDomains] == unknown {
 		g.name("domain of the sender")
 		// Graph tells nothing of another tenant's users but who is a member.
-		if j.m.Sender.Kind != "" && slices.Contains(outsideKinds, j.m.Sender.Kind) {
+		if outsideKind(j.m.Sender.Kind) {
 			g.need.Conversation = true
 		} else {
 			g.need.Person = true

@@ -39,13 +39,13 @@ func (j *Judging) End() {
 	}
 	clear(j.patterns)
 	j.hay.Reset(nil)
-	*j = Judging{hay: j.hay, patterns: j.patterns[:0], possible: j.possible, rules: j.rules, still: j.still, kept: j.kept}
+	j.patterns, j.asked = j.patterns[:0], asked{}
 	s.pool.Put(j)
 }
 
 // Judge decides as Set.Judge does. It may be called again with more context; the
 // rules of the verdict before are then overwritten.
-func (j *Judging) Judge(c *Context, now time.Time) Verdict {
+func (j *Judging) Judge(c *Context, now time.Time) (v Verdict) {
 	j.know(c)
 	j.now = now
 	if n := len(j.set.Rules); cap(j.rules) < n {
@@ -73,7 +73,7 @@ func (j *Judging) Judge(c *Context, now time.Time) Verdict {
 			}
 		}
 	}
-	v := Verdict{Generation: j.set.Generation, Rules: j.rules, Action: NoAction, Override: NoOverride, Report: NoReport}
+	v.Generation, v.Rules, v.Action, v.Override, v.Report = j.set.Generation, j.rules, NoAction, NoOverride, NoReport
 	v.Need = need.need
 	if matched {
 		v.conclude()

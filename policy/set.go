@@ -114,7 +114,7 @@ func stops(g Condition) string {
 }
 
 // nobody is a message of which nothing is known.
-var nobody = &Judging{m: &Message{}, c: &Context{}}
+var nobody = &Judging{asked: asked{m: &Message{}, c: &Context{}}}
 
 // couldHold reports whether c could answer want though nothing was found in the
 // text.
