@@ -359,22 +359,17 @@ func (s *scanner) codes(state uint16, start, i int) {
 		return
 	}
 	buf, from, t := s.buf, i, &codeForms
-	tried := s.tried[:0]
-	for {
-		if state >= t.ended && (i == len(buf) || !isAlnum(buf[i])) {
-			for _, c := range t.ends[state-t.ended] {
-				if !slices.Contains(tried, c) {
-					tried = append(tried, c)
-				}
-			}
+	next, tried := t.next, s.tried[:0]
+	for ; i < len(buf); i++ {
+		if state >= t.ended && !isAlnum(buf[i]) {
+			tried = t.endIn(state, tried)
 		}
-		if i == len(buf) {
+		if state = next[state][t.class[buf[i]]%codeClasses]; state == 0 {
 			break
 		}
-		if state = t.next[state][t.class[buf[i]]%codeClasses]; state == 0 {
-			break
-		}
-		i++
+	}
+	if i == len(buf) && state >= t.ended {
+		tried = t.endIn(state, tried)
 	}
 	s.work += i - from
 	if s.tried = tried; len(tried) == 0 {
@@ -384,6 +379,16 @@ func (s *scanner) codes(state uint16, start, i int) {
 	for _, c := range tried {
 		s.code(&codeForms.all[c], start)
 	}
+}
+
+// endIn adds the patterns that a text matches in state, each once.
+func (t *codeTables) endIn(state uint16, tried []uint16) []uint16 {
+	for _, c := range t.ends[state-t.ended] {
+		if !slices.Contains(tried, c) {
+			tried = append(tried, c)
+		}
+	}
+	return tried
 }
 
 // fits reports whether what stands at i could be read by p. It is what most texts

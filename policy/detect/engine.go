@@ -170,14 +170,14 @@ func (e *Engine) Detectors() []Detector {
 
 // Scan returns the matches in t, in the order of the text; nil if there are none.
 func (e *Engine) Scan(t *extract.Text, o Options) []Match {
-	m, _ := e.scan(nil, t, o, false)
+	m, _ := e.scan(nil, t, &o, false)
 	return m
 }
 
 // ScanIn is Scan of the text that h is of, which tells it of what it has in common with
 // other searches.
 func (e *Engine) ScanIn(h *Haystack, t *extract.Text, o Options) []Match {
-	m, _ := e.scan(h, t, o, false)
+	m, _ := e.scan(h, t, &o, false)
 	return m
 }
 
@@ -185,12 +185,12 @@ func (e *Engine) ScanIn(h *Haystack, t *extract.Text, o Options) []Match {
 // that had not even the form are not told of, and neither are more than a
 // thousand.
 func (e *Engine) ScanExplain(t *extract.Text, o Options) ([]Match, []Rejected) {
-	return e.scan(nil, t, o, true)
+	return e.scan(nil, t, &o, true)
 }
 
-func (e *Engine) scan(h *Haystack, t *extract.Text, o Options, explain bool) ([]Match, []Rejected) {
+func (e *Engine) scan(h *Haystack, t *extract.Text, o *Options, explain bool) ([]Match, []Rejected) {
 	s := e.pool.Get().(*scanner)
-	s.start(e, t, o, explain)
+	s.start(e, t, *o, explain)
 	if h != nil {
 		s.hay = h
 	} else {
@@ -263,6 +263,9 @@ func (c *candidate) near() int {
 
 // settle drops what overlaps with something better.
 func (s *scanner) settle() {
+	if len(s.found) < 2 {
+		return
+	}
 	slices.SortStableFunc(s.found, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
 	})

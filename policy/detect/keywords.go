@@ -163,6 +163,9 @@ func (k *Keywords) run(buf []byte, hits []Hit, h *Haystack) []Hit {
 	}
 	next := 0 // of h.sieved
 	if h != nil {
+		if h.of&ofKeywords == 0 {
+			return hits
+		}
 		if next = h.from(0, 0); next == len(h.sieved) {
 			return hits
 		}

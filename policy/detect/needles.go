@@ -16,7 +16,9 @@ const hashBits, threeBits = 15, 1 << hashBits
 const folding = 0x2020202020202020
 
 // threeHash hashes the lowest three bytes of x, which are folded.
-func threeHash(x uint64) uint32 { return uint32(x&0xFFFFFF) * 0x9E3779B1 >> (32 - hashBits) }
+func threeHash(x uint64) uint32 { return uint32(x&0xFFFFFF) * threeFactor >> (32 - hashBits) }
+
+const threeFactor = 0x9E3779B1
 
 // has has its lowest bit set if the lowest three bytes of x, which are folded, are in t.
 func (t *threes) has(x uint64) uint64 {
@@ -30,7 +32,7 @@ func (t *threes) clear(b []byte) int {
 	rest := b
 	for ; len(rest) >= 10; rest = rest[8:] {
 		x, y := binary.LittleEndian.Uint64(rest), uint64(binary.LittleEndian.Uint16(rest[8:]))
-		high := (x | y) & 0x8080808080808080
+		high := (x | y) & beyondASCII
 		y = x>>48 | y<<16 | folding
 		x |= folding
 		if high|(t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 != 0 {
@@ -199,20 +201,24 @@ func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 		return out, some
 	}
 	if of := h.want(n); of != 0 {
+		if h.of&of == 0 {
+			return out, some
+		}
 		for _, m := range h.sieved {
-			if m.of&of != 0 {
-				b := h.behind(int(m.at))
-				some = n.eight(h.text, b[:], int(m.at), out) || some
+			switch at := int(m.at); {
+			case m.of&of == 0:
+			case at+10 > len(h.text):
+				b := h.behind(at)
+				some = n.eight(h.text, b[:], at, out) || some
+			case n.any(h.text[at:]):
+				some = n.eight(h.text, h.text[at:], at, out) || some
 			}
 		}
 		return out, some
 	}
 	text := h.text
 	for ; len(text) >= 10; text = text[8:] {
-		x := binary.LittleEndian.Uint64(text)
-		y := x>>48 | uint64(binary.LittleEndian.Uint16(text[8:]))<<16 | folding
-		x |= folding
-		if t := &n.threes; (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 != 0 {
+		if n.any(text) {
 			some = n.eight(h.text, text, len(h.text)-len(text), out) || some
 		}
 	}
@@ -222,6 +228,15 @@ func (n *Needles) Find(h *Haystack, out []bool) (_ []bool, some bool) {
 		some = n.eight(h.text, last[at:], len(h.text)-len(text)+at, out) || some
 	}
 	return out, some
+}
+
+// any reports whether a three that starts at one of the first eight bytes of b is that
+// of a text.
+func (n *Needles) any(b []byte) bool {
+	x, t := binary.LittleEndian.Uint64(b), &n.threes
+	y := x>>48 | uint64(binary.LittleEndian.Uint16(b[8:]))<<16 | folding
+	x |= folding
+	return (t.has(x)|t.has(x>>16)|t.has(x>>32)|t.has(y))&1 != 0
 }
 
 // eight looks at the threes that start at the first eight bytes of b, which is what

@@ -515,13 +515,13 @@ func wordAt(buf []byte, i int) bool {
 
 // wordBefore reports the same of what stands before i.
 func wordBefore(buf []byte, i int) bool {
-	if c := buf[i-1]; c < utf8.RuneSelf {
-		return isAlnum(c)
-	}
-	return foreignBefore(buf, i)
+	return alnumBytes[buf[i-1]] || buf[i-1] >= utf8.RuneSelf && foreignBefore(buf, i)
 }
 
-// foreignBefore is wordBefore beyond ASCII.
+// foreignBefore is wordBefore beyond ASCII. It stands by itself, so that wordBefore is
+// small enough to be part of what asks it.
+//
+//go:noinline
 func foreignBefore(buf []byte, i int) bool {
 	c := buf[i-1]
 	for j := i - 1; j > 0 && i-j < utf8.UTFMax && !utf8.RuneStart(c); j-- {

@@ -83,6 +83,7 @@ type Haystack struct {
 	searched int      // bytes that expressions were run over
 	sieve    *Sieve   // that the text was sifted with; nil: it was not
 	sieved   []sieved // in order
+	of       uint8    // the searches that want any of them
 }
 
 // longRun is from when on a row of digits is kept apart: few are that long.
@@ -95,7 +96,7 @@ func (h *Haystack) Reset(text []byte) {
 	clear(h.lower) // a haystack outlives its message
 	h.text, h.lower, h.folded = text, h.lower[:0], false
 	h.digits, h.counted, h.long, h.looked, h.longest, h.searched = h.digits[:0], false, h.long[:0], false, 0, 0
-	h.sieve, h.sieved = nil, h.sieved[:0]
+	h.sieve, h.sieved, h.of = nil, h.sieved[:0], 0
 }
 
 func (h *Haystack) foldedText() []byte {

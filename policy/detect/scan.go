@@ -74,8 +74,9 @@ func (s *scanner) start(e *Engine, t *extract.Text, o Options, explain bool) {
 	s.outer, s.depth, s.spelledTo, s.alikeTo, s.oddTo, s.escapesTo = nil, 0, 0, 0, 0, 0
 	s.hay, s.unborn = &s.ownHay, stretchOf{}
 	s.floor = min(cmp.Or(o.Min, Low), Low)
-	s.home, s.plan = strings.ToUpper(o.RegionHint), nil
-	if s.home != "" {
+	s.home, s.plan = "", nil
+	if o.RegionHint != "" {
+		s.home = strings.ToUpper(o.RegionHint)
 		s.plan = plans().regions[s.home]
 	}
 	if o.Regions != nil {
@@ -162,6 +163,15 @@ var classes = func() (t [256]class) {
 	}
 	t['@'], t['+'], t[':'], t['-'], t['['], t['('], t['{'], t['~'], t['<'] = at, plus, colon, dash, bracket, bracket, bracket, tilde, angle
 	t['%'], t['\\'] = escaped, escaped
+	return t
+}()
+
+// alnumBytes are the letters and digits of ASCII. Where nothing says which of them is
+// the likelier, a table is the quicker way to ask.
+var alnumBytes = func() (t [256]bool) {
+	for i := range t {
+		t[i] = isDigit(byte(i)) || isLetter(byte(i))
+	}
 	return t
 }()
 
@@ -299,38 +309,71 @@ func (s *scanner) run() {
 	s.blobs()
 }
 
-// word reads the letters from i on, which no digit is before, and returns what
-// follows. The start of a word, and of each hump of a camelCase one, may be that of a
-// secret.
+// word reads the letters from i on, which no digit is before, and the words that
+// follow them as in a sentence; it returns what follows. The start of a word, and of
+// each hump of a camelCase one, may be that of a secret.
 func (s *scanner) word(i int) int {
-	buf := s.buf
-	if i+9 >= len(buf) || buf[i] >= utf8.RuneSelf {
-		s.trigger(i)
-		return s.wordRead(i, s.letters(i))
+	buf, r := s.buf, &s.row
+	if r.n > 0 && i-r.to > maxSeedGap {
+		if r.n >= fewestSeeds {
+			return s.wordRead(i, s.lettersFrom(i))
+		}
+		r.n = 0
 	}
-	x := binary.LittleEndian.Uint64(buf[i:])
-	if k := triggerKey(byte(x), byte(x>>8), byte(x>>16)); triggered3[k>>6&511]>>(k&63)&1 != 0 {
-		s.triggered(i, k)
-	}
-	n := smallLetters(x | 0x20)
-	if buf[i+n] == ' ' && isLower(buf[i+n+1]) { // most words
-		switch r := &s.row; {
-		case n >= shortestSeed && n < longestSeed && r.n > 0 && i-r.to <= maxSeedGap:
+	for rest := buf[i:]; len(rest) >= wordAhead; {
+		x := binary.LittleEndian.Uint64(rest)
+		if byte(x) >= utf8.RuneSelf {
+			break
+		}
+		if mayTrigger(x) {
+			s.triggered(i)
+		}
+		n := smallLetters(x | 0x20)
+		if n == 8 && len(rest) >= 8+wordAhead {
+			n += smallLetters(binary.LittleEndian.Uint64(rest[8:]))
+		}
+		c, next, step := rest[n], rest[n+1], n+1
+		switch {
+		case c == ' ' && isLetter(next): // most words
+		case classes[c] == letter: // a capital, or of another script
+			return s.wordRead(i, s.letters(i))
+		case classes[c] != other:
+			return s.wordRead(i, i+n)
+		case isLetter(next):
+		case !codeGap(c):
+		case classes[next] == other && isLetter(rest[n+2]):
+			step++
+		default: // perhaps a number
+			return s.wordRead(i, i+n)
+		}
+		switch {
+		case n >= shortestSeed && n <= longestSeed:
+			if r.n == 0 {
+				r.from = i
+			}
 			r.n, r.to = r.n+1, i+n
-			return i + n + 1
-		case n >= shortestSeed && n < longestSeed && r.n == 0:
-			r.n, r.from, r.to = 1, i, i+n
-			return i + n + 1
-		case n == 2 && r.n < fewestSeeds && x&0xDFDF != 'A'|'T'<<8:
+		case n == 0, n == 1 && spelledSep(c) && s.singleBeside(i), n == 2 && x&0xDFDF == 'A'|'T'<<8, r.n >= fewestSeeds:
+			return s.wordRead(i, i+n)
+		default:
 			r.n = 0
-			return i + n + 1
+		}
+		i, rest = i+step, rest[step:]
+		if !isLetter(rest[0]) {
+			return i
 		}
 	}
-	if classes[buf[i+n]] != letter {
-		return s.wordRead(i, i+n)
-	}
-	return s.wordRead(i, s.letters(i))
+	return s.wordRead(i, s.lettersFrom(i))
 }
+
+// lettersFrom is letters, and tries the first of them as well.
+func (s *scanner) lettersFrom(i int) int {
+	s.trigger(i)
+	return s.letters(i)
+}
+
+// wordAhead is how much of a text word looks at: eight letters and three bytes behind
+// them.
+const wordAhead = 8 + 3
 
 // wordRead does what is to be done at the word buf[start:i], and returns i.
 func (s *scanner) wordRead(start, i int) int {
@@ -338,7 +381,7 @@ func (s *scanner) wordRead(start, i int) int {
 	if start+2 < len(buf) && spelledSep(buf[start+1]) && s.singleBeside(start) && (start == 0 || !wordBefore(buf, start)) {
 		s.spelled(start)
 	}
-	if n == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' {
+	if n == 2 && buf[start]|0x20 == 'a' && buf[start+1]|0x20 == 't' && start > 0 && buf[start-1] == ' ' && dotBehind(buf, i) {
 		s.spelledEmail(start)
 	}
 	if r := s.row.add(start, i); r.n > 0 {
@@ -444,24 +487,37 @@ func digitAfter(buf []byte, i int) bool {
 
 // trigger looks for what starts with the three bytes at i.
 func (s *scanner) trigger(i int) {
-	if i+3 > len(s.buf) {
-		return
-	}
-	k := triggerKey(s.buf[i], s.buf[i+1], s.buf[i+2])
-	if triggered3[k>>6&511]>>(k&63)&1 != 0 {
-		s.triggered(i, k)
+	if i+3 <= len(s.buf) && mayTrigger(uint64(s.buf[i])|uint64(s.buf[i+1])<<8|uint64(s.buf[i+2])<<16) {
+		s.triggered(i)
 	}
 }
 
-// triggered does what starts with the three bytes at i, whose key is k.
-func (s *scanner) triggered(i, k int) {
-	t := triggers[k]
-	if i+3 < len(s.buf) && triggerList[t].fourth>>(s.buf[i+3]&31)&1 == 0 {
+// mayTrigger reports whether something may start with the lowest three bytes of x.
+func mayTrigger(x uint64) bool {
+	h := triggerHash(x)
+	return triggered3[h>>6]>>(h&63)&1 != 0
+}
+
+func triggerHash(x uint64) uint32 { return uint32(x) & 0x1F1F1F * 0x9E3779B1 >> 17 } //nolint:gosec // the lowest three bytes
+
+// triggered does what starts with the three bytes at i.
+func (s *scanner) triggered(i int) {
+	rest := s.buf[i:]
+	t := triggers[triggerKey(rest[0], rest[1], rest[2])]
+	if len(rest) > 3 && triggerList[t].fourth>>(rest[3]&31)&1 == 0 {
 		return
+	}
+	var x uint64
+	if len(rest) >= 8 {
+		x = binary.LittleEndian.Uint64(rest)
+	} else {
+		for j, c := range rest {
+			x |= uint64(c) << (8 * j)
+		}
 	}
 	for ; t != 0; t = triggerList[t].next {
 		e := &triggerList[t]
-		if len(s.buf)-i >= len(e.text) && matches(s.buf[i:i+len(e.text)], e.text, e.anyCase) {
+		if x&e.mask == e.head && len(rest) >= len(e.text) && (len(e.text) <= 8 || matches(rest[8:len(e.text)], e.text[8:], e.anyCase)) {
 			s.work += len(e.text)
 			e.do(s, i, i+len(e.text))
 		}
@@ -491,11 +547,13 @@ type triggered struct {
 	do      func(s *scanner, start, end int)
 	next    uint16 // in triggerList, of the same key
 	fourth  uint32 // the fourth bytes of this text and the next ones, a bit for each as in the key
+
+	head, mask uint64 // the first eight bytes of text, and the bits of them that count
 }
 
 var (
 	triggers    [1 << 15]uint16
-	triggered3  [1 << 9]uint64    // a bit for each key that has any: it fits in the nearest cache
+	triggered3  [1 << 9]uint64    // a bit for each hash of three bytes that has any: it fits in the nearest cache
 	triggerList = []triggered{{}} // from 1 on
 )
 
@@ -507,9 +565,19 @@ func on(text string, anyCase bool, do func(s *scanner, start, end int)) {
 	if len(text) > 3 {
 		fourth = 1<<(text[3]&31) | triggerList[triggers[k]].fourth
 	}
-	triggerList = append(triggerList, triggered{text, anyCase, do, triggers[k], fourth})
+	e := triggered{text: text, anyCase: anyCase, do: do, next: triggers[k], fourth: fourth}
+	for i := range min(len(text), 8) {
+		bits := uint64(0xFF)
+		if anyCase && isLower(text[i]) {
+			bits = 0xDF
+		}
+		e.mask |= bits << (8 * i)
+		e.head |= uint64(text[i]) & bits << (8 * i)
+	}
+	triggerList = append(triggerList, e)
 	triggers[k] = uint16(len(triggerList) - 1)
-	triggered3[k>>6] |= 1 << (k & 63)
+	h := triggerHash(e.head)
+	triggered3[h>>6] |= 1 << (h & 63)
 }
 
 // lineStart returns where the line that holds i starts, but no more than limit

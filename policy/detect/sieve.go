@@ -57,7 +57,11 @@ func (s *Sieve) add(t *threes, of uint8) {
 }
 
 // at returns the searches that want the lowest three bytes of x, which are folded.
-func (s *Sieve) at(x uint64) uint8 { return s.table[threeHash(x)>>(hashBits-sieveBits)] }
+func (s *Sieve) at(x uint64) uint8 { return s.table[uint32(x&0xFFFFFF)*threeFactor>>(32-sieveBits)] }
+
+// eight returns the searches that want the threes which start at the first three of
+// every other byte of x, or with y.
+func (s *Sieve) eight(x, y uint64) uint8 { return s.at(x) | s.at(x>>16) | s.at(x>>32) | s.at(y) }
 
 // Sift makes text what is searched, as Reset does, and sifts it.
 func (h *Haystack) Sift(text []byte, s *Sieve) {
@@ -69,29 +73,35 @@ func (h *Haystack) Sift(text []byte, s *Sieve) {
 	}
 	rest := text
 	for ; len(rest) >= 10; rest = rest[8:] {
-		h.eight(binary.LittleEndian.Uint64(rest), uint64(binary.LittleEndian.Uint16(rest[8:])), len(text)-len(rest), foreign)
+		x, y := binary.LittleEndian.Uint64(rest), uint64(binary.LittleEndian.Uint16(rest[8:]))
+		of := s.eight(x|folding, x>>48|y<<16|folding)
+		if (x|y)&beyondASCII != 0 {
+			of |= foreign
+		}
+		if of != 0 {
+			h.wanted(of, len(text)-len(rest))
+		}
 	}
 	last := h.behind(len(text) - len(rest))
 	for at := 0; at < len(rest); at += 8 {
-		b := last[at:]
-		h.eight(binary.LittleEndian.Uint64(b), uint64(binary.LittleEndian.Uint16(b[8:])), len(text)-len(rest)+at, foreign)
+		x, y := binary.LittleEndian.Uint64(last[at:]), uint64(binary.LittleEndian.Uint16(last[at+8:]))
+		of := s.eight(x|folding, x>>48|y<<16|folding)
+		if (x|y)&beyondASCII != 0 {
+			of |= foreign
+		}
+		if of != 0 {
+			h.wanted(of, len(text)-len(rest)+at)
+		}
 	}
 }
 
-// eight looks at the threes that start at every other of the eight bytes x, behind
-// which y stands.
-func (h *Haystack) eight(x, y uint64, at int, foreign uint8) {
-	high := (x | y) & 0x8080808080808080
-	y = x>>48 | y<<16 | folding
-	x |= folding
-	s := h.sieve
-	of := s.at(x) | s.at(x>>16) | s.at(x>>32) | s.at(y)
-	if high != 0 {
-		of |= foreign
-	}
-	if of != 0 {
-		h.sieved = append(h.sieved, sieved{int32(at), of}) //nolint:gosec // a text is far below 2 GiB
-	}
+// beyondASCII has the bit of each byte that only bytes beyond ASCII have.
+const beyondASCII = 0x8080808080808080
+
+// wanted takes note of eight bytes that searches want to look at.
+func (h *Haystack) wanted(of uint8, at int) {
+	h.of |= of
+	h.sieved = append(h.sieved, sieved{int32(at), of}) //nolint:gosec // a text is far below 2 GiB
 }
 
 // behind returns what stands at i, with zeros where less than two steps are left.

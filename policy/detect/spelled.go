@@ -139,6 +139,28 @@ func (s *scanner) dotAhead(i int) bool {
 	return j+1 < len(s.buf) && (s.buf[j] == '[' || s.buf[j] == '(' || s.buf[j] == ' ' && (s.buf[j+1] == '(' || s.buf[j+1] == '['))
 }
 
+// dotBehind reports whether, behind a blank at i and what may be a label of a name, a
+// dot could follow, as a sign or as a word: behind "look at the" none does.
+func dotBehind(buf []byte, i int) bool {
+	if i+1 >= len(buf) || buf[i] != ' ' {
+		return false
+	}
+	for i++; i < len(buf) && (isAlnum(buf[i]) || buf[i] == '-'); i++ {
+	}
+	if i+2 >= len(buf) {
+		return false
+	}
+	c := buf[i]
+	if c == ' ' {
+		c = buf[i+1]
+	}
+	switch c | 0x20 {
+	case 'd', 'p': // dot, punkt, point, punto
+		return buf[i+2]|0x20 == 'o' || buf[i+2]|0x20 == 'u'
+	}
+	return c == '.' || c == '[' || c == '(' || c == '{' || c == '<'
+}
+
 // localBefore reads the local part that ends at i, and returns where it starts, -1
 // if there is none.
 func (s *scanner) localBefore(i int) (from int, local string, spelled bool) {

@@ -412,4 +412,4 @@ func isUpper(c byte) bool { return c-'A' < 26 }
 func isLower(c byte) bool { return c-'a' < 26 }
 
 func isLetter(c byte) bool { return (c|0x20)-'a' < 26 }
-func isAlnum(c byte) bool  { return isDigit(c) || isLetter(c) }
+func isAlnum(c byte) bool  { return alnumBytes[c] }
