@@ -2,6 +2,7 @@ package redis
 
 import (
 	"testing"
+	"time"
 
 	"teamsdlp/actions"
 	"teamsdlp/actions/actionstest"
@@ -23,6 +24,7 @@ type opener struct {
 
 func (x opener) Open(t *testing.T, b storetest.Bounds) storetest.Store {
 	o := testOptions(t, x.server(t))
+	o.Timeout = 10 * time.Second // of which a third is for a sync: the suite is not about slow disks
 	o.MaxItems, o.MaxBytes, o.MaxUnverified = b.Items, b.Bytes, b.Unverified
 	return owner(t, o)
 }

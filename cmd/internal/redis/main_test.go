@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
 	"sync"
@@ -78,6 +79,9 @@ func another(t testing.TB, o Options, name string) Options {
 func openTest(t testing.TB, o Options) *Store {
 	t.Helper()
 	s, err := Open(context.Background(), o)
+	for begun := time.Now(); errors.Is(err, ErrUnavailable) && time.Since(begun) < 2*time.Minute; { // the disk was slow: serve would be started again
+		s, err = Open(context.Background(), o)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
