@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func init() {
 
 var mutations = []Mutation{
 	AckBeforeCommit, AckWhenFull, LogText, NoPatch, PatchTwice, NoIntent, NoLock, NoLoopGuard, NoReadFirst, NoRetryAfter, IgnoreOverride,
-	ArrivalOrder, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, ExportSkips, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap,
+	ArrivalOrder, NoFence, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, ExportSkips, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap,
 }
 
 func parseHit(s string) (*plan, error) {
@@ -85,8 +86,11 @@ func Hit(at Point) error {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "stop":
+		goesOn := make(chan os.Signal, 1)
+		signal.Notify(goesOn, syscall.SIGCONT)
 		fmt.Fprintln(os.Stderr, "stopped at", at)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-goesOn // the stop may come a little after the call
 	case "sleep":
 		time.Sleep(hit.wait)
 	case "error":

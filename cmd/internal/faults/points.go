@@ -48,6 +48,7 @@ const (
 	ForgetClean      Mutation = "forget-clean"       // clean messages leave no effect
 	NoHMAC           Mutation = "no-hmac"            // decrypted without a look at the signature
 	TrustDeferred    Mutation = "trust-deferred"     // what could not be verified is taken for proved
+	NoFence          Mutation = "no-fence"           // a lease that is lost stops nothing
 	ForgetUnfinished Mutation = "forget-unfinished"  // what was decided is not taken up again
 	ExportInOneRead  Mutation = "export-in-one-read" // a reader of lists goes on with the read that it began with
 	ExportSkips      Mutation = "export-skips"       // a list's next page begins one entry too late
