@@ -214,7 +214,7 @@ func TestRetirementIsKilled(t *testing.T) {
 	if ids := keyIDs(t, keys); len(ids) != 1 || ids[0] == old[0] {
 		t.Errorf("pairs %v after it was retired", ids)
 	}
-	trial.Tried(t, "a key's retirement was killed at %d steps: nothing half done, and said in the log", steps)
+	trial.Tried(t, "F20: a key's retirement was killed at %d steps: nothing half done, and said in the log", steps)
 }
 
 // Whenever the making of keys is killed, there are all of them or none: what was cut
@@ -278,7 +278,7 @@ func TestMakingKeysIsKilled(t *testing.T) {
 	if nothing < 3 || half < all {
 		t.Errorf("killed %d times before it was decided and %d times after", nothing, half)
 	}
-	trial.Tried(t, "keys were made, and killed at %d steps: all or none each time", nothing+half)
+	trial.Tried(t, "F20: keys were made, and killed at %d steps: all or none each time", nothing+half)
 }
 
 // keyIDs are the ids of the whole pairs in a keys folder.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -238,10 +237,7 @@ func TestNodes(t *testing.T) {
 // TestNodesKill: under traffic one of two nodes is killed again and again.
 func TestNodesKill(t *testing.T) {
 	t.Parallel()
-	rounds := 8
-	if n := os.Getenv("TEAMSDLP_TEST_ROUNDS"); n != "" {
-		_, _ = fmt.Sscan(n, &rounds)
-	}
+	rounds := trial.Chaos(8, 40)
 	twin := newTwin(t)
 	away := filepath.Join(t.TempDir(), "checkpoints")
 	c := newCluster(t, twin, 2, oftenSealed(away)).up()
@@ -282,7 +278,7 @@ func TestNodesKill(t *testing.T) {
 	if found == 0 {
 		t.Error("no read found an action that a kill left without its result")
 	}
-	t.Logf("%d messages, %d kills; %d messages were delivered again; of %d actions a read found that they had worked", len(x.said), rounds, again, found)
+	trial.Tried(t, "F1, two nodes: %d kills of one under load, %d messages, %d delivered again, %d actions found by a read: nothing lost, nothing done twice", rounds+1, len(x.said), again, found)
 }
 
 // TestNodesBusyConversations: in a few conversations far more is said than Graph
@@ -300,7 +296,7 @@ func TestNodesBusyConversations(t *testing.T) {
 		const series = `teamsdlp_items_deferred_total{reason="its conversation is behind"}`
 		return c.nodes[0].metric(series) + c.nodes[1].metric(series)
 	}
-	const rounds = 3
+	rounds := trial.Chaos(3, 10)
 	for range rounds {
 		before := sentAway()
 		slow := graphtwin.Faults{Rules: []graphtwin.Rule{{Method: http.MethodPatch, Delay: graphtwin.Duration(2 * time.Second)}}}
@@ -323,7 +319,7 @@ func TestNodesBusyConversations(t *testing.T) {
 	}
 	c.settle(twin)
 	c.account(t, x, twin, away)
-	t.Logf("%d messages in %d conversations, %d kills", len(x.said), len(x.rooms), rounds)
+	trial.Tried(t, "F1, two nodes: %d kills of one while %d conversations were far behind: %d messages, nothing lost, nothing done twice", rounds, len(x.rooms), len(x.said))
 }
 
 // account wants that nothing was lost or done twice, that both nodes have one and
@@ -439,7 +435,7 @@ func TestNodesRelease(t *testing.T) {
 					t.Errorf("actions verify: exit code %d\n%s%s", code, out, errs)
 				}
 			}
-			trial.Tried(t, "a node killed at %q of a release: the other carried it out, once", at.point)
+			trial.Tried(t, "F2, two nodes: one killed at %q of a release: the other carried it out, once", at.point)
 		})
 	}
 }

@@ -20,10 +20,13 @@ func Chaos(otherwise, under int) int {
 var reporting sync.Mutex
 
 // Tried says what was tried and what was lost: in the test's log, and in the file
-// that make prints at the end.
+// that make prints at the end. Of a test that failed it says that first.
 func Tried(t *testing.T, format string, args ...any) {
 	t.Helper()
 	line := fmt.Sprintf(format, args...)
+	if t.Failed() {
+		line = "FAILED, and does not hold: " + line
+	}
 	t.Log(line)
 	path := os.Getenv("TEAMSDLP_REPORT")
 	if path == "" {
@@ -36,7 +39,7 @@ func Tried(t *testing.T, format string, args ...any) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintf(f, "%-28s %s\n", t.Name(), line); err != nil {
+	if _, err := fmt.Fprintf(f, "%s [%s]\n", line, t.Name()); err != nil {
 		t.Fatal(err)
 	}
 }
