@@ -369,8 +369,14 @@ func (s *Store) restore(ctx context.Context, p goredis.Pipeliner, rec archive.Re
 		}
 	case archive.Quarantined:
 		at, add := stream(s.keys.dead)
-		s.buried[at] = max(s.buried[at], rec.At.UnixMilli()) // an id never goes back
-		add.ID = strconv.FormatInt(s.buried[at], 10) + "-*"
+		id := streamID{ms: uint64(max(rec.At.UnixMilli(), 1))} //nolint:gosec // positive
+		if last := s.buried[at]; id.ms <= last.ms {            // an id never goes back, nor beyond what a number has room for
+			id = streamID{last.ms, last.seq + 1}
+			if id.seq == 1<<seqBits {
+				id = streamID{ms: last.ms + 1}
+			}
+		}
+		s.buried[at], add.ID = id, id.String()
 		add.Values = append(add.Values.([]any), "a", rec.Attempts, "w", rec.Reason)
 		p.XAdd(ctx, add)
 	case archive.Subscription:

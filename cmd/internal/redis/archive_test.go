@@ -3,7 +3,9 @@ package redis
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +101,36 @@ func TestMoveProved(t *testing.T) {
 	}))
 	if want := map[string]bool{items[0].Resource: false, items[1].Resource: true}; !cmp.Equal(want, unverified) {
 		t.Errorf("unverified: %v, want %v", unverified, want)
+	}
+}
+
+// However many items were set aside at one moment, each has a number of its own where it
+// is moved to.
+func TestMoveQuarantine(t *testing.T) {
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	o.Partitions = 1
+	s := owner(t, o)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const n = 2500
+	var list []archive.Record
+	for i := range n {
+		body, err := json.Marshal(webhook.Item{TenantID: "tenant", Resource: fmt.Sprintf("chats('c')/messages('%d')", i)})
+		must(t, err)
+		list = append(list, archive.Record{Kind: archive.Quarantined, At: at.Add(-time.Duration(i) * time.Minute), Received: at, Reason: "no key", Body: body})
+	}
+	for some := range slices.Chunk(list, 500) {
+		must(t, s.Restore(ctx, some))
+	}
+	have, err := s.ListQuarantine(ctx, 0, 5000)
+	must(t, err)
+	if len(have) != n {
+		t.Fatalf("%d in quarantine, want %d", len(have), n)
+	}
+	for i, q := range have {
+		if one, err := s.GetQuarantine(ctx, q.ID); err != nil || one.Item.Resource != q.Item.Resource || q.Item.Resource != fmt.Sprintf("chats('c')/messages('%d')", n-1-i) {
+			t.Fatalf("number %d: %q, listed as %q at place %d: %v", q.ID, one.Item.Resource, q.Item.Resource, i, err)
+		}
 	}
 }
 

@@ -195,8 +195,8 @@ type Store struct {
 	broken atomic.Pointer[outage] // nil: it answers
 	beaten atomic.Int64           // when this node last said that it lives, since epoch
 
-	buried           map[int]int64 // of Restore: the last time of each quarantine
-	sealing, tailing sync.Mutex    // held while sealing, and while copying
+	buried           map[int]streamID // of Restore: the last of each quarantine
+	sealing, tailing sync.Mutex       // held while sealing, and while copying
 	unsealedPortion  portion
 	sealedPortion    portion
 	swept            *lease     // under which nothing is left that is numbered; sealing guards it
@@ -263,7 +263,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{
 		opts: o, keys: keyset{o.Prefix}, log: o.Log, epoch: time.Now(),
 		id:     strings.NewReplacer("/", "-", " ", "-").Replace(o.Node) + "-" + random(6),
-		leases: map[int]*lease{}, buried: map[int]int64{}, subs: map[string]subscriptions.Subscription{},
+		leases: map[int]*lease{}, buried: map[int]streamID{}, subs: map[string]subscriptions.Subscription{},
 		wake: make(chan struct{}, 1), claiming: make(chan struct{}, 1), tailNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), asked: make(chan struct{}, 1),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
