@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"teamsdlp/actions"
@@ -91,16 +92,27 @@ func forgetSome(t *tx, before int64) (int64, error) {
 	if err := t.row(`SELECT max(seq) + 1 FROM (SELECT seq FROM entries WHERE seq < ? ORDER BY seq LIMIT ?)`, []any{before, pruneRows}, &end); err != nil {
 		return 0, err
 	}
-	for _, query := range []string{
-		`DELETE FROM entry_rule WHERE seq >= ? AND seq < ?`,
-		`DELETE FROM entry_detector WHERE seq >= ? AND seq < ?`,
-		`DELETE FROM entries WHERE seq >= ? AND seq < ?`,
-	} {
+	for _, query := range forgetEntries {
 		if _, err := t.exec(query, first, end); err != nil {
 			return 0, err
 		}
 	}
 	return n, nil
+}
+
+// forgetEntries delete entries from a number to another, what side tables say of them
+// first. Those are by value: each of the few values there are is looked up, since a scan
+// of all rows would hold up the writer for longer the longer the log is.
+var forgetEntries = []string{
+	bySeq("entry_rule", "rule"),
+	bySeq("entry_detector", "detector"),
+	`DELETE FROM entries WHERE seq >= ? AND seq < ?`,
+}
+
+func bySeq(table, column string) string {
+	return strings.NewReplacer("$table", table, "$column", column).Replace(
+		`WITH RECURSIVE one(v) AS (SELECT min($column) FROM $table UNION ALL SELECT (SELECT min($column) FROM $table WHERE $column > v) FROM one WHERE v IS NOT NULL)
+		DELETE FROM $table WHERE $column IN (SELECT v FROM one) AND seq >= ? AND seq < ?`)
 }
 
 // deleteCases deletes up to pruneRows cases whose last entry is gone, with their

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,15 @@ func TestForget(t *testing.T) {
 		}
 	}
 	check(n + 5)
+	for _, table := range []string{"entry_rule", "entry_detector"} {
+		var gone, left int
+		must(t, s.Reader.db.QueryRow("SELECT coalesce(sum(seq < ?1), 0), coalesce(sum(seq >= ?1), 0) FROM "+table, n+5).Scan(&gone, &left))
+		var want int
+		must(t, s.Reader.db.QueryRow("SELECT count(*) FROM entries e, json_each(CAST(e.body AS TEXT), '$.rules') r WHERE r.value ->> 'result' = 'matched'").Scan(&want))
+		if gone != 0 || left != want {
+			t.Errorf("%s has %d rows of what was deleted, and %d of the rest; want %d", table, gone, left, want)
+		}
+	}
 	if list, err := s.Entries(ctx, actions.Filter{Kind: actions.KindForget}); err != nil || len(list) != 1 || list[0].Forgot == nil || list[0].Forgot.Before != n+5 {
 		t.Errorf("entries about it: %+v, %v", list, err)
 	}
@@ -180,5 +190,16 @@ func TestForgetHalfWay(t *testing.T) {
 	}
 	if report, err := actions.Verify(ctx, s, nil, nil); err != nil || !report.OK() || report.Forgotten != 12 {
 		t.Errorf("then: %+v, %v", report, err)
+	}
+}
+
+// What deletes entries looks for them by an index, however long the log is.
+func TestForgetIsSearched(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	story(t, s)
+	for _, query := range forgetEntries {
+		if p := plan(t, s.Reader, query, []any{1, 2}); strings.Contains(p, "SCAN entr") || !strings.Contains(p, "SEARCH entr") {
+			t.Errorf("%s\n\tplan: %s", query, p)
+		}
 	}
 }
