@@ -518,6 +518,7 @@ func (graph) Person(context.Context, string) (*policy.Person, error) { return &p
 func (graph) Groups(context.Context, string, []string) ([]string, error) {
 	return nil, nil
 }
+func (graph) ForgetMembers(actions.Target) {}
 
 type provenAll struct{}
 

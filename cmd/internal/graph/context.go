@@ -55,8 +55,8 @@ func (c *Client) Conversation(ctx context.Context, t actions.Target) (*policy.Co
 	return &policy.Conversation{Kind: name.kind, Name: name.name, Members: append([]policy.Member(nil), members...)}, nil
 }
 
-// ForgetMembers drops what is known of the members of t's conversation, as after
-// a system event that changed them.
+// ForgetMembers drops what is known of the members of t's conversation: Teams said
+// that they changed.
 func (c *Client) ForgetMembers(t actions.Target) {
 	c.cache.members.drop(turn(t, around).Conversation)
 }

@@ -27,6 +27,9 @@ const senderApplication = "application"
 // by the recorder, and each branch ends the inbox row in the commit that writes
 // down what became of it.
 func (p *Pipeline) follow(ctx context.Context, item webhook.Item, target actions.Target, m *webhook.Message) error {
+	if graph := p.graph(target.Tenant); graph != nil && movesMembers(m) {
+		graph.ForgetMembers(target) // it comes before what is said in front of those who joined
+	}
 	step, err := p.recorder.Begin(ctx, target, p.observation(item, m))
 	if err != nil {
 		return err
@@ -42,6 +45,12 @@ func (p *Pipeline) follow(ctx context.Context, item webhook.Item, target actions
 		return p.carryOut(ctx, item, target, decision)
 	}
 	return p.left(item, p.recorder.Follow(ctx, step, item.Receipt))
+}
+
+// movesMembers reports whether m is Graph's event of who came to or left a
+// conversation, as #microsoft.graph.membersAddedEventMessageDetail.
+func movesMembers(m *webhook.Message) bool {
+	return m.EventDetail != nil && strings.Contains(strings.ToLower(m.EventDetail.Type), "graph.members")
 }
 
 // left forgets that an item's action waits for an operator, once what became of the item

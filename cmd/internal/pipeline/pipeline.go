@@ -86,6 +86,8 @@ type Graph interface {
 	Person(ctx context.Context, userID string) (*policy.Person, error)
 	// Groups returns those of the groups that the user is a member of.
 	Groups(ctx context.Context, userID string, groups []string) ([]string, error)
+	// ForgetMembers drops what is known of the members of target's conversation.
+	ForgetMembers(target actions.Target)
 }
 
 // Observer is told what happened, for metrics. It must not block.

@@ -217,6 +217,7 @@ type teams struct {
 	answer   func(n int) error
 	messages map[string]string
 	members  []policy.Member
+	forgot   []string // chats whose members are to be read again
 	groups   []string
 	fail     error             // of context reads
 	down     bool              // reads of messages are answered 503
@@ -284,6 +285,12 @@ func (g *teams) Groups(_ context.Context, _ string, ask []string) ([]string, err
 	defer g.mu.Unlock()
 	g.reads++
 	return g.groups, g.fail
+}
+
+func (g *teams) ForgetMembers(t actions.Target) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forgot = append(g.forgot, t.ChatID)
 }
 
 func (g *teams) sent() []string {
@@ -370,8 +377,8 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 
 // said is a message; what it lacks is filled in.
 type said struct {
-	id, etag, body, chat, from, fromTenant, violation string
-	deleted                                           bool
+	id, etag, body, chat, from, fromTenant, violation, event string
+	deleted                                                  bool
 }
 
 func (s said) json() string {
@@ -386,6 +393,10 @@ func (s said) json() string {
 	}
 	if s.violation != "" {
 		m["policyViolation"] = json.RawMessage(s.violation)
+	}
+	if s.event != "" {
+		m["messageType"], m["from"] = "systemEventMessage", nil
+		m["eventDetail"] = map[string]string{"@odata.type": "#microsoft.graph." + s.event + "EventMessageDetail"}
 	}
 	if s.deleted {
 		m["deletedDateTime"] = "2026-11-24T08:01:00Z"
@@ -644,6 +655,21 @@ func TestFollowing(t *testing.T) {
 		r.run(time.Second)
 		r.want("")
 	})
+}
+
+// Who joined a conversation can read what is said from then on: what was known of its
+// members is read again. Another event, or a message, changes nothing of that.
+func TestMembersMove(t *testing.T) {
+	for event, forgets := range map[string]bool{"membersAdded": true, "membersDeleted": true, "membersJoined": true, "membersLeft": true, "chatRenamed": false, "": false} {
+		bubble(t, "event "+event, func(r *rig) {
+			r.notify("created", said{id: "1", body: "<systemEventMessage/>", event: event})
+			r.run(time.Second)
+			r.want("")
+			if got := slices.Equal(r.teams.forgot, []string{"19:a@thread.v2"}); got != forgets || !forgets && len(r.teams.forgot) > 0 {
+				r.Errorf("members are forgotten of %q", r.teams.forgot)
+			}
+		})
+	}
 }
 
 func TestSetAside(t *testing.T) {
