@@ -111,48 +111,6 @@ func highestSeverity(rules []RuleResult) string {
 	return highest
 }
 
-// Percentiles are of durations, nearest rank. Count is how many there were; the
-// rest mean nothing when it is 0.
-type Percentiles struct {
-	Count         int
-	P50, P95, P99 time.Duration
-	Max           time.Duration
-}
-
-// ExposureStats splits how long texts could be read into Microsoft's part and
-// ours. An exposure of which one end is not known is left out of the part that
-// needs it. Clocks differ: Microsoft's part can be negative.
-type ExposureStats struct {
-	Microsoft Percentiles // sent to received
-	Ours      Percentiles // received to applied
-	Total     Percentiles // sent to applied
-}
-
-// StatsOf computes the statistics of list.
-func StatsOf(list []Exposure) ExposureStats {
-	var microsoft, ours, total []time.Duration
-	add := func(to *[]time.Duration, from, until time.Time) {
-		if !from.IsZero() && !until.IsZero() {
-			*to = append(*to, until.Sub(from))
-		}
-	}
-	for _, x := range list {
-		add(&microsoft, x.Sent, x.Received)
-		add(&ours, x.Received, x.Applied)
-		add(&total, x.Sent, x.Applied)
-	}
-	return ExposureStats{Microsoft: percentiles(microsoft), Ours: percentiles(ours), Total: percentiles(total)}
-}
-
-func percentiles(d []time.Duration) Percentiles {
-	if len(d) == 0 {
-		return Percentiles{}
-	}
-	slices.Sort(d)
-	rank := func(p int) time.Duration { return d[(len(d)*p+99)/100-1] }
-	return Percentiles{Count: len(d), P50: rank(50), P95: rank(95), P99: rank(99), Max: d[len(d)-1]}
-}
-
 // WriteNDJSON writes each of list as one line of JSON.
 func WriteNDJSON[T Entry | Case](w io.Writer, list []T) error {
 	enc := json.NewEncoder(w)

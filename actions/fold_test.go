@@ -41,31 +41,6 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestStatsOf(t *testing.T) {
-	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
-	var list []Exposure
-	for i := 1; i <= 100; i++ {
-		list = append(list, Exposure{Sent: at(0), Received: at(i), Applied: at(i + 2*i)})
-	}
-	list = append(list, Exposure{Sent: at(0)}, Exposure{Applied: at(1)}, Exposure{}, Exposure{Sent: at(10), Received: at(0)})
-	ms := time.Millisecond
-	want := ExposureStats{
-		Microsoft: Percentiles{101, 50 * ms, 95 * ms, 99 * ms, 100 * ms},
-		Ours:      Percentiles{100, 100 * ms, 190 * ms, 198 * ms, 200 * ms},
-		Total:     Percentiles{100, 150 * ms, 285 * ms, 297 * ms, 300 * ms},
-	}
-	if d := cmp.Diff(want, StatsOf(list)); d != "" {
-		t.Errorf("stats (-want +got):\n%s", d)
-	}
-	if d := cmp.Diff(ExposureStats{}, StatsOf(nil)); d != "" {
-		t.Errorf("of nothing:\n%s", d)
-	}
-	one := Percentiles{1, ms, ms, ms, ms}
-	if got := percentiles([]time.Duration{ms}); got != one {
-		t.Errorf("of one: %+v", got)
-	}
-}
-
 func TestWriteNDJSON(t *testing.T) {
 	var b bytes.Buffer
 	list := []Entry{{Seq: 0, ID: "a", Kind: KindGap, Verdict: "a<b\nc"}, {Seq: 1, ID: "b", Kind: KindRules}}

@@ -79,16 +79,6 @@ func (c Cloud) Resolve() Endpoints {
 // table.
 func (c Cloud) CanEnforce() bool { return c.Name == Global || c.Name == Custom }
 
-// V1Issuer is the issuer of the tenant's v1.0 tokens.
-func (e Endpoints) V1Issuer(tenantID string) string {
-	return strings.ReplaceAll(e.IssuerV1, "{tid}", tenantID)
-}
-
-// V2Issuer is the issuer of the tenant's v2.0 tokens.
-func (e Endpoints) V2Issuer(tenantID string) string {
-	return strings.ReplaceAll(e.IssuerV2, "{tid}", tenantID)
-}
-
 // V1Keys is the address of the keys (a JWK set) that sign v1.0 tokens.
 func (e Endpoints) V1Keys(tenantID string) string {
 	return e.Login + "/" + tenantID + "/discovery/keys"

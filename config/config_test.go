@@ -206,7 +206,7 @@ func TestCloud(t *testing.T) {
 	} {
 		t.Run(c.cloud.Name, func(t *testing.T) {
 			e := c.cloud.Resolve()
-			got := []any{e.Graph, e.Login, e.V1Issuer(tid), e.V2Issuer(tid), c.cloud.CanEnforce(), e.V1Keys(tid), e.V2Keys(tid), e.Token(tid)}
+			got := []any{e.Graph, e.Login, strings.ReplaceAll(e.IssuerV1, "{tid}", tid), strings.ReplaceAll(e.IssuerV2, "{tid}", tid), c.cloud.CanEnforce(), e.V1Keys(tid), e.V2Keys(tid), e.Token(tid)}
 			want := []any{
 				c.graph, c.login, c.issuer1, c.issuer2, c.enforce,
 				c.login + "/" + tid + "/discovery/keys", c.login + "/" + tid + "/discovery/v2.0/keys", c.login + "/" + tid + "/oauth2/v2.0/token",

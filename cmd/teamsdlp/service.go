@@ -561,17 +561,11 @@ func tenantApps(cfg *config.Config) []webhook.TenantApps {
 	return list
 }
 
-// resourcePaths are the short names of resources in the configuration.
-var resourcePaths = map[string]string{"chats": "chats/getAllMessages", "channels": "teams/getAllMessages"}
-
 func targets(cfg *config.Config) []subscriptions.Target {
 	var list []subscriptions.Target
 	for _, t := range cfg.Tenants {
-		for _, r := range t.Resources {
-			if path, ok := resourcePaths[r]; ok {
-				r = path
-			}
-			list = append(list, subscriptions.Target{TenantID: t.ID, AppID: t.AppID, Resource: strings.TrimPrefix(r, "/"), ChangeTypes: "created,updated,deleted"})
+		for _, path := range t.Paths() {
+			list = append(list, subscriptions.Target{TenantID: t.ID, AppID: t.AppID, Resource: path, ChangeTypes: "created,updated,deleted"})
 		}
 	}
 	return list

@@ -60,9 +60,6 @@ func mustNew() *Engine {
 	return e
 }
 
-// MaskText is [Engine.MaskAll] with the built-in detectors only.
-func MaskText(s string) string { return ownless().MaskAll(s) }
-
 // MaskAll replaces every match in s of at least Low by its masked form. It is for
 // people's own words (a justification, a note) before they are written down.
 func (e *Engine) MaskAll(s string) string {

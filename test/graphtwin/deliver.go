@@ -427,20 +427,6 @@ func (t *Twin) Deliveries() []Attempt {
 	return slices.Clone(t.deliveries)
 }
 
-// Redeliver queues the present version of a message once more, as created, for
-// every subscription that wants it: a replay by Graph itself.
-func (t *Twin) Redeliver(id, changeType string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m := t.find(id)
-	if m == nil {
-		return fmt.Errorf("message %s: %w", id, ErrNoMessage)
-	}
-	t.notify(m, changeType)
-	t.changed()
-	return nil
-}
-
 // Hold stops (true) or resumes the delivery of notifications. What was held
 // goes out in batches that mix subscriptions and tenants of one URL.
 func (t *Twin) Hold(hold bool) {

@@ -647,15 +647,6 @@ func (t *Twin) Subscriptions() []Subscription {
 	return list
 }
 
-// RemoveSubscription deletes a subscription and tells nobody, as Graph
-// sometimes does.
-func (t *Twin) RemoveSubscription(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.subs, id)
-	t.changed()
-}
-
 // Stats returns the delivery statistics of every subscription there ever was.
 func (t *Twin) Stats() map[string]SubscriptionStats {
 	t.mu.Lock()

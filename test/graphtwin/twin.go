@@ -374,15 +374,6 @@ func (t *Twin) URL() string {
 	return t.base
 }
 
-// SetPublicURL changes the base under which clients reach the twin: for one
-// that is served by something else than Start.
-func (t *Twin) SetPublicURL(u string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.base = strings.TrimSuffix(u, "/")
-	clear(t.tokenCache)
-}
-
 // Close stops listening and delivering, and waits for both. What was not
 // delivered is dropped.
 func (t *Twin) Close() {

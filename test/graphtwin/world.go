@@ -357,13 +357,6 @@ func (t *Twin) AddTeam(x Team) (Team, error) {
 	return t.findTeam(x.ID).describe(), nil
 }
 
-// AddChannel adds a channel to a team, named by id or alias.
-func (t *Twin) AddChannel(teamID string, c Channel) (Channel, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.addChannel(teamID, c)
-}
-
 func (t *Twin) addChannel(teamID string, c Channel) (Channel, error) {
 	tm := t.findTeam(teamID)
 	if tm == nil {
