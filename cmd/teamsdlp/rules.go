@@ -405,15 +405,18 @@ type shownDetector struct {
 	Validate    string   `json:"validate,omitempty"`
 	Patterns    []string `json:"patterns,omitempty"`
 	// Terms are shown of a detector that is asked for by its id.
-	Terms      [][]string `json:"terms,omitempty"`
-	Words      []string   `json:"words,omitempty"`
-	Within     int        `json:"within,omitempty"`
-	Exact      string     `json:"exact,omitempty"`
-	Table      string     `json:"table,omitempty"`
-	Similarity string     `json:"similarity,omitempty"`
-	Match      []string   `json:"match,omitempty"`
-	NoMatch    []string   `json:"no_match,omitempty"`
-	Source     string     `json:"source,omitempty"`
+	Terms [][]string `json:"terms,omitempty"`
+	Words []string   `json:"words,omitempty"`
+	// Names are those of a country, Nouns what may follow one: "Greek tax number".
+	Names      []string `json:"names,omitempty"`
+	Nouns      []string `json:"nouns,omitempty"`
+	Within     int      `json:"within,omitempty"`
+	Exact      string   `json:"exact,omitempty"`
+	Table      string   `json:"table,omitempty"`
+	Similarity string   `json:"similarity,omitempty"`
+	Match      []string `json:"match,omitempty"`
+	NoMatch    []string `json:"no_match,omitempty"`
+	Source     string   `json:"source,omitempty"`
 }
 
 func showDetector(d detect.Detector) shownDetector {
@@ -424,7 +427,7 @@ func showDetector(d detect.Detector) shownDetector {
 		return l.String()
 	}
 	shown := shownDetector{ID: d.ID, Name: d.Name, Family: d.Family, Region: d.Region, Tier: d.Tier, Alone: level(d.Alone), WithContext: level(d.WithContext),
-		Validate: d.Validate, Patterns: d.Patterns, Words: d.Words, Within: d.Within, Match: d.Match, NoMatch: d.NoMatch, Source: d.Source}
+		Validate: d.Validate, Patterns: d.Patterns, Words: d.Words, Names: d.Names, Nouns: d.Nouns, Within: d.Within, Match: d.Match, NoMatch: d.NoMatch, Source: d.Source}
 	if d.Exact != nil {
 		shown.Exact, shown.Table = showExact(d.Exact, d.Within)
 	}
@@ -496,7 +499,8 @@ func (c rulesShowCmd) detector(w io.Writer, detector detect.Detector) error {
 	for _, p := range d.Patterns {
 		lines = append(lines, [2]string{"pattern", p})
 	}
-	lines = append(lines, [][2]string{{"exact", d.Exact}, {"table", d.Table}, {"similarity", d.Similarity}, {"context words", strings.Join(d.Words, ", ")}}...)
+	lines = append(lines, [][2]string{{"exact", d.Exact}, {"table", d.Table}, {"similarity", d.Similarity}, {"context words", strings.Join(d.Words, ", ")},
+		{"or one of", strings.Join(d.Names, ", ")}, {"right before", strings.Join(d.Nouns, ", ")}}...)
 	for _, names := range d.Terms {
 		lines = append(lines, [2]string{"term", strings.Join(names, ", ")})
 	}

@@ -597,7 +597,7 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 	if level < s.floor && !s.explain {
 		return
 	}
-	s.add(candidate{kind: k, start: start, end: end, level: level, value: value, why: why, known: known, evidence: found, dist: ev.rank()})
+	s.add(candidate{kind: k, start: start, end: end, level: level, value: value, why: why, known: known, evidence: found, dist: ev.rank(), said: ev.length()})
 }
 
 // namesCode reports whether the word of ev names the code at start, or a list of
@@ -627,7 +627,7 @@ func (s *scanner) namesCode(ev evidence, start int) bool {
 			}
 		}
 	}
-	word := s.e.labels[ev.term]
+	word := s.e.label(ev.term)
 	return colon || !loosely[word]
 }
 
@@ -660,6 +660,14 @@ func (ev evidence) rank() int {
 		return ev.dist
 	}
 	return ev.dist + 15
+}
+
+// length is how long the word of ev is.
+func (ev evidence) length() int {
+	if !ev.found() {
+		return 0
+	}
+	return ev.at.End - ev.at.Start
 }
 
 // only makes a form's check of one that has nothing to add.

@@ -7,7 +7,10 @@ var companies = finders{
 		"hr_99999999999", "hu_99999999", "ie_9999999A", "ie_9999999AA", "it_99999999999", "lt_999999999", "lt_999999999999", "lu_99999999", "lv_99999999999", "mt_99999999", "nl999999999b99", "nl_999999999_b99",
 		"pl_9999999999", "pl_999_99_99_999", "pl_999_999_99_99", "pt_999999999", "pt_999_999_999", "ro999999", "ro9999999", "ro99999999", "ro999999999", "ro9999999999", "ro_99999999",
 		"se_999999999999", "se_999999_9999_99", "si99999999", "si_99999999", "sk_9999999999"}, check: euVAT, gate: "check digit of the country"}},
-	"uk-vat": {code: &codeForm{patterns: []string{"gb999999999", "gb_999_9999_99"}, check: ukVATPrefix, gate: "modulo 97"}},
+	"uk-vat": {number: &form{
+		min: 9, max: 9, layouts: []string{"\x03\x04\x02"}, gate: "modulo 97", named: true,
+		check: only(ukVAT),
+	}, code: &codeForm{patterns: []string{"gb999999999", "gb_999_9999_99"}, check: ukVATPrefix, gate: "modulo 97"}},
 	"ch-uid": {code: &codeForm{patterns: []string{"che999999999", "che_999_999_999"}, check: uid, gate: "modulo 11"}},
 	"au-abn": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x02\x03\x03\x03"}, gate: "modulo 89",

@@ -49,6 +49,9 @@ type Detector struct {
 	// Words are the evidence: whole words or phrases, accents and case do not
 	// matter. A '*' at the end lets the word go on.
 	Words []string
+	// Names and Nouns are evidence where one of the names of a country stands right
+	// before one of the nouns, as in "Greek tax number". For built-in detectors only.
+	Names, Nouns []string
 	// Within is how far evidence may be from the value, in characters; 0 is 300.
 	Within int
 
@@ -89,10 +92,12 @@ func (f *Fault) Unwrap() error { return f.Err }
 type kind struct {
 	Detector
 	finder
-	rank   int              // place in the catalogue: the earlier is the more specific
-	set    int              // of evidence words
-	byName bool             // its tokens are looked for where a word names them
-	terms  []catalogue.Term // looked for in the lexicon, where its words are too
+	rank    int              // place in the catalogue: the earlier is the more specific
+	set     int              // of evidence words
+	nouns   []uint64         // its Nouns, by their number in phrases, as bits
+	general []uint64         // those that are some evidence without a country
+	byName  bool             // its tokens are looked for where a word names them
+	terms   []catalogue.Term // looked for in the lexicon, where its words are too
 }
 
 // namesPerson reports whether k is the id of a person whose form says so by itself.
@@ -157,6 +162,7 @@ var load = sync.OnceFunc(func() {
 	listCodes()
 	listSecrets()
 	listTerms()
+	listPhrases()
 })
 
 // declared makes a detector of a declaration.
@@ -166,6 +172,10 @@ func declared(e *catalogue.Entry) Detector {
 		Words: e.Context.Words, Within: cmp.Or(e.Context.Within, defaultWithin),
 		Alone: levels[e.Confidence.Alone], WithContext: levels[e.Confidence.WithContext],
 		Mask: masks[e.Mask], Source: e.Source, Match: e.Tests.Match, NoMatch: e.Tests.NoMatch,
+	}
+	d.Names = e.CountryNames()
+	for _, n := range e.Nouns {
+		d.Nouns = append(d.Nouns, catalogue.Nouns().Nouns[n]...)
 	}
 	d.Printed = cmp.Or(levels[e.Confidence.Printed], d.Alone)
 	d.BareContext = cmp.Or(levels[e.Confidence.BareWithContext], d.WithContext)

@@ -19,7 +19,8 @@ type Engine struct {
 	needles *Needles // what their patterns need
 	ids     map[string]bool
 	words   *Keywords
-	sets    [][]uint16     // evidence sets by term; set 0 is of words against
+	sets    [][]uint16     // evidence sets by term; set 0 is of words against; see setsOf
+	parts   []part         // by term
 	labels  []string       // by term, for Why
 	terms   map[string]int // by evidenceKey
 	plainID int            // the term "id": of a person's number it says nothing else
@@ -63,6 +64,7 @@ func New(custom []Detector) (*Engine, []error) {
 	e.pool.New = func() any { return new(scanner) }
 	terms := evidenceTerms{at: map[string]int{}}
 	terms.add(0, against)
+	terms.addPhrases()
 	for i, k := range e.kinds {
 		e.ids[k.ID] = true
 		if k.terms == nil {
@@ -89,7 +91,7 @@ func New(custom []Detector) (*Engine, []error) {
 		patterns = append(patterns, o.patterns...)
 	}
 	e.needles = NewNeedles(patterns)
-	e.words, e.sets, e.labels, e.terms = newKeywords(terms.words, true), terms.sets, terms.words, terms.at
+	e.words, e.sets, e.parts, e.labels, e.terms = newKeywords(terms.words, true), terms.sets, terms.parts, terms.words, terms.at
 	e.plainID, _ = e.term("id")
 	e.startExact()
 	e.startForms()
@@ -101,19 +103,27 @@ type evidenceTerms struct {
 	at    map[string]int
 	words []string
 	sets  [][]uint16
+	parts []part
+}
+
+// index returns the number of a word.
+func (t *evidenceTerms) index(w string) int {
+	w = strings.ToLower(strings.TrimSpace(w))
+	key := evidenceKey(w)
+	i, ok := t.at[key]
+	if !ok {
+		i = len(t.words)
+		t.at[key] = i
+		t.words = append(t.words, w)
+		t.sets = append(t.sets, nil)
+		t.parts = append(t.parts, part{})
+	}
+	return i
 }
 
 func (t *evidenceTerms) add(set int, words []string) {
 	for _, w := range words {
-		w = strings.ToLower(strings.TrimSpace(w))
-		key := evidenceKey(w)
-		i, ok := t.at[key]
-		if !ok {
-			i = len(t.words)
-			t.at[key] = i
-			t.words = append(t.words, w)
-			t.sets = append(t.sets, nil)
-		}
+		i := t.index(w)
 		if !slices.Contains(t.sets[i], uint16(set)) {
 			t.sets[i] = append(t.sets[i], uint16(set))
 		}
@@ -218,7 +228,7 @@ type candidate struct {
 	prefix     string // public, of a secret
 	why        string
 	evidence   bool
-	dist       int // how far the evidence is, for comparison
+	dist, said int // how far the evidence is, and how long, for comparison
 	known      bool
 	hidden     bool // written so that nobody reads it
 	decoded    bool // the span is that of what it was decoded from
@@ -241,6 +251,7 @@ func (c *candidate) better(b *candidate) bool {
 		cmp.Compare(c.level, b.level),
 		cmp.Compare(c.end-c.start, b.end-b.start),
 		cmp.Compare(b.near(), c.near()),
+		cmp.Compare(c.said, b.said), // "Aadhaar card" says more than "card"
 		cmp.Compare(truth(c.home), truth(b.home)),
 		cmp.Compare(b.kind.rank, c.kind.rank),
 	) > 0

@@ -37,18 +37,19 @@ const near = 100
 
 // An evidence is the best word for or against a candidate.
 type evidence struct {
-	term   int  // of the nearest word for it; -1 for none
-	at     Hit  // where that is
-	dist   int  // in bytes
-	before bool // it stands before the value
-	full   bool // near, on the same line or the column's heading
-	header bool
-	named  bool // as label, whatever words there are for it
-	label  bool // a word against stands right before the value, and nothing between
-	says   int  // the term of that word, or of the one that names another kind
-	in     *scanner
-	other  bool // a word right before the value names another kind
-	phrase bool // and the phrase that it holds is evidence as well
+	term    int  // of the nearest word for it; -1 for none
+	at      Hit  // where that is
+	dist    int  // in bytes
+	before  bool // it stands before the value
+	full    bool // near, on the same line or the column's heading
+	general bool // a noun that is of many countries' values, and never counts in full
+	header  bool
+	named   bool // as label, whatever words there are for it
+	label   bool // a word against stands right before the value, and nothing between
+	says    int  // the term of that word, or of the one that names another kind
+	in      *scanner
+	other   bool // a word right before the value names another kind
+	phrase  bool // and the phrase that it holds is evidence as well
 }
 
 // fewSets is how many kinds a word may be evidence for and still name one.
@@ -63,15 +64,21 @@ func (ev evidence) touches() bool { return ev.term >= 0 && (ev.header || ev.dist
 func (s *scanner) look() {
 	if !s.looked {
 		s.looked = true
-		s.hits = s.e.words.find(s.buf, s.hits[:0])
+		s.terms = s.e.words.find(s.buf, s.terms[:0])
+		s.hits = s.e.compose(s.buf, s.terms, s.hits[:0])
 		s.work += len(s.buf)
 		if n := len(s.e.kinds)/64 + 1; len(s.present) != n {
 			s.present = make([]uint64, n)
 		}
 		clear(s.present)
 		for _, h := range s.hits {
-			for _, set := range s.e.sets[h.Term] {
+			for _, set := range s.e.setsOf(h.Term) {
 				if int(set) <= len(s.e.kinds) {
+					s.present[set/64] |= 1 << (set % 64)
+				}
+			}
+			if p := s.e.partOf(h.Term); p.noun > 0 {
+				for _, set := range phrases.general[p.noun-1] {
 					s.present[set/64] |= 1 << (set % 64)
 				}
 			}
@@ -106,19 +113,26 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End > lo })
 	labelStart, labelEnd, labelled, labelTerm := 0, -1, false, 0
 	otherStart, otherEnd, otherTerm := 0, -1, 0 // of a word that names another kind of value
-	strong := set <= len(s.e.kinds) && s.e.kinds[set-1].namesPerson()
+	var k *kind                                 // if it is built in
+	if set <= len(s.e.kinds) {
+		k = s.e.kinds[set-1]
+	}
+	strong := k != nil && k.namesPerson()
 	for ; i < len(s.hits) && s.hits[i].End <= hi+s.e.words.auto.longest*4; i++ {
 		h := s.hits[i]
 		s.work++
 		if h.Start < lo || h.End > hi || h.Start < end && h.End > start {
 			continue
 		}
-		sets := s.e.sets[h.Term]
-		if sets[0] == 0 && !(h.Term == s.e.plainID && strong) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
+		sets := s.e.setsOf(h.Term)
+		against := len(sets) > 0 && sets[0] == 0
+		if against && !(h.Term == s.e.plainID && strong) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
 			labelStart, labelEnd, labelled, labelTerm = h.Start, h.End, true, h.Term
 		}
-		if !has(sets, set) {
-			if sets[0] != 0 && len(sets) <= fewSets && h.End <= start && (h.End > otherEnd || h.End == otherEnd && h.Start < otherStart) && s.right(h.End, start) {
+		general := k != nil && s.e.partOf(h.Term).in(k.general)
+		if !general && !has(sets, set) {
+			if !against && len(sets) > 0 && len(sets) <= fewSets && h.End <= start && (h.End > otherEnd || h.End == otherEnd && h.Start < otherStart) && s.right(h.End, start) &&
+				!(k != nil && k.called(s.e.partOf(h.Term))) {
 				otherStart, otherEnd, otherTerm = h.Start, h.End, h.Term
 			}
 			continue
@@ -127,24 +141,25 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		if h.End <= start {
 			d, before = start-h.End, true
 		}
-		if d < ev.dist || d == ev.dist && h.End-h.Start > ev.at.End-ev.at.Start {
-			ev.term, ev.at, ev.dist, ev.before = h.Term, h, d, before
+		if (d < ev.dist || d == ev.dist && h.End-h.Start > ev.at.End-ev.at.Start) && (!general || ev.general || !ev.found()) || ev.general && !general {
+			ev.term, ev.at, ev.dist, ev.before, ev.general = h.Term, h, d, before, general
 		}
 	}
 	// "NHS number" names no phone, though "number" alone would.
 	if otherEnd >= 0 && (!ev.found() || ev.before && ev.at.Start >= otherStart && ev.at.End <= otherEnd) {
-		ev.other, ev.says, ev.phrase = true, otherTerm, ev.found() && strings.IndexByte(s.e.labels[ev.term], ' ') >= 0
+		ev.other, ev.says, ev.phrase = true, otherTerm, ev.found() && otherTerm < len(s.e.sets) && strings.IndexByte(s.e.label(ev.term), ' ') >= 0
 	}
 	if from, to, ok := s.t.Header(start); ok && !ev.touches() {
 		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })
 		for ; j < len(s.hits) && s.hits[j].End <= to; j++ {
-			if h := s.hits[j]; h.Start >= from && has(s.e.sets[h.Term], set) {
-				ev.term, ev.at, ev.dist, ev.before, ev.header = h.Term, h, start-h.End, true, true
+			h := s.hits[j]
+			if general := k != nil && s.e.partOf(h.Term).in(k.general); h.Start >= from && (general || has(s.e.setsOf(h.Term), set)) {
+				ev.term, ev.at, ev.dist, ev.before, ev.header, ev.general = h.Term, h, start-h.End, true, true, general
 			}
 		}
 	}
 	if ev.found() {
-		ev.full = ev.header || ev.dist <= near || s.sameLine(ev.at, start, end)
+		ev.full = !ev.general && (ev.header || ev.dist <= near || s.sameLine(ev.at, start, end))
 		// "order 4539…, card to follow": the number is labelled by what stands
 		// right before it, unless its own word is as near.
 		ev.named = labelled
@@ -179,7 +194,7 @@ func (s *scanner) covered(ev evidence, set int) bool {
 	i := sort.Search(len(s.hits), func(i int) bool { return s.hits[i].End >= ev.at.End })
 	for ; i < len(s.hits) && s.hits[i].End == ev.at.End; i++ {
 		s.work++
-		if s.hits[i].Start < ev.at.Start && !has(s.e.sets[s.hits[i].Term], set) {
+		if s.hits[i].Start < ev.at.Start && !has(s.e.setsOf(s.hits[i].Term), set) {
 			return true
 		}
 	}
@@ -216,16 +231,24 @@ func (s *scanner) right(from, start int) bool {
 	if start-from > labelGap {
 		return false
 	}
-	letters := 0
+	letters, opened, closed := 0, false, false
 	for _, c := range s.buf[from:start] {
 		switch {
 		case c == '\n' || c == '\f' || c == '\t' || isDigit(c) || c == ';':
 			return false
+		case c == '(':
+			opened = true
+		case c == ')' && !opened:
+			closed = true
+		case c == ':':
+			closed = false
 		case isLetter(c):
-			letters++
+			if letters++; closed || letters > 6 {
+				return false // "Acme (Books Inc) gave us 4539…"
+			}
 		}
 	}
-	return letters <= 6
+	return true
 }
 
 func (s *scanner) sameLine(h Hit, start, end int) bool {
@@ -244,7 +267,10 @@ func (s *scanner) sameLine(h Hit, start, end int) bool {
 // tell says what the evidence is.
 func (s *scanner) tell(ev evidence) string {
 	s = ev.in
-	w := `keyword "` + strings.TrimSuffix(s.e.labels[ev.term], "*") + `" `
+	w := `keyword "` + s.e.label(ev.term) + `" `
+	if ev.header && ev.general {
+		return w + "heads the column, of many countries' numbers"
+	}
 	if ev.header {
 		return w + "heads the column"
 	}
@@ -253,7 +279,10 @@ func (s *scanner) tell(ev evidence) string {
 		from, to, where = ev.at.Start-ev.dist, ev.at.Start, "after"
 	}
 	far := ""
-	if !ev.full {
+	switch {
+	case ev.general:
+		far = ", of many countries' numbers"
+	case !ev.full:
 		far = ", too far away to count in full"
 	}
 	switch n := utf8.RuneCount(s.buf[from:to]); n {
@@ -266,7 +295,7 @@ func (s *scanner) tell(ev evidence) string {
 
 // otherwise says which word right before a value says that it is something else.
 func (s *scanner) otherwise(ev evidence) string {
-	return `the word "` + strings.TrimSuffix(ev.in.e.labels[ev.says], "*") + `" right before it says that it is something else`
+	return `the word "` + ev.in.e.label(ev.says) + `" right before it says that it is something else`
 }
 
 // lower is the level one step down.

@@ -32,7 +32,7 @@ func brand(d []byte) string {
 		return "American Express"
 	case (n == 14 || n >= 16) && (p3 >= 300 && p3 <= 305 || p4 == 3095 || p2 == 36 || p2 == 38 || p2 == 39):
 		return "Diners Club"
-	case n >= 16 && p4 >= 3528 && p4 <= 3589, n == 15 && (p4 == 2131 || p4 == 1800):
+	case n >= 16 && p2 == 35, n == 15 && (p4 == 2131 || p4 == 1800):
 		return "JCB"
 	case n >= 16 && p4 >= 2200 && p4 <= 2204:
 		return "Mir"

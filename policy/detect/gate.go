@@ -46,7 +46,7 @@ func failsSum(name string) string {
 
 // sums are the names of arithmetic.
 var sums = set("3-7-1", "GS1 check digit", "Luhn", "Luhn over letters", "Luhn with the issuer prefix", "Verhoeff", "check character", "check digit", "check digit of the country",
-	"check digit of the province", "check letter", "eleven test", "key", "modulo 9", "modulo 10", "modulo 11", "modulo 26", "modulo 31", "modulo 36", "modulo 89", "modulo 97", "modulo 101",
+	"check digit of the province", "check letter", "check digit or letter", "eleven test", "key", "modulo 9", "modulo 10", "modulo 11", "modulo 26", "modulo 31", "modulo 36", "modulo 89", "modulo 97", "modulo 101",
 	"modulo 511", "modulus 11", "prime weights", "primes modulo 11", "two check digits", "two digits modulo 11", "weights 1-3-7-9", "weights 3 and 7", "weights 3-7-1", "weights 4 and 9", "weights 8 to 1",
 	"check bytes")
 

@@ -8,7 +8,7 @@ var medical = finders{
 		check: only(npi),
 	}},
 	"us-dea": {code: &codeForm{patterns: []string{"AA9999999", "A99999999"}, check: dea, gate: "check digit", alone: deaAlone, known: set("AB1234563")}},
-	"nz-nhi": {code: &codeForm{patterns: []string{"AAA9999"}, check: nhi, gate: "modulo 11", known: set("ZAC5361")}},
+	"nz-nhi": {code: &codeForm{patterns: []string{"AAA9999", "AAA99AA"}, check: nhi, gate: "check digit or letter", known: set("ZAC5361")}},
 	"ehic": {number: &form{
 		min: 20, max: 20, layouts: []string{"\x05\x05\x05\x05", "\x0a\x0a"}, gate: "prefix 80",
 		check: only(ehicNumber),

@@ -103,6 +103,9 @@ func (k *Keywords) fold(s string) []byte {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		i += n
+		if r == '.' && k.loose && dotted([]byte(s), i-n) {
+			continue
+		}
 		if r < utf8.RuneSelf && k.blank(byte(r)) {
 			if !blank {
 				f = append(f, ' ')
@@ -121,6 +124,38 @@ func (k *Keywords) fold(s string) []byte {
 
 func (k *Keywords) blank(c byte) bool {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\f' || k.loose && (c == '-' || c == '_')
+}
+
+// dotted reports whether the point at i is one of an abbreviation of three letters or
+// more with a point after each: to evidence, "D.N.I." is the word "DNI".
+func dotted(buf []byte, i int) bool {
+	letters := 0
+	for end := i; ; letters++ {
+		r, n := utf8.DecodeLastRune(buf[:end])
+		if n == 0 || !unicode.IsLetter(r) {
+			return false // a longer word, or none, stands before
+		}
+		if end -= n; end == 0 || buf[end-1] != '.' {
+			if r, n = utf8.DecodeLastRune(buf[:end]); n > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+				return false
+			}
+			letters++
+			break
+		}
+		end--
+	}
+	for from := i + 1; letters < 3; letters++ {
+		r, n := utf8.DecodeRune(buf[from:])
+		if n == 0 || !unicode.IsLetter(r) {
+			return false
+		}
+		if from += n; from == len(buf) || buf[from] != '.' {
+			r, _ = utf8.DecodeRune(buf[from:])
+			return letters == 2 && !unicode.IsLetter(r)
+		}
+		from++
+	}
+	return true
 }
 
 // Find returns the terms in t by where they end; nil if there are none. Terms
@@ -208,7 +243,9 @@ func (k *Keywords) run(buf []byte, hits []Hit, h *Haystack) []Hit {
 		}
 		if c < utf8.RuneSelf {
 			if !k.blank(c) {
-				feed(lowered[c], i, i+1)
+				if c != '.' || !k.loose || !dotted(buf, i) {
+					feed(lowered[c], i, i+1)
+				}
 				i++
 				continue
 			}

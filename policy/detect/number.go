@@ -22,6 +22,7 @@ type form struct {
 	paren         bool                                       // may hold parentheses: a phone number
 	branch        bool                                       // a branch's number, which that of an account may follow
 	solid         bool                                       // only bare or as it is printed
+	named         bool                                       // worth something beside a word only
 	mixed         bool                                       // its print mixes separators
 	seps          string                                     // what it is printed with; empty: any
 }
@@ -666,7 +667,7 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		}
 	}
 	s.add(candidate{
-		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(), home: f.paren && atHome(detail),
+		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(), said: ev.length(), home: f.paren && atHome(detail),
 		why: s.reason(x, ev, w, detail),
 	})
 }
@@ -734,6 +735,9 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 	}
 	if x.uneven() {
 		base, with = base.lower(), with.lower()
+	}
+	if f.named {
+		base = min(base, Internal)
 	}
 	w := weight{level: base}
 	if x.layout == bare && k.Alone <= Low && s.follows(x.end+1, measures) {

@@ -34,7 +34,7 @@ var european = finders{
 		min: 11, max: 11, layouts: []string{"\x03\x04\x04"}, gate: "prime weights",
 		check: only(niss),
 	}},
-	"pt-cc": {code: &codeForm{patterns: []string{"99999999_9_AA9"}, check: cartaoCidadao, gate: "check digit", known: set("000000000ZZ4")}},
+	"pt-cc": {code: &codeForm{patterns: []string{"99999999_9_AA9", "99999999_9_A99"}, check: cartaoCidadao, gate: "check digit", known: set("000000000ZZ4")}},
 	"pl-pesel": {number: &form{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and check digit", known: set("44051401359"),
 		check: only(pesel),

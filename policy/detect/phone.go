@@ -2,6 +2,7 @@ package detect
 
 import (
 	_ "embed"
+	"sort"
 	"strings"
 	"sync"
 )
@@ -156,6 +157,35 @@ func dialCode(d []byte) (code int, first *[18]uint16) {
 // vague are words that are beside many a number that is no phone's.
 var vague = set("number", "contact", "ring", "reach", "reach me", "portable")
 
+// qualified reports whether the word of ev is "number" and the one before it says of
+// what: "AFM number", unlike "my number" or "a new number". A plain word, as in
+// "whose", says nothing.
+func (s *scanner) qualified(ev evidence, set int) bool {
+	if s = ev.in; s.e.label(ev.term) != "number" {
+		return false
+	}
+	for j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End+2 > ev.at.Start }); j < len(s.hits) && s.hits[j].End < ev.at.Start; j++ {
+		if sets := s.e.setsOf(s.hits[j].Term); len(sets) > 0 && sets[0] != 0 && len(sets) <= fewSets && !has(sets, set) {
+			return true
+		}
+	}
+	i := ev.at.Start
+	if i == 0 || s.buf[i-1] != ' ' && s.buf[i-1] != '_' && s.buf[i-1] != '-' {
+		return false
+	}
+	i--
+	from, capitals := i, 0
+	for from > 0 && i-from < maxGlued && isLetter(s.buf[from-1]) {
+		if from--; isUpper(s.buf[from]) {
+			capitals++
+		}
+	}
+	return i-from > 1 && capitals == i-from && isLower(s.buf[ev.at.End-1]) // not "OFFICE NUMBER"
+}
+
+// initials are words for a phone in signatures, right before the number or none at all.
+var initials = set("t:", "m:")
+
 // weighPhone applies the evidence model to a phone number, of which detail says
 // what it is told by.
 func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
@@ -185,7 +215,10 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	if x.loose && !home && detail != byNANP {
 		word, ev.term = false, -1 // a part of a longer number
 	}
-	if word && vague[s.term(ev)] && (x.glued || s.covered(ev, k.set)) {
+	if ev.found() && initials[s.term(ev)] && (!ev.before || ev.dist > len(": ")) {
+		word, ev.term = false, -1
+	}
+	if word && vague[s.term(ev)] && (x.glued || s.covered(ev, k.set) || s.qualified(ev, k.set)) {
 		word, ev.term = false, -1 // "account number", "id number"
 	}
 	if detail == byGroup && word && !ev.header && (vague[s.term(ev)] || x.layout != printed || x.lines > 0 || ev.dist > beside || !ev.before && ev.dist > justAfter || x.since) {
@@ -270,7 +303,7 @@ func chinese(g []group, d []byte) bool {
 }
 
 // term is the word that ev is of.
-func (s *scanner) term(ev evidence) string { return ev.in.e.labels[ev.term] }
+func (s *scanner) term(ev evidence) string { return ev.in.e.label(ev.term) }
 
 // phoneGroups says whether the groups are those of a phone number. home is the plan of
 // the home country, if that is known.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,6 +22,9 @@ func (s *scanner) groupsRead(end int) {
 	if len(g) == 2 && g[1].sep == '.' && end < len(s.buf) && s.buf[end] == ',' {
 		s.coordinates(end)
 	}
+	if last := g[len(g)-1]; last.sep == '-' && last.n == 2 && g[len(g)-2].n == 4 {
+		s.cnpjBefore(g[len(g)-2].off)
+	}
 	for a := range g {
 		if a+3 < len(g) && g[a+1].sep == '.' {
 			s.ipv4(a)
@@ -29,6 +33,32 @@ func (s *scanner) groupsRead(end int) {
 			s.birth(a)
 		}
 	}
+}
+
+// cnpjBefore looks for a Brazilian company number with letters, whose branch is at i:
+// EI.WIM.YEQ/0001-17. It need not have a digit before that.
+func (s *scanner) cnpjBefore(i int) {
+	const head, whole = len("XX.XXX.XXX/"), len("XX.XXX.XXX/0001-17")
+	from := i - head
+	if from < 0 || s.buf[i-1] != '/' || isDigit(s.buf[from+1]) || from > 0 && wordBefore(s.buf, from) {
+		return // those that start with a digit, or a letter and a digit, are found by it
+	}
+	s.work += whole
+	v := s.spare[:0]
+	for j, c := range s.buf[from : from+whole] {
+		switch sign := j == 2 || j == 6 || j == 10 || j == 15; {
+		case isUpper(c) || isDigit(c):
+			v = append(v, c)
+		case !sign || isAlnum(c):
+			return
+		}
+	}
+	k := kinds["br-cnpj"]
+	if len(v) != 14 || !cnpjLetters(v) {
+		s.reject(k.ID, from, from+whole, k.code.gate)
+		return
+	}
+	s.judgeCode(k, from, spelling{end: from + whole, printed: true}, string(v), k.code.gate, High, false)
 }
 
 // track looks for the data of a card's magnetic stripe (ISO/IEC 7813): track 1
@@ -78,7 +108,7 @@ func (s *scanner) cardCodes() {
 	n := len(s.found)
 	j := 0
 	for _, h := range s.hits {
-		if !has(s.e.sets[h.Term], k.set) {
+		if !has(s.e.setsOf(h.Term), k.set) {
 			continue
 		}
 		for j < n && (!isCard(s.found[j]) || s.found[j].end+100 < h.Start) {
@@ -103,7 +133,7 @@ func (s *scanner) cardCodes() {
 		}
 		s.work += to - h.End
 		if i > h.End && to-i >= 3 && to-i <= 4 && (to == len(s.buf) || !wordAt(s.buf, to) && s.buf[to] != '/') && s.found[j].start >= to || to-i >= 3 && to-i <= 4 && s.found[j].end <= h.Start {
-			s.add(candidate{kind: k, start: i, end: to, level: k.WithContext, value: string(s.buf[i:to]), evidence: true, why: `"` + s.e.labels[h.Term] + `" before it, and a card nearby`})
+			s.add(candidate{kind: k, start: i, end: to, level: k.WithContext, value: string(s.buf[i:to]), evidence: true, why: `"` + s.e.label(h.Term) + `" before it, and a card nearby`})
 		}
 	}
 }
@@ -168,12 +198,11 @@ func public(a netip.Addr) bool {
 	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && (a.As16()[0]&0xe0 != 0x20) {
 		return false
 	}
-	for _, p := range reserved {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return !isReserved(a)
+}
+
+func isReserved(a netip.Addr) bool {
+	return slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // hexGroups reads the groups of hexadecimal digits around the ':' at i and returns
@@ -203,20 +232,27 @@ func (s *scanner) hexGroups(i int) int {
 	case from == i, from > 0 && (wordBefore(buf, from) || buf[from-1] == '.'), to < len(buf) && wordAt(buf, to):
 	case colons == 5 && end-from == 17 && !double:
 		s.mac(from, ':')
-	case i-from == 4 && (colons == 7 && !double || double && colons >= 3 && colons < 7):
+	case colons == 7 && !double && end-from >= fullIPv6, i-from == 4 && (colons == 7 && !double || double && colons >= 3 && colons < 7):
 		s.ipv6(from, end)
 	}
 	return to
 }
 
+// fullIPv6 is the least length of an address that is known by its eight groups,
+// wherever its network is.
+const fullIPv6 = 28
+
 func (s *scanner) ipv6(start, end int) {
 	k := kinds["ipv6"]
 	a, err := netip.ParseAddr(string(s.buf[start:end]))
-	if err != nil || !public(a) {
+	switch {
+	case err == nil && public(a):
+		s.addPlace(k, start, end, a.String(), "a public address")
+	case err == nil && a.IsGlobalUnicast() && !a.IsPrivate() && !isReserved(a) && end-start >= fullIPv6 && bytes.ContainsFunc(s.buf[start:end], unicode.IsLetter):
+		s.addPlace(k, start, end, a.String(), "eight groups of an address of no network that is given out yet")
+	default:
 		s.reject(k.ID, start, end, "no public address")
-		return
 	}
-	s.addPlace(k, start, end, a.String(), "a public address")
 }
 
 // dashedMAC looks for a device address with dashes whose first is at i.

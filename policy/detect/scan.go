@@ -26,7 +26,8 @@ type scanner struct {
 	found    []candidate
 	rejected []Rejected
 	said     map[string]bool
-	hits     []Hit
+	terms    []Hit     // of evidence, with the names and nouns of phrases
+	hits     []Hit     // of evidence, with the phrases
 	looked   bool      // hits are those of this text
 	present  []uint64  // the sets that hits are of, by bit
 	hay      *Haystack // of buf
@@ -101,11 +102,14 @@ func (s *scanner) end() {
 		clear(c.raw[:cap(c.raw)])
 		c.own.Load(extract.Source{})
 	}
+	if cap(s.terms) > 1<<14 {
+		s.terms = nil
+	}
 	if cap(s.hits) > 1<<14 {
 		s.hits = nil
 	}
-	if cap(s.words) > 1<<14 {
-		s.words = nil
+	if cap(s.terms) > 1<<14 {
+		s.terms = nil
 	}
 	if cap(s.groups) > 1<<14 {
 		s.groups, s.digits = nil, nil

@@ -190,24 +190,31 @@ func ird(d []byte) bool {
 	return c == at10(v[:], 8)
 }
 
-// nhi checks a New Zealand health index number of the first form: letters count
-// without I and O.
+// nhi checks a New Zealand health index number: modulo 11 of the first form, with
+// four digits, modulo 24 of the second, with two digits and two letters. Letters
+// count without I and O.
 func nhi(s []byte) bool {
-	if len(s) != 7 || !allDigits(s[3:]) {
+	const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+	if len(s) != 7 {
 		return false
 	}
-	sum := 0
+	sum, last := 0, isLetter(s[6])
 	for i, c := range s[:6] {
 		n := int(c - '0')
-		if i < 3 {
-			if n = strings.IndexByte("ABCDEFGHJKLMNPQRSTUVWXYZ", c) + 1; n == 0 {
+		if i < 3 || i == 5 && last {
+			if n = strings.IndexByte(letters, c) + 1; n == 0 {
 				return false
 			}
+		} else if !isDigit(c) {
+			return false
 		}
 		sum += n * (7 - i)
 	}
+	if last {
+		return letters[23-sum%24] == s[6]
+	}
 	r := sum % 11
-	return r != 0 && (11-r)%10 == at10(s, 6)
+	return isDigit(s[6]) && r != 0 && (11-r)%10 == at10(s, 6)
 }
 
 // aadhaar checks an Indian number: Verhoeff, not from 0 or 1.
@@ -463,7 +470,7 @@ func euVATDigits(country string, d []byte) bool {
 		}
 		return n == 8 && d[0] != '0' && c != 11 && c%10 == at10(d, 7)
 	case "SK":
-		return n == 10 && (d[0] != '0' && strings.IndexByte("234789", d[2]) >= 0 && number(d)%11 == 0 || rodneCislo(d))
+		return n == 10 && (d[0] != '0' && strings.IndexByte("2346789", d[2]) >= 0 && number(d)%11 == 0 || rodneCislo(d))
 	}
 	return false
 }

@@ -13,7 +13,7 @@ import (
 // theirs is a key of rule files, or one that a company's detector has no use for.
 func TestCatalogueIsInTheFormOfRuleFiles(t *testing.T) {
 	more := map[string][]string{
-		"a detector": {"tier", "tokens", "by_name", "terms", "mask", "source"},
+		"a detector": {"tier", "tokens", "by_name", "terms", "nouns", "countries", "mask", "source"},
 		"confidence": {"printed", "bare_with_context"},
 	}
 	known := func(what string, names []string) map[string]bool {

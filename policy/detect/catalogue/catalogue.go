@@ -60,6 +60,11 @@ type Entry struct {
 	// context speaks of care; the level with_context is for that and a person beside.
 	Terms string `yaml:"terms"`
 
+	// Nouns are kinds of nouns (see [Nouns]) that are evidence behind the name of a
+	// country: the entry's region, or one of its Countries.
+	Nouns     []string `yaml:"nouns"`
+	Countries []string `yaml:"countries"`
+
 	Context struct {
 		Words  []string `yaml:"words"`
 		Within int      `yaml:"within"`
@@ -188,6 +193,15 @@ func (e *Entry) check() (faults []string) {
 		fault(seen[w], "the word %q is there twice", w)
 		seen[w] = true
 	}
+	for _, n := range e.Nouns {
+		fault(len(nouns().Nouns[n]) == 0, "there are no nouns of the kind %q", n)
+	}
+	countries := e.named()
+	for _, c := range countries {
+		fault(len(e.Nouns) > 0 && len(nouns().Names[c]) == 0, "the country %q has no name", c)
+	}
+	fault(len(e.Nouns) > 0 && len(countries) == 0, "nouns need a region or countries")
+	fault(len(e.Nouns) == 0 && len(e.Countries) > 0, "countries are for nouns")
 	fault(len(e.Tokens) > 0 && e.Family != "secret", "tokens are of secrets")
 	if e.Terms != "" {
 		_, err := Terms(e.Terms)

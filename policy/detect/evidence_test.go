@@ -1,0 +1,33 @@
+package detect
+
+import (
+	"testing"
+
+	"teamsdlp/policy/extract"
+)
+
+// What a word beside a value says of it, and what it does not.
+func TestWordsBeside(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{ // the one detector; empty: none
+		{"Fleming (Books Inc) gave us 8939976946408903776 as SIM number", "iccid"}, // no incident
+		{"order (no. A) 8939976946408903776", ""},
+		{"Aadhaar card 5027-6465-7586", "in-aadhaar"}, // and a Maestro card's number
+		{"the AFM number is 067895438", ""},           // its check digit is wrong, and no phone's
+		{"her cedula number is 03138738732", ""},
+		{"my number is 067895438", "phone-national"},
+		{"MY OFFICE NUMBER 067895438", "phone-national"},
+		{"T: 2875807570", "phone-national"},
+		{"t: the build of 05 2021 -0800", ""},
+		{"card 3599 7972 4849 6988", "credit-card"}, // JCB beyond the ranges of ISO
+		{"VAT registration number 980780684", "uk-vat"},
+		{"VAT registration number 980780685", ""},
+	} {
+		m := builtinEngine.Scan(extract.Plain(tc.in), Options{})
+		switch {
+		case tc.want == "" && len(m) > 0:
+			t.Errorf("%q: %s: %s", tc.in, m[0].Detector, m[0].Why)
+		case tc.want != "" && (len(m) != 1 || m[0].Detector != tc.want):
+			t.Errorf("%q: no %s%s", tc.in, tc.want, explain(tc.in))
+		}
+	}
+}
