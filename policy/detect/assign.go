@@ -2,20 +2,21 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 	"unicode/utf8"
 )
 
 // verbs are what joins a value to its word in a sentence.
-var verbs = []string{"is", "ist", "lautet", "est", "es", "e'", "è", "é", "jest", "to", "är", "on", "er", "was", "war", "were", "は", "是", "为", "為", "는", "은"}
+var verbs = []string{"is", "ist", "lautet", "est", "c'est", "es", "e'", "è", "é", "jest", "to", "är", "on", "er", "este", "este:", "je", "was", "war", "were", "\u2013", "\u2014", "-", "->", "\u2192", "\u27a1", "は", "是", "为", "為", "는", "은"}
 
 // finnic are the verbs that are something else in other languages, and the words
 // they belong to.
-var finnic = map[string][]string{"on": {"salasana"}, "er": {"adgangskode", "passord", "kodeord"}, "to": {"hasło", "haslo"}, "es": {"contraseña", "contrasena", "clave"}}
+var finnic = map[string][]string{"on": {"salasana"}, "je": {"heslo", "geslo", "lozinka"}, "er": {"adgangskode", "passord", "kodeord"}, "to": {"hasło", "haslo"}, "es": {"contraseña", "contrasena", "clave"}}
 
 // links are what may stand between a word and its verb or colon: "the password
 // for the build server is …".
-var links = []string{" for ", " of ", " to ", " für ", " zum ", " zu ", " von ", " vom ", " pour ", " de ", " du ", " para ", " del ", " voor ", " van ", " do ", " till ", " per "}
+var links = []string{" for ", " of ", " to ", " für ", " zum ", " zu ", " von ", " vom ", " pour ", " de ", " du ", " para ", " del ", " voor ", " van ", " do ", " till ", " per ", " dla ", " pro ", " na ", " til ", " för ", " pentru ", " untuk ", " за ", " от ", " для ", " до ", " к "}
 
 // common are words that follow "password:" and are none.
 var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid", "missing", "protected", "manager", "policy", "below", "above", "here", "none", "null", "nil",
@@ -24,7 +25,7 @@ var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid"
 	"mypassword", "yourpassword", "userpassword", "dbpassword", "test", "demo", "admin", "root", "guest", "hunter", "token", "apikey", "key", "changeit", "passwort", "kennwort", "erforderlich", "falsch", "abgelaufen",
 	"likewise", "ditto", "added", "removed", "return", "simplify", "new", "top secret", "my secret", "enabled", "disabled", "auto", "prompt", "stdin", "file", "env", "text", "varchar", "redacted", "masked",
 	"ok", "bool", "boolean", "int", "integer", "bytes", "object", "array", "any", "self", "this", "super secret", "supersecret", "passphrase", "pa55word", "mot de passe", "wachtwoord", "contraseña", "obligatoire",
-	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?")
+	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "number", "unset", "secretkeyref", "valuefrom", "char", "numeric", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?")
 
 // assigned looks for a value that is given to the word buf[start:end]: after ':',
 // '=', "is" and the like. password tells a password from a key or token, whose
@@ -34,15 +35,16 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 	if start > 0 && wordBefore(buf, start) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
 		return
 	}
-	i := end
-	if i < len(buf) && (isLetter(buf[i]) || isDigit(buf[i])) {
-		return // a longer word
+	i, longer := nameEnd(buf, end)
+	if i < 0 {
+		return
 	}
-	for i < len(buf) && i-end < 3 && strings.IndexByte("\"'`]\\", buf[i]) >= 0 {
+	named := i
+	for i < len(buf) && i-named < 3 && strings.IndexByte("\"'`]\\*", buf[i]) >= 0 {
 		i++
 	}
 	how := s.joined(start, i, word, password)
-	if how.at < 0 {
+	if how.at < 0 || longer && how.how != given && how.how != passed && how.how != inTag {
 		return
 	}
 	most := maxKeyValue
@@ -68,8 +70,11 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 	switch {
 	case len(v) < 4 || len(v) >= most || strings.IndexByte(v, '\f') >= 0:
 		return
-	case placeholder(v) || common[strings.ToLower(v)] || repeated(v) || strings.Trim(v, "*•.-_?!#xX") == "" || bracketed(v):
+	case placeholder(v) || common[strings.ToLower(v)] || repeated(v) || strings.Trim(v, "*•.-_?!#xX") == "" || bracketed(v) || reference(v):
 		s.reject(k.ID, from, to, "placeholder")
+		return
+	case !password && !quoted && bytes.HasPrefix(buf[to:], []byte("...")):
+		s.reject(k.ID, from, to, "cut off")
 		return
 	case expression(v, quoted, password):
 		s.reject(k.ID, from, to, "an expression, not a value")
@@ -82,13 +87,16 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		return
 	}
 	if !password {
-		if digits, upper, lower := mix(v); how.how == adjacent && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
+		if digits, upper, lower := mix(v); (how.how == adjacent || how.how == below || how.how == linked || how.how == described) && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
 			return // a fingerprint, or words
 		}
 		s.key(k, start, from, to, v, word)
 		return
 	}
 	level, why := s.password(start, to, v, word, how.how, quoted)
+	if longer && level < k.Printed {
+		why = cmp.Or(why, "a word of the sentence")
+	}
 	if why != "" {
 		s.reject(k.ID, from, to, why)
 		return
@@ -98,6 +106,59 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		c.kind, c.level, c.why = kinds["secret-connection-string"], High, "the password of a connection string"
 	}
 	s.add(c)
+}
+
+// harmlessEnds are what a name ends with that has a word for a secret in it and is
+// that of something else: token_url, secretName.
+var harmlessEnds = set("id", "ids", "name", "names", "path", "file", "filename", "dir", "url", "uri", "link", "endpoint", "host", "type", "kind", "class", "length", "len", "size", "count", "number", "hash", "hashed", "digest",
+	"fingerprint", "thumbprint", "checksum", "version", "field", "label", "title", "text", "hint", "placeholder", "arn", "ref", "provider", "policy", "rule", "rules", "expiry", "expires", "expiration", "ttl", "age", "limit", "alias", "index",
+	"algorithm", "alg", "format", "vault", "store", "manager", "generator", "encoder", "validator", "handler", "service", "factory", "issuer", "audience", "scope", "scopes", "usage", "used", "budget", "bucket", "input", "output", "form",
+	"box", "button", "reset", "change", "changed", "updated", "created", "at", "date", "time", "enabled", "required", "valid", "error", "errors", "message", "status", "state", "prefix", "suffix", "pair", "ring", "code", "board", "word", "words",
+	"map", "set", "list", "column", "table", "attribute", "param", "header", "cookie", "salt", "iterations", "rounds", "strength", "env", "var", "variable", "template", "example", "option", "options", "config", "settings", "source", "public")
+
+// nameEnd returns where the name ends that goes on behind the word that ends at end, as
+// in SECRET_KEY_BASE and dbPassword2, and whether it does go on; -1 if it is another
+// word, or the name of what is no secret.
+func nameEnd(buf []byte, end int) (i int, longer bool) {
+	i = end
+	if i == len(buf) || !isAlnum(buf[i]) && buf[i] != '_' && buf[i] != '-' {
+		return i, false
+	}
+	for i < len(buf) && i-end < 24 && (isAlnum(buf[i]) || buf[i] == '_' || buf[i] == '-' && i+1 < len(buf) && isAlnum(buf[i+1])) {
+		i++
+	}
+	more := buf[end:i]
+	switch {
+	case len(more) == 0, len(more) == 1 && more[0] == '_':
+		return end, false
+	case len(more) >= 24, isLower(more[0]), isUpper(more[0]) && !isLower(buf[end-1]), !isASCII(buf[end-1]):
+		return -1, false // a longer word
+	}
+	last := len(more)
+	for last > 0 && isDigit(more[last-1]) {
+		last--
+	}
+	from := last
+	for from > 0 && isLower(more[from-1]) {
+		from--
+	}
+	if lower := from < last; from > 0 && isUpper(more[from-1]) {
+		from--
+		for !lower && from > 0 && isUpper(more[from-1]) {
+			from--
+		}
+	}
+	if harmlessEnds[strings.ToLower(string(more[from:last]))] {
+		return -1, false
+	}
+	return i, true
+}
+
+// reference reports whether v only says where the value is.
+func reference(v string) bool {
+	bare := strings.Trim(v, "\"'`")
+	return bare == "" || bare[0] == '$' && len(bare) > 1 && (isUpper(bare[1]) || bare[1] == '{' || bare[1] == '(') && bare != v || strings.Contains(v, "#{") || strings.HasPrefix(v, "arn:") || strings.HasPrefix(v, "see ") ||
+		strings.HasPrefix(v, ",") || strings.HasPrefix(v, ".$") || strings.HasSuffix(v, "...") || strings.HasSuffix(v, "\u2026") || strings.HasPrefix(v, "pk_live_") || strings.HasPrefix(v, "pk_test_") || strings.HasPrefix(v, "ssh-") || strings.HasPrefix(v, "ecdsa-")
 }
 
 // inQuery reports whether the name that ends with the word at start is one of a
@@ -130,11 +191,13 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		level = k.Printed
 	}
 	switch {
-	case (how == adjacent || how == described) && (!made || word == "pass" || strings.ContainsAny(v, "()<>[]{}=:/")):
+	case upper+lower > 0 && digits == 0 && strings.Contains(strings.ToLower(v), "password"), v[0] == '/' && strings.Count(v, "/") > 1:
+		return 0, "what names a password, or where it is"
+	case (how == adjacent || how == described || how == below || how == passed && !s.setting(start)) && (!made || word == "pass" || strings.ContainsAny(v, "()<>[]{}=:/")):
 		return 0, "a word of the sentence"
 	case how == flagged && v[0] == '-':
 		return 0, "another flag"
-	case how != given && how != inTag && (!strong && !quoted || digits == 0 && signs == 0),
+	case how != given && how != inTag && how != passed && (!strong && !quoted || digits == 0 && signs == 0),
 		sentence && digits == 0 && !quoted, how == linked && (digits == 0 || upper+lower == 0):
 		return 0, "a word of the sentence"
 	case upper+lower == 0 && (signs > 0 || len(v) < 6) && !quoted:
@@ -145,7 +208,7 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		return 0, "a sentence"
 	case strings.Contains(v, " ") && classes < 3:
 		return 0, "a sentence"
-	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong):
+	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong || strings.Contains(v, "/") || to < len(s.buf) && s.buf[to] == ':'):
 		return 0, "a word of the sentence"
 	case digits == 0 && signs == 0:
 		// A word. It is one only if nothing else stands on the line, and the name
@@ -155,6 +218,23 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		}
 	}
 	return level, ""
+}
+
+// setting reports whether the name that ends with the word at start is the first
+// argument of what sets or defines something.
+func (s *scanner) setting(start int) bool {
+	before := bytes.ToLower(s.buf[s.lineStart(start, 64):start])
+	s.work += len(before)
+	i := bytes.LastIndexByte(before, '(')
+	if i < 0 {
+		return false
+	}
+	for _, w := range []string{"define", "set", "put", "setproperty", "setenv", "putenv", "add", "setitem", "withenv"} {
+		if bytes.HasSuffix(bytes.TrimRight(before[:i], " "), []byte(w)) {
+			return true
+		}
+	}
+	return false
 }
 
 // equals reports whether '=' stands between start and to.
@@ -176,7 +256,7 @@ func (s *scanner) key(k *kind, start, from, to int, v, word string) {
 }
 
 // harmless are names that end with key or token and are no secret.
-var harmless = []string{"public", "publishable", "primary", "foreign", "cache", "sort", "partition", "hash", "index", "object", "row", "idempotency", "registry", "host", "known", "trace", "dedup",
+var harmless = []string{"public", "publishable", "primary", "foreign", "cache", "sort", "partition", "hash", "index", "object", "row", "idempotency", "registry", "host", "known", "websocket", "trace", "dedup",
 	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob", "encrypted", "sig"}
 
 // keyed looks for a value that is given to a name that ends with "key":
@@ -194,6 +274,12 @@ func (s *scanner) keyed(start, end int) {
 	if isHarmless(name) {
 		return
 	}
+	for _, w := range []string{"wifi ", "wi-fi ", "wlan ", "wpa ", "wpa2 ", "hotspot "} {
+		if strings.HasSuffix(name, w) {
+			s.assigned(start, end, "key", true)
+			return
+		}
+	}
 	if buf[start-1] == ' ' {
 		known := false
 		for _, sv := range services {
@@ -201,7 +287,7 @@ func (s *scanner) keyed(start, end int) {
 				known = known || strings.Contains(name, w)
 			}
 		}
-		for _, w := range []string{"api ", "access ", "secret ", "service ", "license ", "account ", "signing ", "encryption ", "master "} {
+		for _, w := range []string{"api ", "access ", "secret ", "service ", "license ", "account ", "signing ", "encryption ", "master ", "unseal "} {
 			known = known || strings.HasSuffix(name, w)
 		}
 		if !known && !s.longKey(end) {
@@ -263,7 +349,7 @@ func random(v string) bool {
 		return e >= 2.8
 	case len(v) >= 24 && hexadecimal(v):
 		return digits >= 2 && letters >= 2 && e >= 2.8
-	case wordy(v), strings.Count(v, ":") > 3:
+	case wordy(v), strings.Count(v, ":") > 3, strings.Contains(v, ","):
 		return false
 	case len(v) >= 16:
 		return (digits >= 2 && letters >= 2 || digits == 1 && upper >= 3 && lower >= 3) && e >= 3.3
@@ -306,24 +392,48 @@ func wordy(v string) bool {
 		digits, upper, lower := mix(part)
 		switch {
 		case digits+upper+lower < len(part):
-		case digits == 0 && (upper <= 1 || lower == 0) && len(part) <= 14, digits == len(part) && digits <= 4, digits <= 2 && (upper <= 1 || lower == 0) && digits+upper+lower <= 10 && trailing(part, digits):
+		case camel(part), digits == 0 && (upper <= 1 || lower == 0) && len(part) <= 14, digits == len(part) && digits <= 4, digits <= 2 && (upper <= 1 || lower == 0) && digits+upper+lower <= 10 && trailing(part, digits):
 			plain++
 		}
 	}
 	if parts > 1 {
 		return plain == parts
 	}
-	digits, changes, humps := 0, 0, true // humps: no letter stands alone, as in camelCase
+	digits, changes, runs, humps := 0, 0, 0, true // humps: no letter stands alone, as in camelCase
 	for i := range len(v) {
 		if isDigit(v[i]) {
 			digits++
+			if i == 0 || !isDigit(v[i-1]) {
+				runs++
+			}
 		}
 		humps = humps && !(isLower(v[i]) && (i == 0 || !isLower(v[i-1])) && (i+1 == len(v) || !isLower(v[i+1])))
 		if i > 0 && (isUpper(v[i]) && isLower(v[i-1]) || isUpper(v[i-1]) && isLower(v[i])) {
 			changes++
 		}
 	}
-	return digits <= 2 && (changes <= len(v)/5 || humps)
+	return digits <= 2 && (changes <= len(v)/5 || humps) || runs == 1 && camel(v)
+}
+
+// camel reports whether v is a name of a program: words of small letters that start with
+// capitals, and at most one number, as in X509KeyUsage.
+func camel(v string) bool {
+	digits, upper, lower := mix(v)
+	if digits+upper+lower < len(v) || digits > 5 || lower < 5 && (upper > 0 || len(v) > 8) || !isLetter(v[0]) {
+		return false
+	}
+	runs, lone := 0, 0 // lone: small letters that stand alone
+	for i := range len(v) {
+		switch {
+		case isDigit(v[i]):
+			if i == 0 || !isDigit(v[i-1]) {
+				runs++
+			}
+		case isLower(v[i]) && (i == 0 || !isLower(v[i-1])) && (i+1 == len(v) || !isLower(v[i+1])):
+			lone++
+		}
+	}
+	return runs <= 1 && lone <= 1 && 3*upper <= 2*lower
 }
 
 // trailing reports whether the n digits of part are its last characters, as in
@@ -356,7 +466,10 @@ func expression(v string, quoted, password bool) bool {
 		return true
 	}
 	if !password {
-		return strings.ContainsAny(v, "()[]{}<>")
+		return strings.ContainsAny(v, "()[]{}<>*")
+	}
+	if strings.HasPrefix(v, "[]") || v[0] == '+' {
+		return true // a composite literal, a concatenation
 	}
 	// name(argument, name[0], name.method
 	i := strings.IndexAny(v, "([{")
@@ -388,6 +501,7 @@ const (
 	passed                  // as an argument
 	inTag                   // between two tags
 	adjacent                // by nothing but a blank
+	below                   // by a colon, on the next line
 	described               // by a verb or a colon one word later: "new", "temporaire"
 )
 
@@ -406,10 +520,26 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		return joint{blanks(buf, i+j), said} // the password's …
 	}
 	i = blanks(buf, i)
+	if i < len(buf) && buf[i] == '(' && i > after {
+		// "password (prod): …"
+		if j := bytes.IndexByte(buf[i:min(len(buf), i+32)], ')'); j > 0 && bytes.IndexByte(buf[i:i+j], '\n') < 0 {
+			after, i = i+j+1, blanks(buf, i+j+1)
+		}
+	}
 	if i >= len(buf) {
 		return joint{at: -1}
 	}
+	if j := typed(buf, i); j >= 0 {
+		return joint{j, given}
+	}
+	if j := paired(buf, after); j >= 0 {
+		return joint{j, given}
+	}
 	switch c := buf[i]; {
+	case c == '|' && i+1 < len(buf) && buf[i+1] == ' ' && s.cell(start, i):
+		return joint{blanks(buf, i+1), passed} // a cell of a table
+	case operator(buf, i) > 0:
+		i = operator(buf, i)
 	case c == '=' || c == ':':
 		if i > after && c == ':' && i-after > 1 {
 			return joint{at: -1}
@@ -424,12 +554,14 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 	case c == '-' && i > after && i+1 < len(buf) && buf[i+1] == '>':
 		i += 2
 	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1])):
-		return joint{i + 1, inTag}
+		for i++; i < len(buf) && (buf[i] == '\n' || buf[i] == ' '); i++ {
+		}
+		return joint{i, inTag}
 	case bytes.HasPrefix(buf[i:], []byte("\u2192")), bytes.HasPrefix(buf[i:], []byte("\u27a1")), bytes.HasPrefix(buf[i:], []byte("-->")):
 		i += 3
 	case bytes.HasPrefix(buf[i:], []byte("\uff1a")): // folded in texts, kept in case
 		i += len("\uff1a")
-	case c == ',' && !password && i+1 < len(buf):
+	case c == ',' && i+1 < len(buf):
 		if j := blanks(buf, i+1); j < len(buf) && (buf[j] == '"' || buf[j] == '\'') && i-after < 2 {
 			return joint{j, passed}
 		}
@@ -443,18 +575,172 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		if j := verb(buf, i, word); j >= 0 && (i > after || buf[i] >= utf8.RuneSelf) {
 			return joint{j, said}
 		}
-		switch {
-		case password && i > after:
-			if j := s.linked(after, word); j.at >= 0 || i != after+1 {
-				return j
-			}
-			return joint{i, adjacent}
-		case !password && i == after+1:
-			return joint{i, adjacent}
+		if i == after {
+			return joint{at: -1}
 		}
+		j := s.linked(after, word)
+		switch {
+		case j.at >= 0 || i != after+1:
+			return j
+		case s.declared(start):
+			return joint{i, given}
+		case password && bytes.HasPrefix(buf[i:], []byte("to ")):
+			return joint{i + 3, adjacent} // "I have set the password to …"
+		}
+		return joint{i, adjacent}
+	}
+	how := given
+	if i, how = s.valueAt(i); how == below && (i >= len(buf) || !s.alone(i)) {
 		return joint{at: -1}
 	}
-	return joint{blanks(buf, i), given}
+	return joint{i, how}
+}
+
+// cell reports whether the sign at i parts the cell that holds the word at start from the
+// next: one stands before or behind the two as well.
+func (s *scanner) cell(start, i int) bool {
+	from := s.lineStart(start, 64)
+	line := s.buf[i+1 : min(len(s.buf), i+maxPassword)]
+	if n := bytes.IndexByte(line, '\n'); n >= 0 {
+		line = line[:n]
+	}
+	s.work += start - from + len(line)
+	return bytes.IndexByte(s.buf[from:start], '|') >= 0 || bytes.IndexByte(line, '|') >= 0
+}
+
+// operator returns the end of what assigns at i and is more than one sign, as "?=" and
+// "::=" do; 0 if there is none.
+func operator(buf []byte, i int) int {
+	j := i
+	for j < len(buf) && j-i < 3 && strings.IndexByte("?.+|~:", buf[j]) >= 0 {
+		j++
+	}
+	if j == i || j == len(buf) || buf[j] != '=' || j+1 < len(buf) && buf[j+1] == '=' {
+		return 0
+	}
+	return j + 1
+}
+
+// types are those that a declaration names between a variable and its value.
+var types = set("string", "str", "char", "text", "secretstr", "securestring", "nsstring", "any", "object", "optional[str]", "option<string>")
+
+// typed returns where the text starts that is given to a variable with its type, which
+// is at i, as in `password string = "…"`; -1 if it is none.
+func typed(buf []byte, i int) int {
+	if buf[i] == ':' {
+		i = blanks(buf, i+1)
+	}
+	j := i
+	for j < len(buf) && j-i < 16 && buf[j] != ' ' && buf[j] != '=' && buf[j] != '\n' {
+		j++
+	}
+	if j == i || !types[strings.ToLower(strings.Trim(string(buf[i:j]), "&*?"))] && string(buf[i:j]) != "[]" {
+		return -1
+	}
+	if j = blanks(buf, j); j+1 >= len(buf) || buf[j] != '=' {
+		return -1
+	}
+	if j = blanks(buf, j+1); j >= len(buf) || buf[j] != '"' && buf[j] != '\'' && buf[j] != '`' {
+		return -1
+	}
+	return j
+}
+
+// paired returns where the value is that stands apart from its name, which ends at i,
+// as in `name: DB_PASSWORD, value: …` and `variable "db_password" { default = … }`; -1 if
+// there is none.
+func paired(buf []byte, i int) int {
+	const signs = " \n\t\"'`,;{}"
+	if i >= len(buf) || strings.IndexByte(signs, buf[i]) < 0 {
+		return -1
+	}
+	rest := buf[i:min(len(buf), i+160)]
+	n, lines := 0, 0
+	for n < len(rest) && strings.IndexByte(signs, rest[n]) >= 0 {
+		n++
+	}
+	for lines < 3 && (hasPrefixFold(rest[n:], "type") || hasPrefixFold(rest[n:], "desc") || hasPrefixFold(rest[n:], "sens")) && n > 2 {
+		j := bytes.IndexByte(rest[n:], '\n')
+		if j < 0 {
+			return -1
+		}
+		for n += j; n < len(rest) && strings.IndexByte(signs, rest[n]) >= 0; n++ {
+		}
+		lines++
+	}
+	for _, w := range []string{"value", "default", "content", "--body", "-value", "with value", "with the value"} {
+		if !hasPrefixFold(rest[n:], w) {
+			continue
+		}
+		j := n + len(w)
+		for j < len(rest) && j-n-len(w) < 2 && (rest[j] == '"' || rest[j] == '\'') {
+			j++
+		}
+		k := blanks(rest, j)
+		if k < len(rest) && (rest[k] == '=' || rest[k] == ':') {
+			return i + blanks(rest, k+1)
+		}
+		if k > j && strings.IndexByte(w, '-') == 0 || k > j && strings.HasPrefix(w, "with") {
+			return i + k
+		}
+	}
+	return -1
+}
+
+// hasPrefixFold reports whether b starts with prefix, which is in lower case, in any case.
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && (b[0]|0x20 == prefix[0] || b[0] == prefix[0]) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+}
+
+// declared reports whether the name that ends with the word at start is what a command
+// gives the next argument to: ENV, ARG, setx.
+func (s *scanner) declared(start int) bool {
+	i := start
+	for i > 0 && start-i < 32 && (isAlnum(s.buf[i-1]) || s.buf[i-1] == '_') {
+		i--
+	}
+	for _, w := range []string{"ENV ", "setx ", "ARG "} {
+		if bytes.HasSuffix(s.buf[:i], []byte(w)) {
+			return true
+		}
+	}
+	return false
+}
+
+// valueAt returns where the value starts that is given at i: in a block below, or behind
+// the mark of a string.
+func (s *scanner) valueAt(i int) (int, manner) {
+	buf := s.buf
+	i = blanks(buf, i)
+	if i+1 >= len(buf) {
+		return i, given
+	}
+	switch c := buf[i]; {
+	case strings.IndexByte("@bBrRuUNL", c) >= 0 && (buf[i+1] == '"' || buf[i+1] == '\''):
+		return i + 1, given
+	case c == '|' || c == '>', c == '<' && buf[i+1] == '<':
+		j := i + 1
+		for j < len(buf) && j-i < 24 && (isAlnum(buf[j]) || strings.IndexByte("<-+~\"'_", buf[j]) >= 0) {
+			j++
+		}
+		if c != '<' && j-i > 2 || j >= len(buf) || buf[j] != '\n' {
+			return i, given
+		}
+		return blanks(buf, j+1), given
+	case c == '\n':
+		return blanks(buf, i+1), below
+	}
+	return i, given
+}
+
+// alone reports whether one word is all that the line holds that starts at i.
+func (s *scanner) alone(i int) bool {
+	n := 0
+	for i+n < len(s.buf) && n < maxPassword && !blankByte(s.buf[i+n]) {
+		n++
+	}
+	s.work += n
+	return n < maxPassword && lineEnds(s.buf, i+n)
 }
 
 // flag reports whether the word at start ends the name of a flag: --api-key.
@@ -610,7 +896,8 @@ func (s *scanner) commanded(start, end int) {
 	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "the password of a command"})
 }
 
-// credentials looks for "login: name / password" after the word buf[start:end].
+// credentials looks for "login: name / password" and "creds: name:password" after the
+// word buf[start:end].
 func (s *scanner) credentials(start, end int) {
 	buf := s.buf
 	if inWord(buf, start) {
@@ -622,11 +909,26 @@ func (s *scanner) credentials(start, end int) {
 	}
 	s.work += len(line)
 	colon := bytes.IndexByte(line, ':')
-	slash := bytes.Index(line, []byte(" / "))
-	if colon < 0 || slash < colon+3 || bytes.IndexByte(bytes.TrimSpace(line[colon+1:slash]), ' ') >= 0 {
+	if bytes.HasPrefix(line, []byte(" is ")) {
+		colon = 3
+	}
+	if colon < 0 {
 		return
 	}
-	from, to, _ := value(buf, blanks(buf, end+slash+3), maxPassword)
+	at := -1
+	if slash := bytes.Index(line, []byte(" / ")); slash >= colon+3 && bytes.IndexByte(bytes.TrimSpace(line[colon+1:slash]), ' ') < 0 {
+		at = slash + 3
+	} else if from := blanks(line, colon+1); colon < 3 && from < len(line) {
+		n := bytes.IndexAny(line[from:], ":/ ")
+		if n < 2 || line[from+n] == ' ' || from+n+1 == len(line) || line[from+n+1] == '/' || line[from+n+1] == ' ' {
+			return
+		}
+		at = from + n + 1
+	}
+	if at < 0 {
+		return
+	}
+	from, to, _ := value(buf, blanks(buf, end+at), maxPassword)
 	v := string(buf[from:to])
 	digits, upper, lower := mix(v)
 	if len(v) < 8 || digits == 0 || upper == 0 || lower == 0 || placeholder(v) || strings.ContainsAny(v, "/<>()[]{}") || wordy(v) && digits+upper+lower == len(v) {
@@ -634,4 +936,64 @@ func (s *scanner) credentials(start, end int) {
 	}
 	k := kinds["password-assignment"]
 	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "a name and a password"})
+}
+
+// arguments looks for a password that is the second argument of what starts at start.
+func (s *scanner) arguments(_, end int) {
+	buf := s.buf
+	var from, to int
+	at := end
+	for n := range 2 {
+		for at < len(buf) && at-end < maxPassword && (buf[at] == ' ' || buf[at] == '\n' || n > 0 && buf[at] == ',') {
+			at++
+		}
+		if at >= len(buf) || buf[at] != '"' && buf[at] != '\'' {
+			return
+		}
+		var quoted bool
+		if from, to, quoted = value(buf, at, maxPassword); !quoted {
+			return
+		}
+		at = to + 1
+	}
+	s.work += to - end
+	v, k := string(buf[from:to]), kinds["password-assignment"]
+	digits, upper, lower := mix(v)
+	if len(v) < 6 || placeholder(v) || common[strings.ToLower(v)] || repeated(v) || reference(v) || upper+lower == 0 || digits == 0 && len(v) < 12 {
+		s.reject(k.ID, from, to, "placeholder")
+		return
+	}
+	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "the password among arguments"})
+}
+
+// mounted looks for the password of "net use Z: \\host\share password /user:name".
+func (s *scanner) mounted(start, end int) {
+	buf := s.buf
+	if inWord(buf, start) {
+		return
+	}
+	line := buf[end:min(len(buf), end+200)]
+	if i := bytes.IndexAny(line, "\n\f"); i >= 0 {
+		line = line[:i]
+	}
+	s.work += len(line)
+	at, unc := 0, false
+	for range 4 {
+		at = blanks(line, at)
+		n := bytes.IndexByte(line[at:], ' ')
+		if n < 0 {
+			n = len(line) - at
+		}
+		word := line[at : at+n]
+		if unc && n >= 4 && word[0] != '/' {
+			v := string(word)
+			digits, upper, lower := mix(v)
+			if k := kinds["password-assignment"]; digits+upper+lower > 0 && digits < n && !placeholder(v) && !common[strings.ToLower(v)] && v != "*" && bytes.Contains(bytes.ToLower(line), []byte("/u")) {
+				s.add(candidate{kind: k, start: end + at, end: end + at + n, level: k.Printed, value: v, why: "the password of a command"})
+			}
+			return
+		}
+		unc = unc || bytes.HasPrefix(word, []byte(`\\`))
+		at += n
+	}
 }

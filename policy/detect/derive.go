@@ -125,14 +125,15 @@ func (s *scanner) blobs() {
 		}
 		s.work += to - from
 		if to-from >= shortestBlob {
-			s.blob(from, to)
+			to = s.blob(from, to)
 		}
 		past, i = to, to+shortestBlob
 	}
 }
 
-// blob decodes buf[from:to], if it is text underneath.
-func (s *scanner) blob(from, to int) {
+// blob decodes buf[from:to], if it is text underneath, and returns where what it has
+// decoded ends: a run may go on in the next lines.
+func (s *scanner) blob(from, to int) int {
 	src := s.buf[from:min(to, from+maxBlob)]
 	var head [16]byte
 	switch {
@@ -143,6 +144,7 @@ func (s *scanner) blob(from, to int) {
 		}
 		s.within(c, from, to, reading{why: "decoded from hexadecimal", most: High, hidden: true, decoded: true})
 	case base64Text(src[:20], head[:]):
+		src, to = s.lines(src, from, to)
 		c := s.child()
 		enc := base64.RawStdEncoding
 		for _, b := range src {
@@ -153,11 +155,42 @@ func (s *scanner) blob(from, to int) {
 		c.raw = append(c.raw, make([]byte, enc.DecodedLen(len(src)))...)
 		n, _ := enc.Decode(c.raw, src) // as far as it goes
 		c.raw = c.raw[:n]
-		for to < len(s.buf) && s.buf[to] == '=' && to-from < len(src)+2 {
+		for n := 0; to < len(s.buf) && s.buf[to] == '=' && n < 2; n++ {
 			to++
 		}
 		s.within(c, from, to, reading{why: "decoded from base64", most: High, hidden: true, decoded: true})
 	}
+	return to
+}
+
+// shortestLine is the least length of the lines that base64 is cut into.
+const shortestLine = 32
+
+// lines appends to src, the run of base64 that is buf[from:to], the lines that go on with
+// it: as long as it, and one that is shorter. It returns where they end.
+func (s *scanner) lines(src []byte, from, to int) ([]byte, int) {
+	buf, n := s.buf, to-from
+	if n < shortestLine || n%4 != 0 || n > len(src) || to == len(buf) || buf[to] != '\n' {
+		return src, to
+	}
+	all := append([]byte(nil), src...)
+	for to < len(buf) && buf[to] == '\n' && len(all) < maxBlob {
+		i := to + 1
+		for i < len(buf) && i-to < 8 && (buf[i] == ' ' || buf[i] == '>' || buf[i] == '\t') {
+			i++
+		}
+		m := s.stretch(i, &blobByte, n+1)
+		end := i + m
+		padded := end < len(buf) && buf[end] == '='
+		if m == 0 || m > n || m < n && m < shortestBlob && !padded || end < len(buf) && !padded && !blankByte(buf[end]) {
+			break // no line of it, but words
+		}
+		all, to = append(all, buf[i:i+m]...), i+m
+		if m < n {
+			break
+		}
+	}
+	return all[:min(len(all), maxBlob)], to
 }
 
 // hexText reports whether b is hexadecimal and its first bytes are text.

@@ -47,11 +47,16 @@ func init() {
 	}
 	for _, w := range []string{"password", "passwort", "passwd", "passphrase", "pass", "pwd", "psk", "jelsz\u00f3", "heslo", "geslo", "lozinka", "\u03ba\u03c9\u03b4\u03b9\u03ba\u03cc\u03c2", "\u0e23\u0e2b\u0e31\u0e2a\u0e1c\u0e48\u0e32\u0e19", "m\u1eadt kh\u1ea9u", "pgpassword", "dbpassword", "dbpasswd", "userpassword", "rootpassword", "adminpassword", "smtppassword", "loginpassword", "wifipassword", "keypass", "storepass", "userpwd", "dbpass", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "mdp",
 		"wachtwoord", "senha", "has\u0142o", "haslo", "l\u00f6senord", "l\u00f6senordet", "losenord", "losenordet", "parola", "adgangskode", "passord", "salasana", "\u043f\u0430\u0440\u043e\u043b\u044c",
-		"\u015fifre", "\u015fifresi", "\u015fifrem", "sifre", "adgangskoden", "passordet", "kodeordet", "parolas\u0131", "kodeord", "senhas", "\ube44\ubc00\ubc88\ud638", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"} {
+		"\u015fifre", "\u015fifresi", "\u015fifrem", "sifre", "adgangskoden", "passordet", "kodeordet", "parolas\u0131", "kodeord", "senhas", "\ube44\ubc00\ubc88\ud638", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc",
+		"parole", "parool", "salas\u00f5na", "slapta\u017eodis", "lykilor\u00f0", "contrasenya", "contrasinal", "pasahitza", "fjal\u00ebkalimi", "fjalekalimi", "parol\u0103", "kata sandi", "kata laluan", "wagwoord", "nenosiri", "parol", "hesla", "\u043b\u043e\u0437\u0438\u043d\u043a\u0430", "\u043f\u0430\u0440\u043e\u043b\u0430", "\u049b\u04b1\u043f\u0438\u044f\u0441\u04e9\u0437", "\u049b\u04b1\u043f\u0438\u044f \u0441\u04e9\u0437", "\u043d\u0443\u0443\u0446 \u04af\u0433", "\u0441\u044b\u0440\u0441\u04e9\u0437", "\u043f\u0430\u0440\u043e\u043b\u044f", "\u043f\u0430\u0440\u043e\u043b\u0435\u043c", "\u092a\u093e\u0938\u0935\u0930\u094d\u0921", "\u0995\u09c2\u099f\u09b6\u09ac\u09cd\u09a6", "\u09aa\u09be\u09b8\u0993\u09af\u09bc\u09be\u09b0\u09cd\u09a1", "\u0b95\u0b9f\u0bb5\u0bc1\u0b9a\u0bcd\u0b9a\u0bca\u0bb2\u0bcd", "\u0643\u0644\u0645\u0629 \u0627\u0644\u0645\u0631\u0648\u0631", "\u0643\u0644\u0645\u0629 \u0627\u0644\u0633\u0631", "\u0631\u0645\u0632 \u0639\u0628\u0648\u0631", "\u06af\u0630\u0631\u0648\u0627\u0698\u0647", "\u067e\u0627\u0633 \u0648\u0631\u0688", "\u05e1\u05d9\u05e1\u05de\u05d4", "\u05e1\u05d9\u05e1\u05de\u05d0", "\u10de\u10d0\u10e0\u10dd\u10da\u10d8", "\u0563\u0561\u0572\u057f\u0576\u0561\u0562\u0561\u057c", "\u0ea5\u0eb0\u0eab\u0eb1\u0e94\u0e9c\u0ec8\u0eb2\u0e99", "\u1796\u17b6\u1780\u17d2\u1799\u179f\u1798\u17d2\u1784\u17b6\u178f\u17cb", "\u1005\u1000\u102c\u1038\u101d\u103e\u1000\u103a", "\u0db8\u0dd4\u0dbb\u0db4\u0daf\u0dba", "\u53e3\u4ee4"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, true) })
 	}
 	for _, w := range []string{"sshpass", "docker login", "podman login", "mysql", "mysqldump", "psexec", "az login", "ldapsearch"} {
 		on(w, false, (*scanner).commanded)
+	}
+	on("net use ", true, (*scanner).mounted)
+	for _, w := range []string{"networkcredential(", "httpbasicauth(", "basicauth(", "basic_auth(", "auth=(", "usernamepasswordcredentials(", "usernamepasswordcredential("} {
+		on(w, true, (*scanner).arguments)
 	}
 	for _, w := range []string{"login", "logins", "creds", "credentials", "zugangsdaten", "zugang", "identifiants", "credenciales", "inloggegevens"} {
 		on(w, true, (*scanner).credentials)
@@ -61,7 +66,7 @@ func init() {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end-1, "pw", true) })
 	}
 	for _, w := range []string{"api_key", "apikey", "api-key", "secret_key", "secretkey", "secret-key", "client_secret", "clientsecret", "client secret", "client-secret", "access_key", "accesskey", "access-key",
-		"access_token", "accesstoken", "access-token", "auth_token", "authtoken", "auth-token", "private_key", "private-token", "credential", "credentials", "auth_key", "authkey", "apitoken", "schl\u00fcssel",
+		"access_token", "accesstoken", "access-token", "auth_token", "authtoken", "auth-token", "private_key", "private-token", "credential", "credentials", "auth_key", "authkey", "apitoken", "api_hash", "schl\u00fcssel",
 		"\u79d8\u5bc6\u9375", "\u5bc6\u94a5", "\u30c8\u30fc\u30af\u30f3", "cl\u00e9", "jeton", "sleutel", "klucz", "nyckel", "chiave", "chave", "anahtar", "clave"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, false) })
 	}
@@ -198,25 +203,39 @@ func (s *scanner) jwt(start, _ int) {
 		return
 	}
 	head, err := base64.RawURLEncoding.DecodeString(string(buf[start:dots[0]]))
-	var h struct {
-		Alg string `json:"alg"`
-	}
-	if err != nil || json.Unmarshal(head, &h) != nil || h.Alg == "" {
-		s.reject(k.ID, start, i, "no header that names an algorithm")
+	var h map[string]any
+	if err != nil || json.Unmarshal(head, &h) != nil || !isHeader(h) {
+		s.reject(k.ID, start, i, "no header")
 		return
 	}
+	alg, _ := h["alg"].(string)
 	claims, err := base64.RawURLEncoding.DecodeString(string(buf[dots[0]+1 : dots[1]]))
 	if err != nil || !json.Valid(claims) || bytes.IndexByte(claims, '{') < 0 {
 		s.reject(k.ID, start, i, "no claims")
 		return
 	}
 	c := candidate{kind: k, start: start, end: i, level: k.Alone, value: string(buf[start:i]), prefix: "eyJ", why: "three parts, a header and claims",
-		known: bytes.Contains(claims, []byte("1234567890")) || bytes.Contains(claims, []byte("example.com")) || h.Alg == "HS256" && signedInPublic(buf[start:dots[1]], buf[dots[1]+1:i])}
+		known: bytes.Contains(claims, []byte("1234567890")) || bytes.Contains(claims, []byte("example.com")) || alg == "HS256" && signedInPublic(buf[start:dots[1]], buf[dots[1]+1:i])}
 	if ev := s.evidence(k.set, k.Within, start, i); ev.found() && ev.full {
 		c.level, c.evidence = k.WithContext, true
 		c.why += "; " + s.tell(ev)
 	}
 	s.add(c)
+}
+
+// isHeader reports whether h is what stands before a token: it names an algorithm, or
+// what else RFC 7515 and 7516 have there and libraries leave alone.
+func isHeader(h map[string]any) bool {
+	if alg, ok := h["alg"]; ok {
+		name, isText := alg.(string)
+		return isText && name != ""
+	}
+	for _, name := range []string{"enc", "cty", "kid", "kty", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "zip", "b64", "url", "nonce", "apu", "apv", "epk", "iv", "tag", "p2s", "p2c", "key_ops", "use", "ver", "version", "iss", "sub", "aud", "ppt", "svt"} {
+		if v, ok := h[name]; ok && v != "" && v != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // publicKeys are the keys that specifications, debuggers and the manuals of

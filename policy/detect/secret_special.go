@@ -200,7 +200,7 @@ func (s *scanner) azureTokens() {
 			i++
 		}
 		switch v := buf[from:i]; {
-		case i-from == 84 && bytes.Contains(v[40:], []byte("JQQJ99")):
+		case i-from == 84 && (bytes.Contains(v[40:], []byte("JQQJ99")) || string(v[76:80]) == "AZDO" && entropy(string(v)) >= 4):
 			s.hit("secret-azure-devops-token", from, i, "", "length and mark")
 		case i-from == 52 && base32(v) && s.speaks(from, i, "devops", "vsts", "visualstudio", "personal access token", "pat"):
 			s.hit("secret-azure-devops-token", from, i, "", "52 characters of base32 beside a word for it")

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -88,6 +89,17 @@ func TestSecrets(t *testing.T) {
 		{"api_key=aaaaaaaaaaaaaaaaaaaaaaaa", ""}, {"token=/etc/teamsdlp/secrets/token2026", ""}, {"token=https://contoso.com/{Aa0:32}", ""}, {"api_key={Aa0:8}", ""}, {"monkey={Aa0:32}", ""}, {"tokens={Aa0:32}", ""}, {"tokenizer={Aa0:32}", ""},
 		{"api_key=<{Aa0:32}>", ""}, {"api_key=$(cat {Aa0:32})", ""}, {"sig_key: 51:C4:0C:6D:7E:A5:6C:D8:8F:B4:3A", ""}, {"token: 0x7ffd5e8c3a20 at 12", ""},
 
+		// how a name is given its key
+		{"ACME_TOKEN ?= {Aa0:32}", "secret-generic 65"}, {"ACME_TOKEN ::= \"{Aa0:32}\"", "secret-generic 65"}, {"$acmeToken .= \"{Aa0:32}\";", "secret-generic 65"}, {"ACME_TOKEN := {Aa0:32}", "secret-generic 65"}, {"token::new({Aa0:32})", ""}, {"token != \"{Aa0:32}\"", ""},
+		{"var acmeToken string = \"{Aa0:32}\"", "secret-generic 65"}, {"let acme_token: &str = \"{Aa0:32}\";", "secret-generic 65"}, {"api_key: SecretStr = '{Aa0:32}'", "secret-generic 65"}, {"char api_key[] = \"{Aa0:32}\";", "secret-generic 65"}, {"token string with {Aa0:32}", ""},
+		{"<acmeToken>\n    {Aa0:32}\n</acmeToken>", "secret-generic 65"}, {"acme_token: |\n  {Aa0:32}", "secret-generic 65"}, {"acme_token: >-\n    {Aa0:32}\n", "secret-generic 65"}, {"acme_token = <<EOF\n{Aa0:32}\nEOF", "secret-generic 65"}, {"acmeToken = @\"{Aa0:32}\";", "secret-generic 65"},
+		{"the token:\n{Aa0:32}", "secret-generic 65"}, {"the token:\n{Aa0:32} is the build", ""}, {"- name: ACME_TOKEN\n  value: {Aa0:32}", "secret-generic 65"}, {`{"name": "ACME_TOKEN", "value": "{Aa0:32}"}`, "secret-generic 65"}, {`<add key="AcmeToken" value="{Aa0:32}" />`, "secret-generic 65"},
+		{"variable \"acme_token\" {\n  type = string\n  default = \"{Aa0:32}\"\n}", "secret-generic 65"}, {"gh secret set ACME_TOKEN --body {Aa0:32}", "secret-generic 65"}, {"set ACME_TOKEN with the value {Aa0:32} there", "secret-generic 65"}, {"token, value of {Aa0:32}", ""},
+		{"**API_KEY**: `{Aa0:32}`", "secret-generic 65"}, {"| API_KEY | {Aa0:32} |", "secret-generic 65"}, {"KeyToken | {Aa0:32}", ""}, {"ENV API_KEY {Aa0:32}", "secret-generic 65"}, {"the access token for the build server is {Aa0:32}", "secret-generic 65"}, {"token (prod): {Aa0:32}", "secret-generic 65"},
+		{"SECRET_KEY_BASE={h:64}", "secret-generic 65"}, {"ACME_TOKEN_PROD={Aa0:32}", "secret-generic 65"}, {"acmeToken2: {Aa0:32}", "secret-generic 65"}, {"mySecretString={Aa0:32}", "secret-generic 65"}, {"token_url={Aa0:32}", ""}, {"secretName: {Aa0:32}", ""}, {"TOKEN_ID2={Aa0:32}", ""}, {"secretsauce={Aa0:32}", ""}, {"API_KEY_ID={Aa0:32}", ""},
+		{"api_key = pk_live_{Aa0:24}", ""}, {"TOKEN=ops_{Aa0:24}...", ""}, {"sshKey = \"ssh-ed25519 {b:64}\"", ""}, {"KeyUsage: x509.KeyUsageCertSign,", ""}, {"exports.SubjectKey = exports.X509AuthorityKeyIDExtension;", ""}, {"token = win32api.RegOpenKeyEx", ""}, {"protobuf_key:\"zigzag32,1,opt,name=key\"", ""}, {"Sec-WebSocket-Key: {Aa0:22}==", ""},
+		{"pubKey *secp256k1.PublicKey) bool", ""}, {"| `PrivateKey` | `ed25519.PublicKey` |", ""}, {"password: []string{\"password\"}", ""}, {"\"PWD=\"+dir2!)", ""},
+
 		// passwords
 		{"password: Sommer2026!", "password-assignment 75"}, {"the password for the build server is Tr0ub4dor&3", "password-assignment 75"}, {"Das Passwort für das WLAN ist Sommer2026!", "password-assignment 75"},
 		{"le mot de passe du wifi est Chat-noir7", "password-assignment 75"}, {"La contraseña del servidor es Perro-azul9", "password-assignment 75"}, {"Het wachtwoord voor de wifi is Fiets#2026", "password-assignment 75"},
@@ -104,6 +116,16 @@ func TestSecrets(t *testing.T) {
 		{"password RFC2617 says so", ""}, {"we pass strlen+1 for the block", ""}, {"in the same pass: `normalizeDiallableCharsOnly`", ""}, {"pass FcChar8* pointers", ""}, {"password OAuth2.0 flow", ""}, {"password policy: v2.3 is out", ""}, {"password manager is KeePass2", ""}, {"password reset is done in 10.5 min!", ""}, {"the password's been changed in 2026!", ""},
 		{"login: see https://contoso.com / Team2026", ""}, {"login: Anna / Bob2", ""}, {"login: read / Write2Disk", ""}, {"docker login -p 8080:80 x", ""}, {"mysql -u root -p db", ""}, {"mysql -p3306 -h x", ""}, {"password issue #1234: fixed in Build2026!", ""},
 
+		{"password (prod): Sommer2026!", "password-assignment 75"}, {"Password for SAP → Sommer2026!", "password-assignment 75"}, {"I have reset your password to Sommer2026!", "password-assignment 75"}, {"пароль от VPN — Sommer2026!", "password-assignment 75"}, {"set the password to something long", ""},
+		{"define( 'DB_PASSWORD', 'kR7mX2vQ9!' );", "password-assignment 75"}, {"label(\"password\", \"Password2 (again)\")", ""}, {"t('password', 'Passwort')", ""}, {"DB_PASSWORD_PROD=kR7mX2vQ9!", "password-assignment 75"}, {"passwordHint: kR7mX2vQ9!", ""}, {"passwordless: kR7mX2vQ9!", ""}, {"password:\nSommer2026!\n", "password-assignment 75"}, {"password:\nSommer2026! was last year's", ""},
+		{"resetPassword = \"arn:aws:iam::aws:policy/Change7\"", ""}, {"this.addPassword = \"#add-password\";", ""}, {"Password=#{password1!}, ", ""}, {"password: see 1Password", ""}, {"forgot-password => 'cms/passwords#update'", ""}, {"PASSWORD=\"'$OTHER_PASSWORD1'\"", ""}, {"PASS: gdb.arch/amd64-byte.exp: at first bp", ""},
+
+		{"parola este Sommer2026!", "password-assignment 75"}, {"parool: Sommer2026!", "password-assignment 75"}, {"kata sandi: Sommer2026!", "password-assignment 75"}, {"पासवर्ड: Sommer2026!", "password-assignment 75"}, {"كلمة المرور: Sommer2026!", "password-assignment 75"},
+		{"סיסמה: Sommer2026!", "password-assignment 75"}, {"slaptažodis: Sommer2026!", "password-assignment 75"}, {"lykilorð: Sommer2026!", "password-assignment 75"}, {"лозинка: Sommer2026!", "password-assignment 75"}, {"she is on parole since May", ""}, {"parole: until May", ""},
+		{"creds: svc_app:kR7mX2vQ9!", "password-assignment 75"}, {"the login is admin / P@ssw0rd2026", "password-assignment 75"}, {"login: https://contoso.com/Team2026", ""}, {"login is down since 10:30", ""}, {"the wifi key is Sommer2026!", "password-assignment 75"}, {"the key is Sommer2026!", ""},
+		{"new NetworkCredential(\"jo\", \"kR7mX2vQ9\")", "password-assignment 75"}, {"requests.get(u, auth=('jo', 'kR7mX2vQ9'))", "password-assignment 75"}, {"auth=(user, password)", ""}, {"HTTPBasicAuth('user', 'password')", ""}, {"basic_auth(\"a\", \"${PASS_1}\")", ""},
+		{`net use Z: \\nas\share Sommer2026! /user:ACME\jo`, "password-assignment 75"}, {`net use Z: \\nas\share * /user:ACME\jo`, ""}, {`net use Z: \\nas\share /persistent:yes`, ""},
+
 		// headers, commands, files
 		{"Authorization: Bearer {Aa0:40}", "secret-bearer-token 85"}, {"bearer {Aa0:40}", "secret-bearer-token 75"}, {"Bearer of the old ring2 was here", ""}, {"Authorization: Bearer my-test-token-for-local-use", ""},
 		{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "secret-basic-auth 85"}, {"Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", ""}, {`{"auths":{"r.contoso.com":{"auth":"c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ="}}}`, "secret-basic-auth 85"}, {`{"auth":"c3ZjLWJ1aWxk"}`, ""}, {`{"auth": true}`, ""}, {"Authorization: Basic bm8gY29sb24gaGVyZQ==", ""},
@@ -119,6 +141,32 @@ func TestSecrets(t *testing.T) {
 		in := Fill(tc.in)
 		if got := found(extract.Plain(in), Options{}); got != tc.want {
 			t.Errorf("%q: %q, want %q%s", in, got, tc.want, explain(in))
+		}
+	}
+}
+
+// Base64 goes on over the lines that it is cut into.
+func TestBlobLines(t *testing.T) {
+	plain := "the server of the staging environment moved last week, DB_PASSWORD=kR7mX2vQ9!, tell the others\n"
+	for _, width := range []int{40, 60, 76} {
+		b := base64.StdEncoding.EncodeToString([]byte(plain))
+		var lines []string
+		for ; len(b) > width; b = b[width:] {
+			lines = append(lines, b[:width])
+		}
+		lines = append(lines, b)
+		for _, by := range []string{"\n", "\n  ", "\n> "} {
+			in := "see\n" + strings.Join(lines, by) + "\nbye"
+			m, ok := find("password-assignment", extract.Plain(in))
+			if !ok || in[m.Start:m.End] != in[4:len(in)-4] {
+				t.Errorf("lines of %d by %q: %q%s", width, by, found(extract.Plain(in), Options{}), explain(in))
+			}
+		}
+		// A line that is too long, or words, are no part of it.
+		for _, next := range []string{"aa" + lines[1], "the end"} {
+			if got := found(extract.Plain(lines[0]+"\n"+next), Options{}); got != "" {
+				t.Errorf("%q after a line of %d: %q", next, width, got)
+			}
 		}
 	}
 }
