@@ -74,12 +74,12 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		s.reject(k.ID, from, to, "placeholder")
 		return
 	case !password && !quoted && bytes.HasPrefix(buf[to:], []byte("...")):
-		s.reject(k.ID, from, to, "cut off")
+		s.reject(k.ID, from, to, "a value that is cut off")
 		return
 	case expression(v, quoted, password):
 		s.reject(k.ID, from, to, "an expression, not a value")
 		return
-	case start > 0 && buf[start-1] == '$', strings.EqualFold(word, "pwd") && (v[0] == '/' || v[0] == '~'), !password && (v[0] == '/' || v[0] == '.' || v[0] == '~'):
+	case start > 0 && buf[start-1] == '$' && !quoted, strings.EqualFold(word, "pwd") && (v[0] == '/' || v[0] == '~'), !password && (v[0] == '/' || v[0] == '.' || v[0] == '~'):
 		s.reject(k.ID, from, to, "a path")
 		return
 	case strings.Contains(v, "://"), strings.Contains(v, "%20"):
@@ -87,7 +87,7 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		return
 	}
 	if !password {
-		if digits, upper, lower := mix(v); (how.how == adjacent || how.how == below || how.how == linked || how.how == described) && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 || word == "key" && hexadecimal(v)) {
+		if digits, upper, lower := mix(v); (how.how == adjacent || how.how == below || how.how == linked || how.how == described) && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 && !isGUID([]byte(v)) || word == "key" && hexadecimal(v) && how.how != linked) {
 			return // a fingerprint, or words
 		}
 		s.key(k, start, from, to, v, word)
@@ -192,7 +192,7 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 	}
 	switch {
 	case upper+lower > 0 && digits == 0 && strings.Contains(strings.ToLower(v), "password"), v[0] == '/' && strings.Count(v, "/") > 1:
-		return 0, "what names a password, or where it is"
+		return 0, "a name of a password, or the path of one"
 	case (how == adjacent || how == described || how == below || how == passed && !s.setting(start)) && (!made || word == "pass" || strings.ContainsAny(v, "()<>[]{}=:/")):
 		return 0, "a word of the sentence"
 	case how == flagged && v[0] == '-':
@@ -889,7 +889,9 @@ func (s *scanner) commanded(start, end int) {
 	from, to, quoted := value(buf, blanks(buf, end+i+3), maxPassword)
 	v := string(buf[from:to])
 	digits, upper, lower := mix(v)
-	if len(v) < 6 || digits == 0 || upper+lower < 2 || placeholder(v) || expression(v, quoted, true) || strings.ContainsAny(v, ":/") {
+	// psexec takes nothing else after -p.
+	sure := hasPrefixFold(buf[start:], "psexec") && len(v) >= 4 && !common[strings.ToLower(v)] && bytes.Contains(line[:i], []byte(" -u "))
+	if !sure && (len(v) < 6 || digits == 0 || upper+lower < 2) || placeholder(v) || expression(v, quoted, true) || strings.ContainsAny(v, ":/") {
 		return
 	}
 	k := kinds["password-assignment"]

@@ -151,6 +151,7 @@ const (
 	tilde
 	angle
 	escaped
+	dollar
 	foreign
 )
 
@@ -166,7 +167,7 @@ var classes = func() (t [256]class) {
 		}
 	}
 	t['@'], t['+'], t[':'], t['-'], t['['], t['('], t['{'], t['~'], t['<'] = at, plus, colon, dash, bracket, bracket, bracket, tilde, angle
-	t['%'], t['\\'] = escaped, escaped
+	t['%'], t['\\'], t['$'] = escaped, escaped, dollar
 	return t
 }()
 
@@ -278,6 +279,8 @@ func (s *scanner) run() {
 			}
 		case tilde:
 			s.azureSecret(i)
+		case dollar:
+			s.passwordHash(i)
 		case escaped:
 			if i >= s.escapesTo && s.depth < maxDepth {
 				s.escapesTo = s.escapes(i)

@@ -51,9 +51,10 @@ func init() {
 		"parole", "parool", "salas\u00f5na", "slapta\u017eodis", "lykilor\u00f0", "contrasenya", "contrasinal", "pasahitza", "fjal\u00ebkalimi", "fjalekalimi", "parol\u0103", "kata sandi", "kata laluan", "wagwoord", "nenosiri", "parol", "hesla", "\u043b\u043e\u0437\u0438\u043d\u043a\u0430", "\u043f\u0430\u0440\u043e\u043b\u0430", "\u049b\u04b1\u043f\u0438\u044f\u0441\u04e9\u0437", "\u049b\u04b1\u043f\u0438\u044f \u0441\u04e9\u0437", "\u043d\u0443\u0443\u0446 \u04af\u0433", "\u0441\u044b\u0440\u0441\u04e9\u0437", "\u043f\u0430\u0440\u043e\u043b\u044f", "\u043f\u0430\u0440\u043e\u043b\u0435\u043c", "\u092a\u093e\u0938\u0935\u0930\u094d\u0921", "\u0995\u09c2\u099f\u09b6\u09ac\u09cd\u09a6", "\u09aa\u09be\u09b8\u0993\u09af\u09bc\u09be\u09b0\u09cd\u09a1", "\u0b95\u0b9f\u0bb5\u0bc1\u0b9a\u0bcd\u0b9a\u0bca\u0bb2\u0bcd", "\u0643\u0644\u0645\u0629 \u0627\u0644\u0645\u0631\u0648\u0631", "\u0643\u0644\u0645\u0629 \u0627\u0644\u0633\u0631", "\u0631\u0645\u0632 \u0639\u0628\u0648\u0631", "\u06af\u0630\u0631\u0648\u0627\u0698\u0647", "\u067e\u0627\u0633 \u0648\u0631\u0688", "\u05e1\u05d9\u05e1\u05de\u05d4", "\u05e1\u05d9\u05e1\u05de\u05d0", "\u10de\u10d0\u10e0\u10dd\u10da\u10d8", "\u0563\u0561\u0572\u057f\u0576\u0561\u0562\u0561\u057c", "\u0ea5\u0eb0\u0eab\u0eb1\u0e94\u0e9c\u0ec8\u0eb2\u0e99", "\u1796\u17b6\u1780\u17d2\u1799\u179f\u1798\u17d2\u1784\u17b6\u178f\u17cb", "\u1005\u1000\u102c\u1038\u101d\u103e\u1000\u103a", "\u0db8\u0dd4\u0dbb\u0db4\u0daf\u0dba", "\u53e3\u4ee4"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, true) })
 	}
-	for _, w := range []string{"sshpass", "docker login", "podman login", "mysql", "mysqldump", "psexec", "az login", "ldapsearch"} {
+	for _, w := range []string{"sshpass", "docker login", "podman login", "mysql", "mysqldump", "az login", "ldapsearch"} {
 		on(w, false, (*scanner).commanded)
 	}
+	on("psexec", true, (*scanner).commanded)
 	on("net use ", true, (*scanner).mounted)
 	for _, w := range []string{"networkcredential(", "httpbasicauth(", "basicauth(", "basic_auth(", "auth=(", "usernamepasswordcredentials(", "usernamepasswordcredential("} {
 		on(w, true, (*scanner).arguments)
@@ -66,7 +67,7 @@ func init() {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end-1, "pw", true) })
 	}
 	for _, w := range []string{"api_key", "apikey", "api-key", "secret_key", "secretkey", "secret-key", "client_secret", "clientsecret", "client secret", "client-secret", "access_key", "accesskey", "access-key",
-		"access_token", "accesstoken", "access-token", "auth_token", "authtoken", "auth-token", "private_key", "private-token", "credential", "credentials", "auth_key", "authkey", "apitoken", "api_hash", "schl\u00fcssel",
+		"access_token", "accesstoken", "access-token", "auth_token", "authtoken", "auth-token", "private_key", "private-token", "credential", "credentials", "auth_key", "authkey", "apitoken", "api_hash", "apihash", "api-hash", "schl\u00fcssel",
 		"\u79d8\u5bc6\u9375", "\u5bc6\u94a5", "\u30c8\u30fc\u30af\u30f3", "cl\u00e9", "jeton", "sleutel", "klucz", "nyckel", "chiave", "chave", "anahtar", "clave"} {
 		on(w, true, func(s *scanner, start, end int) { s.assigned(start, end, w, false) })
 	}
@@ -74,6 +75,9 @@ func init() {
 		on(w, true, func(s *scanner, start, end int) { s.tokenNamed(start, end, w) })
 	}
 	on("key", true, (*scanner).keyed)
+	for _, w := range []string{"PRIVATE", "ACCESS"} {
+		on(w, false, func(s *scanner, start, end int) { s.assigned(start, end, w, false) })
+	}
 }
 
 // placeholders are what stands in for a secret in examples.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"strings"
 )
 
 // A service issues keys that only their name gives away: "DATADOG_API_KEY=…".
@@ -59,7 +60,8 @@ func (s *scanner) serviceNamed(start, end int, word string) {
 	from, to, _ := value(s.buf, how.at, maxPassword)
 	s.work += to - start
 	v := string(s.buf[from:to])
-	if len(v) < 24 || placeholder(v) || !random(v) {
+	// A form of two parts is none that words have.
+	if parted := strings.IndexByte(v, ':') > 0; placeholder(v) || !parted && (len(v) < 24 || !random(v)) {
 		return
 	}
 	if sv := s.serviced(start, from, v); sv != nil {

@@ -31,6 +31,7 @@ var specialSecrets = finders{
 	"secret-putty-key":              {scanned: true},
 	"secret-maxmind-key":            {scanned: true},
 	"secret-connection-string":      {scanned: true},
+	"secret-password-hash":          {scanned: true},
 }
 
 func init() {
@@ -499,4 +500,46 @@ func (s *scanner) putty(start, end int) {
 		to--
 	}
 	s.hit("secret-putty-key", from, to, "", "the private lines of a key file")
+}
+
+// hashForms are how crypt(3) and its kind write the hash of a password, behind the '$'.
+var hashForms = func() (forms []*tokenForm) {
+	for _, form := range []string{
+		"1${Aa0./:1-8}${Aa0./:22}", "apr1${Aa0./:1-8}${Aa0./:22}", "2a${0:2}${Aa0./:53}", "2b${0:2}${Aa0./:53}", "2y${0:2}${Aa0./:53}", "2x${0:2}${Aa0./:53}",
+		"5${Aa0./:1-16}${Aa0./:43}", "5$rounds={0:4-9}${Aa0./:1-16}${Aa0./:43}", "6${Aa0./:1-16}${Aa0./:86}", "6$rounds={0:4-9}${Aa0./:1-16}${Aa0./:86}",
+		"8${Aa0./:14}${Aa0./:43}", "9${Aa0./:14}${Aa0./:43}", "y${Aa0./:2-8}${Aa0./:1-86}${Aa0./:43}", "P${Aa0./:31}", "H${Aa0./:31}",
+		"argon2id$v={0:2}$m={0:1-8},t={0:1-4},p={0:1-4}${b:11-88}${b:20-120}", "argon2i$v={0:2}$m={0:1-8},t={0:1-4},p={0:1-4}${b:11-88}${b:20-120}", "scrypt$ln={0:1-2},r={0:1-2},p={0:1-2}${b:8-88}${b:20-120}",
+		"krb5asrep${0:2}${w.@:3-120}:{x:32}${x:40-4096}", "krb5asrep${0:2}${x:32}${x:40-4096}", "krb5tgs${0:2}$*{w.@*$/:3-200}${x:32}${x:40-4096}",
+	} {
+		parts, err := parseParts(form)
+		if err != nil {
+			panic(form + ": " + err.Error()) // the forms are part of the program
+		}
+		forms = append(forms, &tokenForm{parts: parts})
+	}
+	return forms
+}()
+
+// passwordHash reads the hash of a password whose '$' is at i.
+func (s *scanner) passwordHash(i int) {
+	buf := s.buf
+	if i+24 > len(buf) || bytes.IndexByte(buf[i+2:i+11], '$') < 0 || i > 0 && isAlnum(buf[i-1]) {
+		return
+	}
+	for _, f := range hashForms {
+		if buf[i+1] != f.parts[0].text[0] {
+			continue
+		}
+		end := f.follows(buf, i+1)
+		if end < 0 {
+			continue
+		}
+		s.work += end - i
+		if v := string(buf[i:end]); entropy(v[len(v)-20:]) < 3 || placeholder(v[4:]) {
+			s.reject("secret-password-hash", i, end, "placeholder")
+			return
+		}
+		s.hit("secret-password-hash", i, end, "", "the hash of a password")
+		return
+	}
 }
