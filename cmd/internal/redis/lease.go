@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -467,6 +468,9 @@ func (s *Store) beat(ctx context.Context) error {
 	s.broken.Store(nil)
 	s.mu.Lock()
 	s.nodes = nodes
+	maps.DeleteFunc(s.lacking, func(id string, _ bool) bool {
+		return !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == id })
+	})
 	s.mu.Unlock()
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/archive"
@@ -1086,5 +1088,33 @@ func TestClockWentBack(t *testing.T) {
 	}
 	if want := []string{"2", "1", "0"}; !slices.Equal(order, want) {
 		t.Errorf("entries %q, newest first; want %q", order, want)
+	}
+}
+
+// That a node lacks what retention has deleted is said once, and not every second.
+func TestLackIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	core, said := observer.New(zap.WarnLevel)
+	o := testOptions(t, sharedServer(t))
+	o.MinCopies, o.keepSealed, o.Log = 1, 1, zap.New(core)
+	ctx := t.Context()
+	a := owner(t, o)
+	for i := range 10 {
+		must(t, a.Append(ctx, actions.Entry{Kind: actions.KindGap, Time: time.Now().Add(-48 * time.Hour), Verdict: fmt.Sprint(i)}))
+	}
+	waitFor(t, "them to be numbered", func() bool { n, err := a.model.LogSize(ctx); return err == nil && n == 10 })
+	waitFor(t, "a checkpoint", func() bool { return a.CheckpointSink().Put(ctx, []byte("o\n10\nroot\n")) == nil })
+	waitFor(t, "entries to go", func() bool { n, err := a.Forget(ctx, time.Now().Add(-24*time.Hour)); return err == nil && n > 0 })
+	waitFor(t, "Redis to forget what was deleted", func() bool { n, _, err := a.oldest(ctx); return err == nil && n > 1 })
+	openTest(t, another(t, o, "b"))
+	lacks := func() int { return said.FilterMessageSnippet("a node lacks entries").Len() }
+	waitFor(t, "it to be said", func() bool { return lacks() > 0 })
+	for range 5 {
+		if l := a.lease(lead); l != nil {
+			must(t, a.fill(ctx, l))
+		}
+	}
+	if n := lacks(); n != 1 {
+		t.Errorf("said %d times", n)
 	}
 }

@@ -210,6 +210,7 @@ type Store struct {
 	subs     map[string]subscriptions.Subscription
 	subsSeen int64 // version of subs
 	head     head
+	lacking  map[string]bool // nodes of which it was said that they lack what nobody has any more
 	terms    []chan struct{} // to close when leadership changes
 
 	wake     chan struct{} // holds one when there may be something to claim
@@ -263,7 +264,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{
 		opts: o, keys: keyset{o.Prefix}, log: o.Log, epoch: time.Now(),
 		id:     strings.NewReplacer("/", "-", " ", "-").Replace(o.Node) + "-" + random(6),
-		leases: map[int]*lease{}, buried: map[int]streamID{}, subs: map[string]subscriptions.Subscription{},
+		leases: map[int]*lease{}, lacking: map[string]bool{}, buried: map[int]streamID{}, subs: map[string]subscriptions.Subscription{},
 		wake: make(chan struct{}, 1), claiming: make(chan struct{}, 1), tailNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), asked: make(chan struct{}, 1),
 	}
 	s.life, s.end = context.WithCancel(context.Background())

@@ -425,6 +425,13 @@ func (s *Store) fill(ctx context.Context, l *lease) error {
 			continue
 		}
 		if n.Entries < begins {
+			s.mu.Lock()
+			said := s.lacking[n.ID]
+			s.lacking[n.ID] = true
+			s.mu.Unlock()
+			if said {
+				continue
+			}
 			s.log.Warn("a node lacks entries that retention has deleted: stop it, and give it a copy of another node's "+sqlite.FileName, zap.String("node", n.Name))
 			continue
 		}
