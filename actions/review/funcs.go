@@ -65,7 +65,7 @@ func exposureOf(e *actions.Exposure) exposureView {
 	}
 	step := func(name string, from, to time.Time) {
 		if !from.IsZero() && !to.IsZero() {
-			v.Steps = append(v.Steps, span{name, Span(to.Sub(from)), true})
+			v.Steps = append(v.Steps, span{name, Span(to.Sub(from).Round(time.Millisecond)), true})
 			return
 		}
 		v.Steps = append(v.Steps, span{name, "not known", false})
