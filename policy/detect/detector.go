@@ -175,7 +175,7 @@ func declared(e *catalogue.Entry) Detector {
 	}
 	d.Names = e.CountryNames()
 	for _, n := range e.Nouns {
-		d.Nouns = append(d.Nouns, catalogue.Nouns().Nouns[n]...)
+		d.Nouns = append(d.Nouns, shortened(catalogue.Nouns().Nouns[n])...)
 	}
 	d.Printed = cmp.Or(levels[e.Confidence.Printed], d.Alone)
 	d.BareContext = cmp.Or(levels[e.Confidence.BareWithContext], d.WithContext)

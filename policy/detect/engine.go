@@ -68,7 +68,7 @@ func New(custom []Detector) (*Engine, []error) {
 	for i, k := range e.kinds {
 		e.ids[k.ID] = true
 		if k.terms == nil {
-			terms.add(i+1, k.Words)
+			terms.add(i+1, shortened(k.Words))
 		}
 	}
 	var faults []error

@@ -18,7 +18,14 @@ func TestWordsBeside(t *testing.T) {
 		{"MY OFFICE NUMBER 067895438", "phone-national"},
 		{"T: 2875807570", "phone-national"},
 		{"t: the build of 05 2021 -0800", ""},
-		{"card 3599 7972 4849 6988", "credit-card"}, // JCB beyond the ranges of ISO
+		{"card 3599 7972 4849 6988", "credit-card"},  // JCB beyond the ranges of ISO
+		{"Name A\nISIN CH2266578239\nTel -", "isin"}, // letters touch it: no phone's
+		{"organisationsnr 5567016174", "se-orgnr"},   // organisationsnummer
+		{"my social is 627387369", "us-ssn"},
+		{"my social media id is 212736500", ""},
+		{"AT U13585627", "eu-vat"},
+		{"AT U13585628", ""},
+		{"ES H18723874", "eu-vat"},
 		{"VAT registration number 980780684", "uk-vat"},
 		{"VAT registration number 980780685", ""},
 	} {

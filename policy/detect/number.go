@@ -891,6 +891,9 @@ func (s *scanner) ibanBefore(i int) {
 		spaced = true
 		j--
 	}
+	if spaced && second == i-1 && j == i-3 {
+		s.vatBefore(i)
+	}
 	if j < 0 || !isLetter(buf[j]) || second < i-1 && j > 0 && isLetter(buf[j-1]) || ibanLengths[buf[j]&^0x20-'A'][buf[second]&^0x20-'A'] == 0 {
 		return
 	}

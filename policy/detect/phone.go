@@ -8,8 +8,8 @@ import (
 )
 
 // phones.txt has a line for each region, and for each country code without one:
-// the country code, the trunk prefix that is dialled inside the country ('-':
-// none), and the lengths of national numbers, each with the digits that they may
+// the country code, the trunk prefixes that are or were dialled inside the country
+// ('-': none), and the lengths of national numbers, each with the digits that they may
 // start with; once more after a '=' where they are printed without a break; and
 // after a '+' what mobile numbers have behind the area code, inside the country
 // alone. It is drawn from ITU-T's national numbering plans as libphonenumber has
@@ -20,11 +20,12 @@ var phonePlans string
 
 // A plan is how numbers look inside a region.
 type plan struct {
-	code, trunk string
-	first       [18]uint16 // by length: the digits that a number may start with, as bits
-	bare        [18]uint16 // the same, of numbers that are printed without a break
-	short       bool       // no number has more than six digits
-	mobile      string     // what mobile numbers have behind the area code
+	code   string
+	trunks []string
+	first  [18]uint16 // by length: the digits that a number may start with, as bits
+	bare   [18]uint16 // the same, of numbers that are printed without a break
+	short  bool       // no number has more than six digits
+	mobile string     // what mobile numbers have behind the area code
 }
 
 // numbering is every plan, by region and by country code.
@@ -40,7 +41,7 @@ var plans = sync.OnceValue(func() numbering {
 		f := strings.Fields(line)
 		p := &plan{code: f[1]}
 		if f[2] != "-" {
-			p.trunk = f[2]
+			p.trunks = strings.Split(f[2], ",")
 		}
 		all := n.codes[p.code]
 		if all == nil {
@@ -120,8 +121,10 @@ func national(d []byte, home string) (string, bool) {
 		p = plans().regions[home]
 	}
 	if p != nil && (p.code != "1" || american) {
-		if p.trunk != "" && len(d) > len(p.trunk) && string(d[:len(p.trunk)]) == p.trunk && p.has(d[len(p.trunk):]) {
-			return "trunk prefix and numbering plan of " + home, true
+		for _, trunk := range p.trunks {
+			if len(d) > len(trunk) && string(d[:len(trunk)]) == trunk && p.has(d[len(trunk):]) {
+				return "trunk prefix and numbering plan of " + home, true
+			}
 		}
 		if p.has(d) {
 			return "numbering plan of " + home, true
@@ -214,6 +217,9 @@ func (s *scanner) weighPhone(x *stretch, ev evidence, detail string) weight {
 	word := ev.found() && (x.layout == printed && ev.full || ev.dist <= beside || ev.header)
 	if x.loose && !home && detail != byNANP {
 		word, ev.term = false, -1 // a part of a longer number
+	}
+	if word && x.glued && x.start > 0 && isUpper(s.buf[x.start-1]) && !(ev.before && ev.dist == 0) {
+		word, ev.term = false, -1 // CH2266578239 is a code
 	}
 	if ev.found() && initials[s.term(ev)] && (!ev.before || ev.dist > len(": ")) {
 		word, ev.term = false, -1

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"strings"
 	"testing"
 
 	"teamsdlp/policy/extract"
@@ -66,7 +67,10 @@ func TestPhoneNumbers(t *testing.T) {
 		{"", "050 123 2028", "050 123 2028", Low}, // passes the check of NHS numbers
 		{"", "llámame al 612 345 678", "612 345 678", Low},
 		{"", "my number is 98765 43210", "98765 43210", Low},
-		{"PT", "660 233 511", "660 233 511", Low}, // passes the check of Canadian numbers
+		{"PT", "660 233 511", "660 233 511", Low},     // passes the check of Canadian numbers
+		{"LT", "(8-312) 30513", "(8-312) 30513", Low}, // as it was dialled before 2025
+		{"UZ", "8 91 234 56 44", "8 91 234 56 44", Low},
+		{"BJ", "20 24 63 80", "20 24 63 80", Low},
 		{"TM", "(8 12) 34-56-78", "(8 12) 34-56-78", Low},
 		// What looks like one and is not.
 		{"", "(2012) 1234-567", "", 0},
@@ -113,7 +117,7 @@ func TestPhonePlans(t *testing.T) {
 		for _, f := range plan.first {
 			all |= f
 		}
-		if plan.code == "" || !allDigits([]byte(plan.code+plan.trunk)) || all == 0 {
+		if plan.code == "" || !allDigits([]byte(plan.code+strings.Join(plan.trunks, ""))) || all == 0 {
 			t.Errorf("%s: %+v", region, plan)
 		}
 	}

@@ -71,6 +71,24 @@ func (k *kind) sayable() (words []string) {
 	return words
 }
 
+// shortened adds what people write for short to words: "tax no" for "tax number",
+// "personnr" for "personnummer".
+func shortened(words []string) []string {
+	all := slices.Clone(words)
+	add := func(w string, ok bool) {
+		if ok && !slices.Contains(all, w) {
+			all = append(all, w)
+		}
+	}
+	for _, w := range words {
+		english, ok := strings.CutSuffix(w, " number")
+		add(english+" no", ok)
+		other, ok := strings.CutSuffix(w, "nummer")
+		add(other+"nr", ok && other != "")
+	}
+	return all
+}
+
 // A part says of a term that it is a name or a noun of phrases, by number and one
 // more; 0: it is none.
 type part struct{ name, noun uint16 }

@@ -61,6 +61,20 @@ func (s *scanner) cnpjBefore(i int) {
 	s.judgeCode(k, from, spelling{end: from + whole, printed: true}, string(v), k.code.gate, High, false)
 }
 
+// vatBefore looks for a VAT number whose first digit is at i, where the country stands
+// apart from a letter that belongs to the number: AT U12345675, ES B12345674.
+func (s *scanner) vatBefore(i int) {
+	k, from := kinds["eu-vat"], i-len("AT U")
+	if from < 0 || from > 0 && wordBefore(s.buf, from) {
+		return
+	}
+	for _, p := range []string{"at_u99999999", "es_A99999999", "es_A9999999A"} {
+		if s.fits(p, from) {
+			s.code(&coded{k, p}, from)
+		}
+	}
+}
+
 // track looks for the data of a card's magnetic stripe (ISO/IEC 7813): track 1
 // around "%B", track 2 after ';'.
 func (s *scanner) track(start, end int) {
