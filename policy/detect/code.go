@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -40,11 +41,14 @@ type codeTables struct {
 	digits  [2][18]uint16
 	length  [65][]*coded // those whose start may be either, by length
 
-	class  [256]uint8            // bytes that no pattern tells apart are of one
-	sample []byte                // one of each class
-	next   [][codeClasses]uint16 // by state and class of the next byte
-	ends   [][]uint16            // the patterns that a text matches in a state, from state ended on
-	ended  uint16
+	class  [256]uint8 // bytes that no pattern tells apart are of one
+	sample []byte     // one of each class
+
+	// A state is where its row starts in next: what the next byte leads to, by class.
+	// Behind the row of none come those of the states in which patterns end, up to ended.
+	next  []uint16
+	ends  [][]uint16 // the patterns that a text matches in each of those
+	ended uint16
 }
 
 // codeClasses is room for the classes of bytes.
@@ -107,27 +111,30 @@ func listCodes() {
 	b.sort()
 }
 
-// sort numbers the states anew, those in which patterns end last.
+// sort lays the states out: first none, then those in which patterns end.
 func (b *codeBuilder) sort() {
-	order := make([]uint16, len(b.next)) // the old numbers by the new
+	order := make([]uint16, len(b.rows)) // the old numbers by the new
 	for i := range order {
 		order[i] = uint16(i) //nolint:gosec // as in state
 	}
-	slices.SortStableFunc(order, func(x, y uint16) int { return truth(b.ends[x] != nil) - truth(b.ends[y] != nil) })
+	slices.SortStableFunc(order[1:], func(x, y uint16) int { return truth(b.over[y] != nil) - truth(b.over[x] != nil) })
+	classes := len(b.sample)
+	if len(order)*classes > math.MaxUint16 {
+		panic("there are too many patterns of codes for 16 bits")
+	}
 	number := make([]uint16, len(order))
 	for i, old := range order {
-		number[old] = uint16(i) //nolint:gosec // as in state
+		number[old] = uint16(i * classes) //nolint:gosec // as checked
 	}
-	next, ends := make([][codeClasses]uint16, len(order)), [][]uint16(nil)
-	for i, old := range order {
-		for class, to := range b.next[old] {
-			next[i][class] = number[to]
+	t := b.codeTables
+	for _, old := range order {
+		for class := range classes {
+			t.next = append(t.next, number[b.rows[old][class]])
 		}
-		if b.ends[old] != nil {
-			ends = append(ends, b.ends[old])
+		if b.over[old] != nil {
+			t.ends, t.ended = append(t.ends, b.over[old]), number[old]
 		}
 	}
-	b.next, b.ends, b.ended = next, ends, uint16(len(next)-len(ends)) //nolint:gosec // as in state
 	for sign := range 2 {
 		for n := range b.letters[sign] {
 			for c, old := range b.letters[sign][n] {
@@ -202,6 +209,8 @@ type codeBuilder struct {
 	known map[string]uint16
 	key   []byte
 	sets  [][]codePlace // by state
+	rows  [][codeClasses]uint16
+	over  [][]uint16 // the patterns that end in it
 }
 
 // reach adds a place, and the ones behind it that a text may go on at as well.
@@ -260,7 +269,7 @@ func (b *codeBuilder) connect() {
 		for class := range of {
 			next[class] = b.state(of[class])
 		}
-		b.next, b.ends = append(b.next, next), append(b.ends, ends)
+		b.rows, b.over = append(b.rows, next), append(b.over, ends)
 	}
 }
 
@@ -355,35 +364,52 @@ func (s *scanner) tokenCodes(start, end int) {
 // codes tries the patterns that a text may match in state, which it is in at i, on
 // what starts at start.
 func (s *scanner) codes(state uint16, start, i int) {
-	if state == 0 {
-		return
+	buf, t := s.buf, &codeForms
+	if i < len(buf) && !t.leads(state, buf[i]) {
+		return // most are turned away here at once
 	}
-	buf, from, t := s.buf, i, &codeForms
-	next, tried := t.next, s.tried[:0]
-	for ; i < len(buf); i++ {
-		if state >= t.ended && !isAlnum(buf[i]) {
-			tried = t.endIn(state, tried)
+	s.work -= i
+	s.tried = s.tried[:0]
+	for state != 0 {
+		if state <= t.ended && (i == len(buf) || !isAlnum(buf[i])) {
+			s.tried = t.endIn(state, s.tried)
 		}
-		if state = next[state][t.class[buf[i]]%codeClasses]; state == 0 {
+		if i == len(buf) {
 			break
 		}
+		state, i = t.follow(state, buf, i)
 	}
-	if i == len(buf) && state >= t.ended {
-		tried = t.endIn(state, tried)
-	}
-	s.work += i - from
-	if s.tried = tried; len(tried) == 0 {
+	s.work += i
+	if len(s.tried) == 0 {
 		return
 	}
-	slices.Sort(tried)
-	for _, c := range tried {
+	slices.Sort(s.tried)
+	for _, c := range s.tried {
 		s.code(&codeForms.all[c], start)
 	}
 }
 
+// leads reports whether a text in state may be one of a pattern, if c is next.
+func (t *codeTables) leads(state uint16, c byte) bool {
+	return t.next[int(state)+int(t.class[c])] != 0 || state != 0 && state <= t.ended
+}
+
+// follow reads one byte of buf from i on, and more up to a state in which patterns
+// end, or none is left.
+func (t *codeTables) follow(state uint16, buf []byte, i int) (uint16, int) {
+	next, ended := t.next, t.ended
+	for uint(i) < uint(len(buf)) {
+		state = next[int(state)+int(t.class[buf[i]])]
+		if i++; state <= ended {
+			break
+		}
+	}
+	return state, i
+}
+
 // endIn adds the patterns that a text matches in state, each once.
 func (t *codeTables) endIn(state uint16, tried []uint16) []uint16 {
-	for _, c := range t.ends[state-t.ended] {
+	for _, c := range t.ends[int(state)/len(t.sample)-1] {
 		if !slices.Contains(tried, c) {
 			tried = append(tried, c)
 		}

@@ -195,14 +195,15 @@ func (s *scanner) lines(src []byte, from, to int) ([]byte, int) {
 
 // hexText reports whether b is hexadecimal and its first bytes are text.
 func hexText(b []byte) bool {
-	for _, c := range b[:20] {
-		if !isHex(c) {
-			return false
-		}
-	}
 	var head [10]byte
 	for i := range head {
-		head[i] = unhex(b[2*i])<<4 | unhex(b[2*i+1])
+		h, l := b[2*i], b[2*i+1]
+		if !isHex(h) || !isHex(l) {
+			return false
+		}
+		if head[i] = unhex(h)<<4 | unhex(l); head[i] < utf8.RuneSelf && !printable(head[i]) {
+			return false // most are turned away here at once
+		}
 	}
 	if !readable(head[:]) {
 		return false

@@ -199,7 +199,12 @@ func (e *Engine) ScanExplain(t *extract.Text, o Options) ([]Match, []Rejected) {
 }
 
 func (e *Engine) scan(h *Haystack, t *extract.Text, o *Options, explain bool) ([]Match, []Rejected) {
-	s := e.pool.Get().(*scanner)
+	var s *scanner
+	if h != nil && h.scanner != nil && h.scanner.e == e {
+		s = h.scanner
+	} else {
+		s = e.pool.Get().(*scanner)
+	}
 	s.start(e, t, *o, explain)
 	if h != nil {
 		s.hay = h
@@ -214,7 +219,11 @@ func (e *Engine) scan(h *Haystack, t *extract.Text, o *Options, explain bool) ([
 	out := s.resolve()
 	rejected := s.rejected
 	s.end()
-	e.pool.Put(s)
+	if h != nil {
+		h.scanner = s
+	} else {
+		e.pool.Put(s)
+	}
 	return out, rejected
 }
 

@@ -133,6 +133,9 @@ func (s *scanner) chain(first, i int) int {
 	s.ibanBefore(first)
 	s.groupsRead(i)
 	for a := range s.groups {
+		if len(s.digits)-s.groups[a].from < fewest {
+			break // with all that follow they are too few
+		}
 		s.from(a)
 	}
 	return i
@@ -877,24 +880,29 @@ func month(b []byte) bool {
 // before them, with at most one separator between each.
 func (s *scanner) ibanBefore(i int) {
 	buf := s.buf
-	j := i - 1
-	if j >= 0 && ibanSeps[buf[j]] {
-		j--
-	}
-	if j < 0 || !isLetter(buf[j]) {
+	if i < 2 {
 		return
 	}
-	second := j
+	j := i - 1
+	second := buf[j]
+	gap := ibanSeps[second]
+	if gap {
+		j--
+		second = buf[j]
+	}
+	if !isLetter(second) || j == 0 {
+		return
+	}
 	j--
 	spaced := false
-	if j >= 1 && ibanSeps[buf[j]] && isLetter(buf[j-1]) {
+	if ibanSeps[buf[j]] && j > 0 && isLetter(buf[j-1]) {
 		spaced = true
 		j--
 	}
-	if spaced && second == i-1 && j == i-3 {
+	if spaced && !gap && j == i-3 {
 		s.vatBefore(i)
 	}
-	if j < 0 || !isLetter(buf[j]) || second < i-1 && j > 0 && isLetter(buf[j-1]) || ibanLengths[buf[j]&^0x20-'A'][buf[second]&^0x20-'A'] == 0 {
+	if !isLetter(buf[j]) || gap && j > 0 && isLetter(buf[j-1]) || ibanLengths[buf[j]&^0x20-'A'][second&^0x20-'A'] == 0 {
 		return
 	}
 	s.iban(j, spaced)

@@ -84,6 +84,7 @@ type Haystack struct {
 	sieve    *Sieve   // that the text was sifted with; nil: it was not
 	sieved   []sieved // in order
 	of       uint8    // the searches that want any of them
+	scanner  *scanner // of the last scan, for the next one; nil before the first
 }
 
 // longRun is from when on a row of digits is kept apart: few are that long.
