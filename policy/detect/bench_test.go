@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"teamsdlp/policy/extract"
 )
@@ -63,6 +64,50 @@ func BenchmarkScan(b *testing.B) {
 				for _, re := range patterns {
 					re.FindAllIndex(text.Bytes(), -1)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkBeside measures what exact data and copies of forms cost beside the
+// catalogue, in turns, so that the shares are of the same minute and machine: the time
+// of a scan with them, as a multiple of one without.
+func BenchmarkBeside(b *testing.B) {
+	exact := func(spec string) Detector {
+		return Detector{ID: "x", WithContext: High, Exact: &Exact{Table: tableOf(b, customers, spec)}}
+	}
+	form := Detector{ID: "form", Fingerprint: &Fingerprint{Text: claimForm, High: 80}}
+	besides := []struct {
+		name string
+		also []Detector
+	}{
+		{"catalogue", nil}, {"numbers", []Detector{exact("customer_no=digits,last name=text")}}, {"names", []Detector{exact("last name=text,email=email")}},
+		{"emails", []Detector{exact("email=email,phone=digits")}}, {"verbatim", []Detector{exact("contract=verbatim,email=email")}}, {"form", []Detector{form}},
+		{"names-and-form", []Detector{exact("last name=text,email=email"), form}},
+	}
+	var engines []*Engine
+	for _, x := range besides {
+		engines = append(engines, exactEngine(b, x.also...))
+	}
+	for _, tc := range []struct{ name, body string }{{"chat", Chat}, {"dense", Talk}} {
+		b.Run(tc.name, func(b *testing.B) {
+			text := extract.HTML(tc.body)
+			best := make([]time.Duration, len(engines)) // what else runs on the machine only adds
+			for b.Loop() {
+				for i, e := range engines {
+					from := time.Now()
+					for range 20 {
+						e.Scan(text, Options{})
+					}
+					if d := time.Since(from); best[i] == 0 || d < best[i] {
+						best[i] = d
+					}
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(best[0].Nanoseconds())/20e3, "us-"+besides[0].name)
+			for i, x := range besides[1:] {
+				b.ReportMetric(float64(best[i+1])/float64(best[0]), "x-with-"+x.name)
 			}
 		})
 	}
