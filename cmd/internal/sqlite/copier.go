@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 )
 
 const (
@@ -11,6 +12,8 @@ const (
 	// left for the writer; but each time syncs the write-ahead log.
 	copyRounds = 3
 	copyRest   = 200 // pages
+	// trickleEvery is how often the kernel is told to write what was copied.
+	trickleEvery = 2 * time.Millisecond
 )
 
 // A copier copies the write-ahead log into the database while the writer goes
@@ -22,15 +25,17 @@ type copier struct {
 	// sync makes durable what was copied, so that the writer's own sync of the
 	// database finds little to do.
 	sync func() error
-	fail func(error) // is told of an error that is final, before done
+	// begin has what was copied so far written, and does not wait for it.
+	begin func()
+	fail  func(error) // is told of an error that is final, before done
 
 	start chan struct{} // takes one at a time,
 	done  chan struct{} // and gives one back
 	ended chan struct{}
 }
 
-func newCopier(conn *sql.Conn, sync func() error) *copier {
-	c := &copier{conn: conn, sync: sync, start: make(chan struct{}, 1), done: make(chan struct{}, 1), ended: make(chan struct{})}
+func newCopier(conn *sql.Conn, sync func() error, begin func()) *copier {
+	c := &copier{conn: conn, sync: sync, begin: begin, start: make(chan struct{}, 1), done: make(chan struct{}, 1), ended: make(chan struct{})}
 	go c.loop()
 	return c
 }
@@ -48,6 +53,7 @@ func (c *copier) loop() {
 // copy returns an error that is final, and nil after any other: the writer, who
 // copies the rest, meets it too.
 func (c *copier) copy() error {
+	defer c.trickle()()
 	for range copyRounds {
 		if _, _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
 			return final(err)
@@ -66,6 +72,30 @@ func (c *copier) copy() error {
 		return fmt.Errorf("syncing the database: %w", err)
 	}
 	return nil
+}
+
+// trickle has what is copied written bit by bit, until what it returns is called. All
+// at once, at the sync, it would keep the disk busy for as long as several commits
+// take, and they would wait.
+func (c *copier) trickle() (stop func()) {
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(trickleEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				c.begin()
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-ended
+	}
 }
 
 // close returns when the copier has ended. Nothing may be started any more.

@@ -309,7 +309,7 @@ func (d *disk) store(t testing.TB, set ...string) *Store {
 	file, _, err := d.Open(FileName, vfs.OPEN_READWRITE)
 	must(t, err)
 	s.side = side
-	s.w = newWriter(conn, newCopier(side, func() error { return file.Sync(vfs.SYNC_DATAONLY) }), "", s.opts.Observe)
+	s.w = newWriter(conn, newCopier(side, func() error { return file.Sync(vfs.SYNC_DATAONLY) }, func() {}), "", s.opts.Observe)
 	return s
 }
 

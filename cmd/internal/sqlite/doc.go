@@ -23,8 +23,9 @@
 // conversations wait for: while others are worked on (see [Store.Working]) they
 // wait up to 20 ms for a commit to go along with, since a commit costs several
 // times what such an end writes. The write-ahead log is copied into the database
-// beside all that, over a second connection; the writer copies the last pages
-// only, so that no commit waits for all of it. From 64 MiB on it waits until the log
+// beside all that, over a second connection, and written bit by bit, so that the disk
+// is never busy with all of it while commits wait; the writer copies the last pages
+// only. From 64 MiB on it waits until the log
 // can begin anew: for the copy, and for those who read, but not for a read that stands
 // still. Reads go through a small pool of read-only connections, in pages; no read
 // holds a transaction longer than a page, because an open read transaction keeps the

@@ -199,7 +199,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.file, err = os.OpenFile(dbPath(o.Dir), os.O_RDWR, 0); err != nil {
 		return nil, err
 	}
-	s.w = newWriter(s.conn, newCopier(s.side, s.file.Sync), dbPath(o.Dir)+"-wal", o.Observe)
+	s.w = newWriter(s.conn, newCopier(s.side, s.file.Sync, func() { beginWriting(s.file) }), dbPath(o.Dir)+"-wal", o.Observe)
 	s.lookAtDisk()
 	s.loops.Go(s.watchDisk)
 	if o.PruneEvery > 0 {

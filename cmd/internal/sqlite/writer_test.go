@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"teamsdlp/webhook"
@@ -177,4 +178,27 @@ func TestLogGrowsBehindAReadThatStandsStill(t *testing.T) {
 		}
 		same++
 	}
+}
+
+// What is copied goes to the disk while the copy runs: the sync here ends only when
+// the writing has begun.
+func TestCopyIsWrittenBitByBit(t *testing.T) {
+	s := openTest(t, testOptions(t.TempDir()))
+	must(t, s.Put(t.Context(), testItems("a", "b")))
+	begun := make(chan struct{})
+	var once sync.Once
+	c := newCopier(s.side, func() error { <-begun; return nil }, func() { once.Do(func() { close(begun) }) })
+	c.fail = func(err error) { t.Error(err) }
+	c.start <- struct{}{}
+	<-c.done
+	c.close()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		stop := (&copier{begin: func() { n++ }}).trickle()
+		time.Sleep(10*trickleEvery + trickleEvery/2)
+		stop()
+		if time.Sleep(10 * trickleEvery); n != 10 { // none of them after the end
+			t.Errorf("begun %d times, want 10", n)
+		}
+	})
 }
