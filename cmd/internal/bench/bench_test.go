@@ -700,10 +700,7 @@ func ack(b *bench) {
 		}
 		// Whatever answers does what these two do. It is compared by CPU, of which the
 		// sender takes its share.
-		send, ask := to(e.addr), to(serve(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusAccepted)
-		})))
+		send, ask := to(e.addr), to(answering(b, http.StatusAccepted))
 		var answered, both []float64
 		for range *windows {
 			_, storing := cost(producers, put)
@@ -755,53 +752,99 @@ func endToEnd(b *bench) {
 
 // latency sends at half the rate that the endpoint can take. The limit is a raw log
 // that as many goroutines write to at the same rate: at a higher one its batches are
-// larger, and at a lower one the cores sleep in between. What stands between the two
-// and is not the store's (HTTP, the scheduler, the sender) shows where the endpoint
-// stores into the raw log.
+// larger, and at a lower one the cores sleep in between.
+//
+// The p99 of its batches counts each batch once, however many wait for it, and the p99
+// of answers counts everybody who waits: of a batch that is slow, all who come
+// meanwhile. What that alone makes of the figure shows who appends to the raw log and
+// waits. What stands between that and an answer shows step by step: a handler that
+// answers at once, an endpoint that stores into the raw log, and the store without an
+// endpoint. And the batches of the limit have the cores for themselves: how long one
+// takes while answers keep them busy is measured below the endpoint that stores into
+// the raw log.
 func latency(b *bench) {
 	s, raw := openStore(b, sqlite.Options{}), newRawLog(b)
 	e, bare := newEndpoint(b, s, nil, 2<<10, 1), newEndpoint(b, rawInbox{raw}, nil, 2<<10, 1)
-	senders, others := newSenders(b, e.addr, producers), newSenders(b, bare.addr, producers)
-	full := rate(producers, func(g int) bool { return senders[g].send(e.post) == http.StatusAccepted })
+	ask := func(addr string, post []byte) func(int) bool {
+		senders := newSenders(b, addr, producers)
+		return func(g int) bool { return senders[g].send(post) == http.StatusAccepted }
+	}
+	one, data := []webhook.Item{item(2 << 10)}, make([]byte, 2<<10)
+	ours := ask(e.addr, e.post)
+	full := rate(producers, ours)
 	drain(b, s)
-	data := make([]byte, 2<<10)
 	ms := func(took []time.Duration) float64 { return float64(p99(took)) / float64(time.Millisecond) }
-	batch := func() float64 {
+	batches := func(do func(int) bool) (each, waited float64) {
 		raw.mu.Lock()
 		raw.syncs = nil
 		raw.mu.Unlock()
-		atRate(full/2, window, producers, func(int) bool { raw.append(data); return true })
+		took := atRate(full/2, 2*window, producers, do)
 		raw.mu.Lock()
 		defer raw.mu.Unlock()
-		return ms(raw.syncs)
+		return ms(raw.syncs), ms(took)
 	}
-	var ratios, absolute, beside []float64
-	before := batch()
+	batch := func() (each, waited float64) {
+		return batches(func(int) bool { raw.append(data); return true })
+	}
+	before, _ := batch()
+	var ratios, absolute, waiting, busy []float64
+	steps := []struct {
+		what  string
+		do    func(int) bool
+		times []float64
+	}{
+		{what: "a handler that answers at once and stores nothing", do: ask(answering(b, http.StatusAccepted), e.post)},
+		{what: "the store without an endpoint", do: func(int) bool { return s.Put(context.Background(), one) == nil }},
+	}
+	over := ask(bare.addr, bare.post)
+	var through []float64
 	for range *windows {
-		took := ms(atRate(full/2, 2*window, producers, func(g int) bool { return senders[g].send(e.post) == http.StatusAccepted }))
+		took := ms(atRate(full/2, 2*window, producers, ours))
 		drain(b, s)
-		after := batch()
-		other := ms(atRate(full/2, 2*window, producers, func(g int) bool { return others[g].send(bare.post) == http.StatusAccepted }))
-		ratios = append(ratios, took/((before+after)/2))
-		absolute = append(absolute, took)
-		beside = append(beside, other/after)
-		before = batch()
+		after, waited := batch()
+		each := (before + after) / 2
+		ratios, absolute, waiting = append(ratios, took/each), append(absolute, took), append(waiting, waited/after)
+		for i := range steps {
+			steps[i].times = append(steps[i].times, ms(atRate(full/2, 2*window, producers, steps[i].do))/after)
+			drain(b, s)
+		}
+		during, answered := batches(over)
+		through, busy = append(through, answered/after), append(busy, during/after)
+		before, _ = batch()
 	}
 	b.add("B6", "p99 of an answer at half load / p99 of one raw fdatasync batch at that load", ratios, 5, true)
-	b.tell("B6", "the same where the endpoint stores into the raw log", beside)
+	b.tell("B6", "beside the same: whoever appends to that raw log and waits, without HTTP or a store", waiting)
+	for _, step := range steps {
+		b.tell("B6", "beside the same: "+step.what, step.times)
+	}
+	b.tell("B6", "beside the same: the endpoint, where it stores into the raw log", through)
+	b.tell("B6", "beside the same: one batch of that raw log, below that endpoint", busy)
 	b.add("B6", "p99 of an answer at half load, milliseconds", absolute, 250, true)
+}
+
+// answering serves a handler that reads the body and answers with a status.
+func answering(t testing.TB, status int) (addr string) {
+	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(status)
+	}))
 }
 
 // rawInbox stores into the raw log.
 type rawInbox struct{ log *rawLog }
 
-func (r rawInbox) Put(_ context.Context, items []webhook.Item) error {
+// stored are the forms that a rawInbox writes. They are used again, as the store does
+// with its own.
+var stored = sync.Pool{New: func() any { return new([]byte) }}
+
+func (r rawInbox) Put(_ context.Context, items []webhook.Item) (err error) {
+	buf := stored.Get().(*[]byte)
+	defer stored.Put(buf)
 	for _, i := range items {
-		data, err := i.AppendJSON(nil)
-		if err != nil {
+		if *buf, err = i.AppendJSON((*buf)[:0]); err != nil {
 			return err
 		}
-		r.log.append(data)
+		r.log.append(*buf)
 	}
 	return nil
 }
@@ -1065,11 +1108,7 @@ func shed(b *bench) {
 	s := openStore(b, sqlite.Options{MaxItems: 1})
 	must(b, s.Put(context.Background(), []webhook.Item{item(1 << 10)}))
 	e := newEndpoint(b, s, s.Ready, 2<<10, 1)
-	static := serve(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(http.StatusOK)
-	}))
-	ours, base := newSenders(b, e.addr, producers), newSenders(b, static, producers)
+	ours, base := newSenders(b, e.addr, producers), newSenders(b, answering(b, http.StatusOK), producers)
 	var took []time.Duration
 	var mu sync.Mutex
 	ratios := interleaved(

@@ -195,9 +195,10 @@ func TestCopyIsWrittenBitByBit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
 		stop := (&copier{begin: func() { n++ }}).trickle()
-		time.Sleep(10*trickleEvery + trickleEvery/2)
+		time.Sleep(10*trickleEvery + trickleEvery/2) //nolint:forbidigo // the bubble's clock
 		stop()
-		if time.Sleep(10 * trickleEvery); n != 10 { // none of them after the end
+		time.Sleep(10 * trickleEvery) //nolint:forbidigo // the bubble's clock
+		if n != 10 {                  // none of them after the end
 			t.Errorf("begun %d times, want 10", n)
 		}
 	})
