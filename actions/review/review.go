@@ -38,6 +38,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -351,11 +352,24 @@ func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.signIn(w, name)
-	to := r.PostFormValue("to")
-	if !strings.HasPrefix(to, "/cases") && !strings.HasPrefix(to, "/coverage") { // never to another site
-		to = "/cases"
+	http.Redirect(w, r, pageOf(r.PostFormValue("to")), http.StatusSeeOther)
+}
+
+// pageOf returns the address of a page of the desk, or the first page in its place:
+// never what a browser could take for another site, as /\example.com.
+func pageOf(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" {
+		return "/cases"
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	p := u.EscapedPath()
+	if p != path.Clean(p) || p != "/cases" && p != "/coverage" && !strings.HasPrefix(p, "/cases/") {
+		return "/cases"
+	}
+	if u.RawQuery != "" {
+		p += "?" + u.RawQuery
+	}
+	return p
 }
 
 func (s *Server) signIn(w http.ResponseWriter, actor string) {

@@ -664,6 +664,10 @@ func TestSignInLeadsOn(t *testing.T) {
 		{"GET", "/login", "/cases"},
 		{"GET", "/login?to=https%3A%2F%2Fevil.example%2F", "/cases"},
 		{"GET", "/login?to=%2F%2Fevil.example%2Fcases", "/cases"},
+		{"GET", `/login?to=/cases/../%5Cevil.example`, "/cases"}, // a browser reads \ as /
+		{"GET", "/login?to=/cases/..//evil.example", "/cases"},
+		{"GET", "/login?to=/casesabc", "/cases"},
+		{"GET", "/login?to=javascript:alert(1)", "/cases"},
 	} {
 		r := newRig(t)
 		_, page := r.do(c.method, c.path, "")
