@@ -23,6 +23,7 @@ type certificate struct {
 	pair   *tls.Certificate
 	looked time.Time
 	seen   [2]os.FileInfo // of cert and key, before pair was read
+	failed string         // why they could not be used, if that was the last to be tried
 }
 
 // lookAgain is how long the files of a certificate are not looked at again.
@@ -46,13 +47,17 @@ func (c *certificate) current() *tls.Certificate {
 		return c.pair
 	}
 	c.looked = now
-	if !c.changed() {
+	if !c.changed() && c.failed == "" { // who may read a file can change without the file
 		return c.pair
 	}
 	if err := c.read(); err != nil {
-		c.log.Warn("the new certificate cannot be used: the last one stays in use", zap.Error(err))
+		if err.Error() != c.failed {
+			c.log.Warn("the new certificate cannot be used: the last one stays in use", zap.Error(err))
+		}
+		c.failed = err.Error()
 		return c.pair
 	}
+	c.failed = ""
 	c.log.Info("a new certificate is in use", zap.Time("until", c.pair.Leaf.NotAfter))
 	return c.pair
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,6 +62,25 @@ func TestCertificateIsRenewed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A file that cannot be read, and then can, without being another one: as under chmod,
+	// which does not keep root from anything.
+	var held string
+	set := func(content string) {
+		t.Helper()
+		put(t, dir, "tls.key", content)
+		if err := os.Chtimes(filepath.Join(dir, "tls.key"), begin, begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hide := func() {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(dir, "tls.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = string(b)
+		set(strings.Repeat("x", len(held)))
+	}
 	for _, step := range []struct {
 		name  string
 		do    func()
@@ -74,8 +94,11 @@ func TestCertificateIsRenewed(t *testing.T) {
 		{"both, just now", func() { move("tls.key") }, 0, "old.example.com", 1},
 		{"both", func() {}, lookAgain, "new.example.com", 2},
 		{"no certificate", func() { put(t, dir, "tls.pem", "garbage") }, lookAgain, "new.example.com", 3},
-		{"no file", func() { _ = os.Remove(filepath.Join(dir, "tls.pem")) }, lookAgain, "new.example.com", 3},
-		{"back again", func() { writeTLS(t, dir, "back.example.com", time.Hour) }, lookAgain, "back.example.com", 4},
+		{"no file", func() { _ = os.Remove(filepath.Join(dir, "tls.pem")) }, lookAgain, "new.example.com", 4},
+		{"back again", func() { writeTLS(t, dir, "back.example.com", time.Hour) }, lookAgain, "back.example.com", 5},
+		{"none any more", func() { _ = os.Remove(filepath.Join(dir, "tls.key")) }, lookAgain, "back.example.com", 5},
+		{"one that cannot be read", func() { writeTLS(t, dir, "late.example.com", time.Hour); hide() }, lookAgain, "back.example.com", 6},
+		{"one that can", func() { set(held) }, lookAgain, "late.example.com", 7},
 	} {
 		step.do()
 		passed.Add(int64(step.after))
