@@ -345,6 +345,9 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 	args := make([][]any, len(some))
 	s.mu.Lock()
 	for i, l := range some {
+		if l.rewind {
+			l.cursor, l.rewind = head0, false
+		}
 		l.look = false
 		args[i] = l.args(l.cursor, limit, claimBytes, s.keys.of(l.part, knownPrefix))
 	}
@@ -372,7 +375,7 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 		case err != nil:
 			errs = append(errs, err)
 			s.mu.Lock()
-			l.look, l.cursor = true, head0 // what was given out, and did not get here, is behind the cursor
+			l.look, l.rewind = true, true // what was given out, and did not get here, is behind the cursor
 			s.mu.Unlock()
 		}
 	}
@@ -410,8 +413,9 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 	}
 	for i := 2; i+5 < len(list); i += 6 {
 		id, body := text(list[i]), text(list[i+1])
+		attempts, _ := strconv.Atoi(text(list[i+3]))
 		if r := l.held[id]; r != nil { // it came through the deferred ones, ahead of the cursor
-			r.passed = true // or it is one of them again, and the answer to that is on its way
+			r.passed = r.passed || attempts > r.attempts // or is one of them again, and the answer to that is on its way
 			continue
 		}
 		at, _ := parseID(id)
@@ -419,7 +423,7 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		if r.unverified == "p" {
 			r.unverified, r.proved = "1", true // the receipt stays what it was
 		}
-		r.attempts, _ = strconv.Atoi(text(list[i+3]))
+		r.attempts = attempts
 		l.held[id] = r
 		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at, text(list[i+5]) == "1", r.proved || r.unverified == "0"})
 	}
@@ -548,10 +552,8 @@ func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reas
 	}
 	s.mu.Lock()
 	delete(l.held, r.id)
-	l.look = true // when it is due is read there
-	if row.passed {
-		l.cursor = head0
-	}
+	l.look = true                     // when it is due is read there
+	l.rewind = l.rewind || row.passed // it is behind the cursor, also behind that of a claim under way
 	s.mu.Unlock()
 	s.signal(s.wake)
 	return nil

@@ -41,6 +41,7 @@ type lease struct {
 	// Store.mu guards what follows.
 	held     map[string]*row // claimed rows by id
 	cursor   string
+	rewind   bool      // the next claim begins at the head
 	look     bool      // there may be something to claim
 	behind   bool      // what the node before had no room for is to be recalled first
 	due      time.Time // when the next deferred row is; zero: none

@@ -963,8 +963,20 @@ func TestTakeoverTakesUpWhatWasBehind(t *testing.T) {
 type slow struct {
 	script *goredis.Script
 	lost   atomic.Int64  // how many answers still get lost
-	there  chan struct{} // nil, or is sent to once Redis has carried a script out;
-	back   chan struct{} // then this is received from before its answer is brought
+	held   atomic.Int64  // how many answers are still held back:
+	there  chan struct{} // this is sent to once Redis has carried the script out,
+	back   chan struct{} // and this received from before its answer is brought
+}
+
+func newSlow(script *goredis.Script) *slow {
+	return &slow{script: script, there: make(chan struct{}), back: make(chan struct{})}
+}
+
+func (l *slow) hold() {
+	if l.held.Add(-1) >= 0 {
+		l.there <- struct{}{}
+		<-l.back
+	}
 }
 
 func (l *slow) is(c goredis.Cmder) bool { return len(c.Args()) > 1 && c.Args()[1] == l.script.Hash() }
@@ -973,9 +985,8 @@ func (l *slow) DialHook(next goredis.DialHook) goredis.DialHook { return next }
 func (l *slow) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {
 		err := next(ctx, cmd)
-		if l.there != nil && l.is(cmd) {
-			l.there <- struct{}{}
-			<-l.back
+		if l.is(cmd) {
+			l.hold()
 		}
 		return err
 	}
@@ -984,6 +995,9 @@ func (l *slow) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 func (l *slow) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		err := next(ctx, cmds)
+		if slices.ContainsFunc(cmds, l.is) {
+			l.hold()
+		}
 		for _, c := range cmds {
 			if l.is(c) && l.lost.Add(-1) >= 0 {
 				c.SetErr(io.ErrUnexpectedEOF)
@@ -1005,7 +1019,7 @@ func TestClaimIsLost(t *testing.T) {
 	defer cancel()
 	must(t, s.Put(ctx, messages(3)))
 	got := claimAll(t, s, 3)
-	link := &slow{script: claimScript}
+	link := newSlow(claimScript)
 	link.lost.Store(1)
 	s.rdb.AddHook(link)
 	must(t, s.Defer(ctx, got[0].Receipt, time.Now().Add(-time.Second), "again"))
@@ -1033,7 +1047,8 @@ func TestDueBeforeItIsPutBack(t *testing.T) {
 	must(t, s.Put(ctx, messages(2)))
 	got := claimAll(t, s, 2)
 	must(t, deferScript.Load(ctx, s.rdb).Err())
-	link := &slow{script: deferScript, there: make(chan struct{}), back: make(chan struct{})}
+	link := newSlow(deferScript)
+	link.held.Store(1)
 	s.rdb.AddHook(link)
 	put := make(chan error, 1)
 	go func() { put <- s.Defer(ctx, got[0].Receipt, time.Now().Add(-time.Second), "again") }()
@@ -1048,11 +1063,42 @@ func TestDueBeforeItIsPutBack(t *testing.T) {
 		must(t, err)
 		return n == 0
 	})
+	claims := newSlow(claimScript) // one is under way meanwhile
+	claims.held.Store(1)
+	s.rdb.AddHook(claims)
+	claimed := make(chan error, 1)
+	go func() { _, _, err := s.claimNow(ctx, 1); claimed <- err }()
+	<-claims.there
 	close(link.back)
 	must(t, <-put)
+	close(claims.back)
+	must(t, <-claimed)
 	again, err := s.Claim(ctx, 1)
 	if err != nil || again[0].Receipt != got[0].Receipt || again[0].Attempts != 1 {
 		t.Errorf("claimed %v, %v; want %s, put back once", again, err, got[0].Receipt)
+	}
+}
+
+// A claim that passes over what is in flight, and was not put back since, is no reason
+// to begin at the head once more.
+func TestInFlightIsPassedOver(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	o.Partitions = 1
+	s := owner(t, o)
+	must(t, s.Put(t.Context(), messages(2)))
+	got := claimAll(t, s, 2)
+	l := s.lease(0)
+	begin := func() { s.mu.Lock(); l.rewind = true; s.mu.Unlock() }
+	begin()
+	if items, _, err := s.claimNow(t.Context(), 2); err != nil || len(items) > 0 {
+		t.Fatalf("claimed %v, %v", items, err)
+	}
+	must(t, s.Defer(t.Context(), got[0].Receipt, time.Now().Add(time.Hour), "later"))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.rewind || l.cursor == head0 {
+		t.Errorf("it begins at the head again: %v, cursor %s", l.rewind, l.cursor)
 	}
 }
 
