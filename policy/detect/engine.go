@@ -390,7 +390,7 @@ type owned struct {
 	patterns []*Pattern
 	exact    *exactSearch // or
 	form     *formSearch  // instead of patterns
-	groups   []uint64     // of the form's words
+	groups   []formHash   // of the form's words
 }
 
 // maxWithin keeps the search for evidence linear.

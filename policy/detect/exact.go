@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -37,6 +38,8 @@ type exactGroup struct {
 	id    string
 	keys  *tableKeys
 	sizes [2][columnKinds]uint64 // of the tokens looked for: of primary columns, of others
+	// What lets a token pass that may be a primary value of one of the tables.
+	filters [columnKinds][][]byte
 }
 
 // compileExact checks an exact detector.
@@ -94,7 +97,9 @@ func (e *Engine) startExact() {
 			e.groups = append(e.groups, &exactGroup{id: s.table.info.KeyID, keys: s.table.keys})
 		}
 		g := e.groups[s.group]
-		g.sizes[0][s.table.info.Columns[0].Kind] |= s.table.sizes[0]
+		kind := s.table.info.Columns[0].Kind
+		g.sizes[0][kind] |= s.table.sizes[0]
+		g.filters[kind] = append(g.filters[kind], s.table.filter)
 		for _, c := range s.cols {
 			g.sizes[1][s.table.info.Columns[c].Kind] |= s.table.sizes[c]
 		}
@@ -105,6 +110,8 @@ func (e *Engine) startExact() {
 // exactState is what a scanner keeps for exact data.
 type exactState struct {
 	tokenizer tokenizer
+	text      tokenizer // of the words of the text, which all that look for words share
+	textRead  bool
 	lists     []tokenList // by group, role and kind
 	rows      map[rowKey]*alikeRows
 	hash      *tableHash // of the table being searched
@@ -154,6 +161,8 @@ func (x *exactState) end() {
 		x.lists[i].end()
 	}
 	x.tokenizer.end()
+	x.text.end()
+	x.textRead = false
 }
 
 func (l *tokenList) end() {
@@ -163,7 +172,19 @@ func (l *tokenList) end() {
 	}
 }
 
-// list returns the tokens of a kind: role 0 of primary columns, 1 of others.
+// textWords returns the words of the text.
+func (s *scanner) textWords() *tokenizer {
+	x := &s.exact
+	if !x.textRead {
+		x.text.read(TextColumn, s.buf)
+		x.textRead = true
+		s.work += len(s.buf)
+	}
+	return &x.text
+}
+
+// list returns the tokens of a kind: role 0 of primary columns, and of them only those
+// that may be a value, 1 of others.
 func (s *scanner) list(group, role int, kind ColumnKind) *tokenList {
 	if want := len(s.e.groups) * 2 * int(columnKinds); len(s.exact.lists) < want {
 		s.exact.lists = append(s.exact.lists, make([]tokenList, want-len(s.exact.lists))...)
@@ -171,9 +192,19 @@ func (s *scanner) list(group, role int, kind ColumnKind) *tokenList {
 	l := &s.exact.lists[(group*2+role)*int(columnKinds)+int(kind)]
 	if !l.read {
 		g := s.e.groups[group]
-		l.tokens = s.exact.tokenizer.tokens(l.tokens[:0], kind, s.buf, g.keys.sip, g.sizes[role][kind])
+		var filters [][]byte
+		if role == 0 {
+			filters = g.filters[kind]
+		}
+		t := &s.exact.tokenizer
+		if kind == TextColumn {
+			t = s.textWords()
+		} else {
+			t.read(kind, s.buf)
+		}
+		l.tokens = t.tokens(l.tokens[:0], kind, g.keys.sip, g.sizes[role][kind], filters)
 		l.read = true
-		s.work += len(s.buf) + len(l.tokens)
+		s.work += len(s.buf) + len(t.words)*min(bits.OnesCount64(g.sizes[role][kind]), maxWords)
 	}
 	return l
 }

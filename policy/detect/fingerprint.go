@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -42,8 +43,8 @@ type formSearch struct {
 // A formIndex finds the groups of all forms of an engine.
 type formIndex struct {
 	forms  []*formSearch
-	sizes  uint64 // of groups, a bit for each number of words
-	gate   []uint64
+	sizes  uint64   // of groups, a bit for each number of words
+	gate   []uint64 // of the quick hashes of groups, and of their first two words
 	groups map[uint64][]formGroup
 }
 
@@ -90,10 +91,15 @@ func compileForm(o *owned, fault func(field string, index int, text string)) {
 	}
 }
 
-// formGroups returns the hashes of the groups of words of a form, sorted, and how
-// many words it has. Of a long form it is those with the lowest hashes: a sample
-// by chance.
-func formGroups(form string) (groups []uint64, words int) {
+// A formHash stands for a group of words of a form.
+type formHash struct {
+	hash          uint64
+	pair, quickly uint64 // quick hashes of its first two words, and of all
+}
+
+// formGroups returns the groups of words of a form, sorted by hash, and how many words
+// it has. Of a long form it is those with the lowest hashes: a sample by chance.
+func formGroups(form string) (groups []formHash, words int) {
 	text := formBlanks.ReplaceAllString(string(extract.Plain(form).Bytes()), "\n")
 	var t tokenizer
 	for _, line := range bytes.FieldsFunc([]byte(text), func(r rune) bool { return r == '\n' || r == '\t' || r == '\f' }) {
@@ -101,15 +107,18 @@ func formGroups(form string) (groups []uint64, words int) {
 		words += len(t.words)
 		n := min(groupWords, len(t.words))
 		for i := 0; n > 1 && i+n <= len(t.words); i++ {
-			h := formKey.hash(t.form(&t.words[i]))
+			h, q, pair := t.hash(formKey, &t.words[i]), t.quick(&t.words[i]), uint64(0)
 			for k := 1; k < n; k++ {
-				h = joinHash(h, formKey.hash(t.form(&t.words[i+k])))
+				h, q = joinHash(h, t.hash(formKey, &t.words[i+k])), joinHash(q, t.quick(&t.words[i+k]))
+				if k == 1 {
+					pair = q
+				}
 			}
-			groups = append(groups, sized(h, n))
+			groups = append(groups, formHash{sized(h, n), pair, q})
 		}
 	}
-	slices.Sort(groups)
-	groups = slices.Compact(groups)
+	slices.SortFunc(groups, func(a, b formHash) int { return cmp.Compare(a.hash, b.hash) })
+	groups = slices.CompactFunc(groups, func(a, b formHash) bool { return a.hash == b.hash })
 	return groups[:min(len(groups), maxSketch)], words
 }
 
@@ -123,9 +132,9 @@ func (e *Engine) startForms() {
 		if o.form == nil {
 			continue
 		}
-		for i, h := range o.groups {
-			x.sizes |= 1 << (h & 7)
-			x.groups[h] = append(x.groups[h], formGroup{int32(len(x.forms)), int32(i)}) //nolint:gosec // a few thousand
+		for i, g := range o.groups {
+			x.sizes |= 1 << (g.hash & 7)
+			x.groups[g.hash] = append(x.groups[g.hash], formGroup{int32(len(x.forms)), int32(i)}) //nolint:gosec // a few thousand
 		}
 		x.forms = append(x.forms, o.form)
 	}
@@ -133,15 +142,31 @@ func (e *Engine) startForms() {
 		return
 	}
 	size := 64
-	for size < 16*len(x.groups) {
+	for size < 32*len(x.groups) {
 		size *= 2
 	}
 	x.gate = make([]uint64, size/64)
-	for h := range x.groups {
-		g := h >> 3 & uint64(size-1)
-		x.gate[g/64] |= 1 << (g % 64)
+	for _, o := range e.own {
+		for _, g := range o.groups {
+			for _, q := range []uint64{g.pair, g.quickly} {
+				at, bit := x.gatePlace(q)
+				x.gate[at] |= bit
+			}
+		}
 	}
 	e.forms = x
+}
+
+// gatePlace returns where in the gate the bit of a quick hash is.
+func (x *formIndex) gatePlace(q uint64) (at, bit uint64) {
+	q ^= q >> 32
+	return q >> 6 & uint64(len(x.gate)-1), 1 << (q & 63)
+}
+
+// may reports whether some group, or its first two words, may have that quick hash.
+func (x *formIndex) may(q uint64) bool {
+	at, bit := x.gatePlace(q)
+	return x.gate[at]&bit != 0
 }
 
 // formState is what a scanner keeps for fingerprints.
@@ -159,63 +184,87 @@ type formEvent struct {
 
 // copies looks for copies of forms, in each part of the message by itself.
 func (s *scanner) copies() {
-	if s.e.forms == nil {
+	if s.e.forms == nil || s.o.Only != nil && !slices.ContainsFunc(s.e.forms.forms, func(f *formSearch) bool { return s.o.Only[f.own.ID] }) {
 		return
 	}
-	for from := 0; from < len(s.buf); {
+	t := s.textWords()
+	t.hashes = append(t.hashes[:0], make([]uint64, len(t.words))...)
+	if len(s.form.events) < len(s.e.forms.forms) {
+		s.form.events = make([][]formEvent, len(s.e.forms.forms))
+	}
+	s.work += groupWords * len(t.words)
+	for from, first := 0, 0; from < len(s.buf); {
 		to := len(s.buf)
 		if n := bytes.IndexByte(s.buf[from:], '\f'); n >= 0 {
 			to = from + n
 		}
-		s.copiesIn(from, to)
-		from = to + 1
+		last := first
+		if to == len(s.buf) {
+			last = len(t.words)
+		}
+		for last < len(t.words) && int(t.words[last].start) < to {
+			last++
+		}
+		s.copiesIn(t, first, last)
+		from, first = to+1, last
 	}
 }
 
-func (s *scanner) copiesIn(from, to int) {
-	x, t := s.e.forms, &s.exact.tokenizer
-	if len(s.form.events) < len(x.forms) {
-		s.form.events = make([][]formEvent, len(x.forms))
-	}
-	t.read(TextColumn, s.buf[from:to])
-	t.hashes = t.hashes[:0]
-	for i := range t.words {
-		t.hashes = append(t.hashes, formKey.hash(t.form(&t.words[i])))
-	}
+// copiesIn looks for copies in the words of t from first to last. Few pairs of words are
+// those that a group of a form begins with, so the groups of most are not looked at, and
+// their words not hashed but quickly.
+func (s *scanner) copiesIn(t *tokenizer, first, last int) {
+	x := s.e.forms
 	hit := false
-	for i := range t.words {
-		h := t.hashes[i]
-		for n := 2; n <= groupWords && i+n <= len(t.words); n++ {
-			h = joinHash(h, t.hashes[i+n-1])
-			if x.sizes&(1<<n) == 0 {
+	next := uint64(0)
+	if first < last {
+		next = t.quick(&t.words[first])
+	}
+	for i := first; i+1 < last; i++ {
+		q := next
+		next = t.quick(&t.words[i+1])
+		if q = joinHash(q, next); !x.may(q) {
+			continue
+		}
+		for n := 2; n <= groupWords && i+n <= last; n++ {
+			if n > 2 {
+				q = joinHash(q, t.quick(&t.words[i+n-1]))
+			}
+			if x.sizes&(1<<n) == 0 || !x.may(q) {
 				continue
 			}
-			key := sized(h, n)
-			g := key >> 3 & uint64(len(x.gate)*64-1)
-			if x.gate[g/64]&(1<<(g%64)) == 0 {
-				continue
-			}
-			for _, f := range x.groups[key] {
-				s.form.events[f.form] = append(s.form.events[f.form], formEvent{
-					f.group, int32(i), t.words[i].start + int32(from), t.words[i+n-1].end + int32(from), //nolint:gosec // a text is far below 2 GiB
-				})
+			for _, f := range x.groups[s.groupHash(t, i, n)] {
+				s.form.events[f.form] = append(s.form.events[f.form], formEvent{f.group, int32(i), t.words[i].start, t.words[i+n-1].end}) //nolint:gosec // a text is far below 2 GiB
 				hit = true
 				s.work++
 			}
 		}
 	}
-	s.work += groupWords * len(t.words)
-	if hit {
-		for i, f := range x.forms {
-			s.copy(f, s.form.events[i])
-		}
+	if !hit {
+		return
 	}
-	for i := range s.form.events {
+	for i, f := range x.forms {
+		s.copy(f, s.form.events[i])
 		if s.form.events[i] = s.form.events[i][:0]; cap(s.form.events[i]) > 1<<12 {
 			s.form.events[i] = nil
 		}
 	}
-	t.end()
+}
+
+// groupHash is the hash of the group of n words from the ith on. A word is hashed once.
+func (s *scanner) groupHash(t *tokenizer, i, n int) uint64 {
+	h := uint64(0)
+	for k := i; k < i+n; k++ {
+		if t.hashes[k] == 0 {
+			t.hashes[k] = t.hash(formKey, &t.words[k])
+		}
+		if k == i {
+			h = t.hashes[k]
+		} else {
+			h = joinHash(h, t.hashes[k])
+		}
+	}
+	return sized(h, n)
 }
 
 // copy finds the stretch of the text with the most groups of a form. What is
