@@ -126,13 +126,17 @@ func (k *Keywords) blank(c byte) bool {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\f' || k.loose && (c == '-' || c == '_')
 }
 
+// mostDotted is the most letters of an abbreviation with points.
+const mostDotted = 16
+
 // dotted reports whether the point at i is one of an abbreviation of three letters or
-// more with a point after each: to evidence, "D.N.I." is the word "DNI".
+// more with a point after each: to evidence, "D.N.I." is the word "DNI". Of a longer row
+// than an abbreviation it only looks at the end.
 func dotted(buf []byte, i int) bool {
 	letters := 0
 	for end := i; ; letters++ {
 		r, n := utf8.DecodeLastRune(buf[:end])
-		if n == 0 || !unicode.IsLetter(r) {
+		if n == 0 || !unicode.IsLetter(r) || letters == mostDotted {
 			return false // a longer word, or none, stands before
 		}
 		if end -= n; end == 0 || buf[end-1] != '.' {

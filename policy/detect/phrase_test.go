@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"teamsdlp/policy/extract"
@@ -34,6 +35,11 @@ func TestPhrases(t *testing.T) {
 		{"Greek salad, tax number 094259216", "", 0},
 		{"a Greek salad for 094259216", "", 0},
 		{"Hungarian social security number 624 991 545", "", 0}, // nor a US one
+		// Words that are others' as well.
+		{"my social is 536221234", "us-ssn", Medium},
+		{"see my social media post 536221234", "", 0},
+		{"tz: Europe/Berlin, build 123456782", "", 0},
+		{"Holiday Inn, booking 2345678901", "", 0},
 	} {
 		m := builtinEngine.Scan(extract.Plain(tc.in), Options{})
 		switch {
@@ -73,5 +79,8 @@ func TestDotted(t *testing.T) {
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%q: %q, want %q", tc.in, got, tc.want)
 		}
+	}
+	if row := []byte(strings.Repeat("a.", 1000)); dotted(row, len(row)-1) {
+		t.Error("a row of a thousand points is read from its start")
 	}
 }

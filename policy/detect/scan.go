@@ -108,8 +108,8 @@ func (s *scanner) end() {
 	if cap(s.hits) > 1<<14 {
 		s.hits = nil
 	}
-	if cap(s.terms) > 1<<14 {
-		s.terms = nil
+	if cap(s.words) > 1<<14 {
+		s.words = nil
 	}
 	if cap(s.groups) > 1<<14 {
 		s.groups, s.digits = nil, nil
