@@ -25,7 +25,10 @@ var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid"
 	"mypassword", "yourpassword", "userpassword", "dbpassword", "test", "demo", "admin", "root", "guest", "hunter", "token", "apikey", "key", "changeit", "passwort", "kennwort", "erforderlich", "falsch", "abgelaufen",
 	"likewise", "ditto", "added", "removed", "return", "simplify", "new", "top secret", "my secret", "enabled", "disabled", "auto", "prompt", "stdin", "file", "env", "text", "varchar", "redacted", "masked",
 	"ok", "bool", "boolean", "int", "integer", "bytes", "object", "array", "any", "self", "this", "super secret", "supersecret", "passphrase", "pa55word", "mot de passe", "wachtwoord", "contraseña", "obligatoire",
-	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "number", "unset", "secretkeyref", "valuefrom", "char", "numeric", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?")
+	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "number", "unset", "secretkeyref", "valuefrom", "char", "numeric", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?",
+	"bắt", "bắt buộc", "derrigorrezkoa", "detyrueshme", "diperlukan", "expirada", "expirata", "gerekli", "geçersiz", "greșită", "gresita", "hatalı", "hibás", "inahitajika", "kedaluwarsa", "kohustuslik", "kötelező", "lejárt", "majburiy",
+	"nepareiza", "nepareizs", "neplatné", "nesprávné", "neteisingas", "nieprawidłowe", "obavezna", "obavezno", "obbligatoria", "obligatorie", "obligatorio", "obrigatorio", "obrigatório", "obrigatória", "okerra", "pakollinen", "pogrešna", "povinné", "privalomas",
+	"påkrevd", "påkrævet", "scaduta", "vereist", "verkeerd", "verlopen", "väärä", "wajib", "wymagane", "yanlış", "zorunlu")
 
 // assigned looks for a value that is given to the word buf[start:end]: after ':',
 // '=', "is" and the like. password tells a password from a key or token, whose
@@ -158,7 +161,14 @@ func nameEnd(buf []byte, end int) (i int, longer bool) {
 func reference(v string) bool {
 	bare := strings.Trim(v, "\"'`")
 	return bare == "" || bare[0] == '$' && len(bare) > 1 && (isUpper(bare[1]) || bare[1] == '{' || bare[1] == '(') && bare != v || strings.Contains(v, "#{") || strings.HasPrefix(v, "arn:") || strings.HasPrefix(v, "see ") ||
-		strings.HasPrefix(v, ",") || strings.HasPrefix(v, ".$") || strings.HasSuffix(v, "...") || strings.HasSuffix(v, "\u2026") || strings.HasPrefix(v, "pk_live_") || strings.HasPrefix(v, "pk_test_") || strings.HasPrefix(v, "ssh-") || strings.HasPrefix(v, "ecdsa-")
+		strings.HasPrefix(v, ",") || strings.HasPrefix(v, ".$") || strings.HasSuffix(v, "...") || strings.HasSuffix(v, "\u2026") || strings.HasPrefix(v, "pk_live_") || strings.HasPrefix(v, "pk_test_") || strings.HasPrefix(v, "ssh-") || strings.HasPrefix(v, "ecdsa-") ||
+		strings.HasPrefix(v, "\uffe5") || resource(v)
+}
+
+// resource reports whether v is how a cloud names what it has made: subnet-0abc1234def567890.
+func resource(v string) bool {
+	kind, id, ok := strings.Cut(v, "-")
+	return ok && (len(id) == 8 || len(id) == 17) && len(kind) <= len("subnet") && strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz") == "" && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // inQuery reports whether the name that ends with the word at start is one of a
@@ -206,10 +216,12 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		return 0, "words"
 	case strings.Contains(v, " ") && (digits == 0 || strings.Count(v, " ") > 3) && word != "passphrase":
 		return 0, "a sentence"
-	case strings.Contains(v, " ") && classes < 3:
+	case strings.Contains(v, " ") && (classes < 3 || how == passed):
 		return 0, "a sentence"
 	case word == "pass" && (digits == 0 || upper+lower == 0 || !strong || strings.Contains(v, "/") || to < len(s.buf) && s.buf[to] == ':'):
 		return 0, "a word of the sentence"
+	case how == said && dashed(s.buf, to-len(v)) && (word == "pass" || word == "parole" || ticket(v)):
+		return 0, "a note, not a password"
 	case digits == 0 && signs == 0:
 		// A word. It is one only if nothing else stands on the line, and the name
 		// is no function's that a change log speaks of.
@@ -218,6 +230,18 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		}
 	}
 	return level, ""
+}
+
+// dashed reports whether a dash stands before the value that starts at from.
+func dashed(buf []byte, from int) bool {
+	before := bytes.TrimRight(buf[:from], " ")
+	return bytes.HasSuffix(before, []byte("-")) || bytes.HasSuffix(before, []byte("\u2013")) || bytes.HasSuffix(before, []byte("\u2014"))
+}
+
+// ticket reports whether v is that of a help desk: INC0012345.
+func ticket(v string) bool {
+	id := strings.TrimLeft(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	return len(id) >= 5 && len(v)-len(id) >= 2 && allDigits([]byte(id))
 }
 
 // setting reports whether the name that ends with the word at start is the first
@@ -462,7 +486,7 @@ func expression(v string, quoted, password bool) bool {
 	if i := strings.IndexByte(v, '('); i >= 3 && v[len(v)-1] == ')' && strings.Trim(strings.ToLower(v[:i]), "abcdefghijklmnopqrstuvwxyz_.") == "" {
 		return true
 	}
-	if strings.HasSuffix(v, "()") || strings.HasSuffix(v, "(") || strings.HasPrefix(v, "--") || strings.HasPrefix(v, "&") {
+	if strings.HasSuffix(v, "()") || strings.HasSuffix(v, "(") || strings.HasSuffix(v, "[") || strings.HasPrefix(v, "--") || strings.HasPrefix(v, "&") {
 		return true
 	}
 	if !password {
@@ -554,7 +578,10 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 	case c == '-' && i > after && i+1 < len(buf) && buf[i+1] == '>':
 		i += 2
 	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1])):
-		for i++; i < len(buf) && (buf[i] == '\n' || buf[i] == ' '); i++ {
+		if i++; i < len(buf) && (buf[i] == '\n' || buf[i] == ' ') {
+			if i = inside(buf, i); i < 0 {
+				return joint{at: -1} // "login <user> <password> [options]"
+			}
 		}
 		return joint{i, inTag}
 	case bytes.HasPrefix(buf[i:], []byte("\u2192")), bytes.HasPrefix(buf[i:], []byte("\u27a1")), bytes.HasPrefix(buf[i:], []byte("-->")):
@@ -594,6 +621,19 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		return joint{at: -1}
 	}
 	return joint{i, how}
+}
+
+// inside returns where the text is that stands apart from the tags around it, the first of
+// which ends at i; -1 if no tag closes right behind it.
+func inside(buf []byte, i int) int {
+	for i < len(buf) && (buf[i] == '\n' || buf[i] == ' ') {
+		i++
+	}
+	rest := buf[i:min(len(buf), i+maxKeyValue)]
+	if n := bytes.IndexByte(rest, '<'); n <= 0 || n+1 == len(rest) || rest[n+1] != '/' {
+		return -1
+	}
+	return i
 }
 
 // cell reports whether the sign at i parts the cell that holds the word at start from the
@@ -922,7 +962,7 @@ func (s *scanner) credentials(start, end int) {
 		at = slash + 3
 	} else if from := blanks(line, colon+1); colon < 3 && from < len(line) {
 		n := bytes.IndexAny(line[from:], ":/ ")
-		if n < 2 || line[from+n] == ' ' || from+n+1 == len(line) || line[from+n+1] == '/' || line[from+n+1] == ' ' {
+		if n < 2 || line[from+n] == ' ' || from+n+1 == len(line) || strings.IndexByte("/: ", line[from+n+1]) >= 0 {
 			return
 		}
 		at = from + n + 1
@@ -961,7 +1001,7 @@ func (s *scanner) arguments(_, end int) {
 	s.work += to - end
 	v, k := string(buf[from:to]), kinds["password-assignment"]
 	digits, upper, lower := mix(v)
-	if len(v) < 6 || placeholder(v) || common[strings.ToLower(v)] || repeated(v) || reference(v) || upper+lower == 0 || digits == 0 && len(v) < 12 {
+	if len(v) < 6 || placeholder(v) || common[strings.ToLower(v)] || repeated(v) || reference(v) || bracketed(v) || upper+lower == 0 || digits == 0 && len(v) < 12 {
 		s.reject(k.ID, from, to, "placeholder")
 		return
 	}

@@ -176,6 +176,9 @@ func (s *scanner) lines(src []byte, from, to int) ([]byte, int) {
 	all := append([]byte(nil), src...)
 	for to < len(buf) && buf[to] == '\n' && len(all) < maxBlob {
 		i := to + 1
+		if i < len(buf) && buf[i] == '\n' {
+			i++ // each line is a paragraph, as Teams pastes them
+		}
 		for i < len(buf) && i-to < 8 && (buf[i] == ' ' || buf[i] == '>' || buf[i] == '\t') {
 			i++
 		}

@@ -130,6 +130,10 @@ func TestSecrets(t *testing.T) {
 		{"jo:$6${Aa0:16}${Aa0:86}:19700:0:99999:7:::", "secret-password-hash 75"}, {"PASSWORD_HASH='$2b$12${Aa0:53}'", "secret-password-hash 75"}, {"krb: $krb5asrep$23${h:32}${h:80}", "secret-password-hash 75"}, {"a $6${Aa0:16}${Aa0:85}", ""}, {"costs $5 or $6 a piece, $1$ off", ""}, {"x$2b$12${Aa0:53}", ""},
 		{`net use Z: \\nas\share Sommer2026! /user:ACME\jo`, "password-assignment 75"}, {`net use Z: \\nas\share * /user:ACME\jo`, ""}, {`net use Z: \\nas\share /persistent:yes`, ""},
 
+		{"jelszó: kötelező", ""}, {"kata sandi: wajib", ""}, {"run login <user> <password> Then2restart it", ""}, {"mysql -u root -p<password> mydb1", ""}, {"<password> kR7mX2vQ9! </password>", "password-assignment 75"}, {"password ||= ENV['PW1']", ""}, {"logins: std::Vector2d", ""},
+		{"auth=(\"{user}\", \"{pass1}\")", ""}, {"errors.add(\"password\", \"must be 8+ chars\")", ""}, {"tests pass - Build#4211 is green", ""}, {"he is on parole - Case#2024-CR-118", ""}, {"Passwort - INC0012345", ""}, {"Passwort - Sommer2026!", "password-assignment 75"},
+		{"淘口令：￥AbCd1234XyZ￥", ""}, {"口令：AbCd1234XyZ", "password-assignment 75"}, {"PRIVATE_SUBNET_A=subnet-0abc1234def567890", ""},
+
 		// headers, commands, files
 		{"Authorization: Bearer {Aa0:40}", "secret-bearer-token 85"}, {"bearer {Aa0:40}", "secret-bearer-token 75"}, {"Bearer of the old ring2 was here", ""}, {"Authorization: Bearer my-test-token-for-local-use", ""},
 		{"Authorization: Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", "secret-basic-auth 85"}, {"Basic c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ=", ""}, {`{"auths":{"r.contoso.com":{"auth":"c3ZjLWJ1aWxkOmtSN21YMnZROXBMdzQ="}}}`, "secret-basic-auth 85"}, {`{"auth":"c3ZjLWJ1aWxk"}`, ""}, {`{"auth": true}`, ""}, {"Authorization: Basic bm8gY29sb24gaGVyZQ==", ""},
@@ -159,7 +163,7 @@ func TestBlobLines(t *testing.T) {
 			lines = append(lines, b[:width])
 		}
 		lines = append(lines, b)
-		for _, by := range []string{"\n", "\n  ", "\n> "} {
+		for _, by := range []string{"\n", "\n  ", "\n> ", "\n\n"} {
 			in := "see\n" + strings.Join(lines, by) + "\nbye"
 			m, ok := find("password-assignment", extract.Plain(in))
 			if !ok || in[m.Start:m.End] != in[4:len(in)-4] {
