@@ -28,7 +28,7 @@ var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid"
 	"requis", "obligatoria", "incorrecta", "verplicht", "onjuist", "required.", "number", "unset", "secretkeyref", "valuefrom", "char", "numeric", "field", "input", "type", "label", "name", "email", "login", "credentials", "pass:pass", "pass123?",
 	"bắt", "bắt buộc", "derrigorrezkoa", "detyrueshme", "diperlukan", "expirada", "expirata", "gerekli", "geçersiz", "greșită", "gresita", "hatalı", "hibás", "inahitajika", "kedaluwarsa", "kohustuslik", "kötelező", "lejárt", "majburiy",
 	"nepareiza", "nepareizs", "neplatné", "nesprávné", "neteisingas", "nieprawidłowe", "obavezna", "obavezno", "obbligatoria", "obligatorie", "obligatorio", "obrigatorio", "obrigatório", "obrigatória", "okerra", "pakollinen", "pogrešna", "povinné", "privalomas",
-	"påkrevd", "påkrævet", "scaduta", "vereist", "verkeerd", "verlopen", "väärä", "wajib", "wymagane", "yanlış", "zorunlu")
+	"påkrevd", "påkrævet", "scaduta", "vereist", "verkeerd", "verlopen", "väärä", "wajib", "wpa2-psk", "wpa2-psk/aes", "wpa3-sae", "wymagane", "yanlış", "zorunlu")
 
 // assigned looks for a value that is given to the word buf[start:end]: after ':',
 // '=', "is" and the like. password tells a password from a key or token, whose
@@ -272,7 +272,7 @@ func (s *scanner) key(k *kind, start, from, to int, v, word string) {
 		s.add(candidate{kind: sv.kind, start: from, end: to, level: sv.kind.Alone, value: v, why: "given to the name of the service, and of its form"})
 		return
 	}
-	if !random(v) {
+	if !random(v) || (word == "ACCESS" || word == "PRIVATE") && isGUID([]byte(v)) {
 		s.reject(k.ID, from, to, "randomness")
 		return
 	}

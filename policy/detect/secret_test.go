@@ -100,7 +100,7 @@ func TestSecrets(t *testing.T) {
 		{"api_key = pk_live_{Aa0:24}", ""}, {"TOKEN=ops_{Aa0:24}...", ""}, {"sshKey = \"ssh-ed25519 {b:64}\"", ""}, {"KeyUsage: x509.KeyUsageCertSign,", ""}, {"exports.SubjectKey = exports.X509AuthorityKeyIDExtension;", ""}, {"token = win32api.RegOpenKeyEx", ""}, {"protobuf_key:\"zigzag32,1,opt,name=key\"", ""}, {"Sec-WebSocket-Key: {Aa0:22}==", ""},
 		{"pubKey *secp256k1.PublicKey) bool", ""}, {"| `PrivateKey` | `ed25519.PublicKey` |", ""}, {"password: []string{\"password\"}", ""}, {"\"PWD=\"+dir2!)", ""},
 
-		{"acme ACCESS {Aa0:32}", "secret-generic 65"}, {"acmePRIVATE {h:32}", "secret-generic 65"}, {"PRIVATE BUILD 2026", ""}, {"GRANT ACCESS ON x2y3z4", ""}, {"access {Aa0:32}", ""},
+		{"acme ACCESS {Aa0:32}", "secret-generic 65"}, {"acmePRIVATE {h:32}", "secret-generic 65"}, {"PRIVATE BUILD 2026", ""}, {"ACCESS: {h:8}-{h:4}-{h:4}-{h:4}-{h:12}", ""}, {"GRANT ACCESS ON x2y3z4", ""}, {"access {Aa0:32}", ""},
 
 		// passwords
 		{"password: Sommer2026!", "password-assignment 75"}, {"the password for the build server is Tr0ub4dor&3", "password-assignment 75"}, {"Das Passwort für das WLAN ist Sommer2026!", "password-assignment 75"},
