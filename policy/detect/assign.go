@@ -35,7 +35,7 @@ var common = set("required", "reset", "wrong", "incorrect", "expired", "invalid"
 // value must look random.
 func (s *scanner) assigned(start, end int, word string, password bool) {
 	buf := s.buf
-	if start > 0 && wordBefore(buf, start) && !(isLower(buf[start-1]) && isUpper(buf[start])) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
+	if start > 0 && wordBefore(buf, start) && !newPart(buf, start) && buf[start] < utf8.RuneSelf && !(buf[start-1] >= utf8.RuneSelf && !latinBefore(buf[:start])) {
 		return
 	}
 	i, longer := nameEnd(buf, end)
@@ -109,6 +109,12 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 		c.kind, c.level, c.why = kinds["secret-connection-string"], High, "the password of a connection string"
 	}
 	s.add(c)
+}
+
+// newPart reports whether a part of a name starts at buf[start:], as "Token" does in
+// apiToken and in APIToken.
+func newPart(buf []byte, start int) bool {
+	return isUpper(buf[start]) && (isLower(buf[start-1]) || isUpper(buf[start-1]) && start+1 < len(buf) && isLower(buf[start+1]))
 }
 
 // harmlessEnds are what a name ends with that has a word for a secret in it and is
@@ -276,18 +282,40 @@ func (s *scanner) key(k *kind, start, from, to int, v, word string) {
 		s.reject(k.ID, from, to, "randomness")
 		return
 	}
+	if named(s.buf[s.lineStart(start, 64):from], v) {
+		s.reject(k.ID, from, to, "a name of its own")
+		return
+	}
 	s.add(candidate{kind: k, start: from, end: to, level: k.Alone, value: v, why: `"` + word + `" is given a random value`})
+}
+
+// named reports whether the name before a value says the same as the value, or as
+// its last part: KEY_MESHING = "id-key-meshing", SealKeys2 = x25519.SealKeys2.
+func named(before []byte, v string) bool {
+	plain := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= utf8.RuneSelf || !isAlnum(byte(r)) {
+				return -1
+			}
+			return r
+		}, strings.ToLower(s))
+	}
+	if parts := strings.ContainsAny(v, "._-"); !parts {
+		return false
+	}
+	last := plain(v[strings.LastIndexByte(v, '.')+1:])
+	return len(last) >= 8 && strings.Contains(plain(string(before)), last)
 }
 
 // harmless are names that end with key or token and are no secret.
 var harmless = []string{"public", "publishable", "primary", "foreign", "cache", "sort", "partition", "hash", "index", "object", "row", "idempotency", "registry", "host", "known", "websocket", "trace", "dedup",
-	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob", "encrypted", "sig"}
+	"translation", "i18n", "next", "page", "continuation", "sync", "cursor", "etag", "csrf", "xsrf", "authenticity", "composite", "unique", "group", "routing", "map", "dictionary", "json", "config", "storage_path", "s3_object", "blob", "encrypted", "sig"}
 
 // keyed looks for a value that is given to a name that ends with "key":
 // "ALGOLIA_KEY=…". The word alone is everyday.
 func (s *scanner) keyed(start, end int) {
 	buf := s.buf
-	if start == 0 || !(buf[start-1] == '_' || buf[start-1] == '.' || buf[start-1] == '-' || isLower(buf[start-1]) && isUpper(buf[start]) || buf[start-1] == ' ') {
+	if start == 0 || !(buf[start-1] == '_' || buf[start-1] == '.' || buf[start-1] == '-' || newPart(buf, start) || buf[start-1] == ' ') {
 		return
 	}
 	name := strings.ToLower(string(buf[s.lineStart(start, 32):start]))
@@ -577,7 +605,7 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		}
 	case c == '-' && i > after && i+1 < len(buf) && buf[i+1] == '>':
 		i += 2
-	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1])):
+	case c == '>' && i == after && start > 0 && (buf[start-1] == '<' || buf[start-1] == '_' || buf[start-1] == '-' || isLower(buf[start-1]) || newPart(buf, start)):
 		if i++; i < len(buf) && (buf[i] == '\n' || buf[i] == ' ') {
 			if i = inside(buf, i); i < 0 {
 				return joint{at: -1} // "login <user> <password> [options]"
@@ -708,7 +736,7 @@ func paired(buf []byte, i int) int {
 		}
 		lines++
 	}
-	for _, w := range []string{"value", "default", "content", "--body", "-value", "with value", "with the value"} {
+	for _, w := range []string{"value", "default", "content", "--body", "-value", "with value", "with the value", "params"} {
 		if !hasPrefixFold(rest[n:], w) {
 			continue
 		}
@@ -718,7 +746,11 @@ func paired(buf []byte, i int) int {
 		}
 		k := blanks(rest, j)
 		if k < len(rest) && (rest[k] == '=' || rest[k] == ':') {
-			return i + blanks(rest, k+1)
+			if k = blanks(rest, k+1); k < len(rest) && rest[k] == '[' { // "method": "login", "params": ["…"]
+				for k++; k < len(rest) && (rest[k] == ' ' || rest[k] == '\n'); k++ {
+				}
+			}
+			return i + k
 		}
 		if k > j && strings.IndexByte(w, '-') == 0 || k > j && strings.HasPrefix(w, "with") {
 			return i + k
@@ -849,7 +881,7 @@ func (s *scanner) linked(i int, word string) joint {
 }
 
 func blanks(buf []byte, i int) int {
-	for n := 0; i < len(buf) && buf[i] == ' ' && n < 8; n++ {
+	for n := 0; i < len(buf) && buf[i] == ' ' && n < 16; n++ {
 		i++
 	}
 	return i

@@ -110,6 +110,8 @@ var gates = map[string]string{
 	"six digits, or with an account":            "it is not six digits, alone or with the number of an account",
 	"length":                                    "it does not have the length of such a value",
 	"placeholder":                               "it is a placeholder, not a real value",
+	"a name of its own":                         "it is what the name before it says, not a key",
+	"part of the name of a file":                "it is part of the name of a file",
 	"randomness":                                "it is not as random as a key is",
 	"words":                                     "it is made of words, not of random characters",
 	"no evidence nearby":                        "no word nearby says what it is, and without one it is not reported",

@@ -411,6 +411,9 @@ func (s *scanner) letters(i int) int {
 	for i++; i < len(buf); i++ {
 		c := buf[i]
 		if isLower(c) && buf[i-1] < utf8.RuneSelf {
+			if !lowerBefore && i > 1 && isUpper(buf[i-2]) && isUpper(buf[i-1]) {
+				s.trigger(i - 1) // a word behind an acronym
+			}
 			lowerBefore = true
 			continue
 		}

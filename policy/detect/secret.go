@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -80,19 +81,99 @@ func init() {
 	}
 }
 
-// placeholders are what stands in for a secret in examples.
-var placeholders = []string{"example", "xxxx", "your", "placeholder", "changeme", "change_me", "redacted", "dummy", "insert", "sample", "goes-here", "goes_here", "****", "....", "•••",
-	"${", "{{", "<", "%(", "$(", "123456789", "abcdefgh", "00000000", "d41d8cd98f00b204", "e3b0c44298fc1c14", "env.", "environ", "getenv", "secrets.", "vault"}
+// placeholders are what stands in for a secret in examples, and rows what fills it
+// up.
+var (
+	placeholders = []string{"example", "xxxx", "your", "placeholder", "changeme", "change_me", "redacted", "dummy", "insert", "sample", "goes-here", "goes_here", "tokenhere", "keyhere", "secrethere", "****", "####", "....", "•••",
+		"${", "{{", "<", "%(", "$(", "d41d8cd98f00b204", "e3b0c44298fc1c14", "env.", "environ", "getenv", "secrets.", "vault"}
+	rows = []string{"123456789", "abcdefgh", "00000000"}
+)
 
 // placeholder reports whether v only stands for a value.
 func placeholder(v string) bool {
+	return standsIn(v) || holds(strings.ToLower(v), rows)
+}
+
+// standsIn reports whether v says of itself that it stands for a value.
+func standsIn(v string) bool {
+	return holds(strings.ToLower(v), placeholders) || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "%") && strings.HasSuffix(v, "%")
+}
+
+func holds(v string, any []string) bool {
+	return slices.ContainsFunc(any, func(p string) bool { return strings.Contains(v, p) })
+}
+
+// keyboard are the rows of letters that fingers run along.
+var keyboard = []string{"qwertyuiop", "asdfghjkl", "zxcvbnm"}
+
+// filled returns what is left of v, letters and digits, without what people fill up
+// an example with: four and more characters that count up or down, five of a row of
+// the keyboard, and any part of three and more, or four times one character, that
+// comes again.
+func filled(v string) string {
 	l := strings.ToLower(v)
-	for _, p := range placeholders {
-		if strings.Contains(l, p) {
-			return true
+	var left []byte
+	for i := 0; i < len(l); {
+		n := fillerAt(l, i)
+		if n == 0 {
+			if isAlnum(l[i]) {
+				left = append(left, v[i])
+			}
+			n = 1
+		}
+		i += n
+	}
+	return string(left)
+}
+
+// fillerAt returns how many characters at l[i:], in lower case, fill up an example;
+// zero if none.
+func fillerAt(l string, i int) int {
+	for _, step := range []int{1, -1, 0} {
+		n := 1
+		for i+n < len(l) && isAlnum(l[i]) && next(l[i+n-1], step) == l[i+n] {
+			n++
+		}
+		if n >= 4 {
+			return n
 		}
 	}
-	return strings.HasPrefix(v, "$") || strings.HasPrefix(v, "%") && strings.HasSuffix(v, "%")
+	for _, row := range keyboard {
+		if at := strings.IndexByte(row, l[i]); at >= 0 {
+			n := 0
+			for at+n < len(row) && i+n < len(l) && row[at+n] == l[i+n] {
+				n++
+			}
+			if n >= 5 {
+				return n
+			}
+		}
+	}
+	// What stood before, as long as it goes on.
+	longest := 0
+	for from := range i {
+		n := 0
+		for i+n < len(l) && isAlnum(l[i+n]) && l[from+n] == l[i+n] {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	if longest >= 4 {
+		return longest
+	}
+	return 0
+}
+
+// next returns the character that comes after c when people count in steps: nine is
+// followed by zero.
+func next(c byte, step int) byte {
+	switch {
+	case c == '9' && step > 0:
+		return '0'
+	case c == '0' && step < 0:
+		return '9'
+	}
+	return byte(int(c) + step)
 }
 
 // entropy is Shannon's, in bits a character.
@@ -234,7 +315,7 @@ func isHeader(h map[string]any) bool {
 		name, isText := alg.(string)
 		return isText && name != ""
 	}
-	for _, name := range []string{"enc", "cty", "kid", "kty", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "zip", "b64", "url", "nonce", "apu", "apv", "epk", "iv", "tag", "p2s", "p2c", "key_ops", "use", "ver", "version", "iss", "sub", "aud", "ppt", "svt"} {
+	for _, name := range []string{"typ", "enc", "cty", "kid", "kty", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "zip", "b64", "url", "nonce", "apu", "apv", "epk", "iv", "tag", "p2s", "p2c", "key_ops", "use", "ver", "version", "iss", "sub", "aud", "ppt", "svt"} {
 		if v, ok := h[name]; ok && v != "" && v != nil {
 			return true
 		}

@@ -54,7 +54,7 @@ func (s *scanner) serviced(start, end int, v string) *service {
 // word for a key: "circleci: …".
 func (s *scanner) serviceNamed(start, end int, word string) {
 	how := s.joined(start, skipQuote(s.buf, end), word, false)
-	if how.at < 0 || how.how != given {
+	if how.at < 0 || how.how != given && how.how != passed {
 		return
 	}
 	from, to, _ := value(s.buf, how.at, maxPassword)

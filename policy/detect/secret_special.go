@@ -49,8 +49,11 @@ func init() {
 			on(a+string(b), false, (*scanner).discord)
 		}
 	}
-	for _, w := range []string{"azure", "devops", "vsts", "openai", "cognitive"} {
+	for _, w := range []string{"azure", "devops", "ado_pat", "vsts", "openai", "cognitive"} {
 		on(w, true, func(s *scanner, _, _ int) { s.azure = true })
+	}
+	for _, mark := range []string{"JQQJ99", "AZDO"} { // in keys themselves
+		on(mark, false, func(s *scanner, _, _ int) { s.azure = true })
 	}
 	on("pgpass", true, func(s *scanner, _, _ int) { s.pgpass = true })
 	on("sig=", false, (*scanner).sas)
@@ -355,7 +358,7 @@ func (s *scanner) curl(start, end int) {
 	s.work += len(line)
 	for _, flag := range []string{"-u ", "--user ", "-u=", "--user=", "-u\"", "-u'"} {
 		i := bytes.Index(line, []byte(flag))
-		if i < 0 || i > 0 && line[i-1] != ' ' {
+		if i < 0 || i > 0 && line[i-1] != ' ' && line[i-1] != '\n' {
 			continue
 		}
 		from := end + i + len(flag)
@@ -364,10 +367,13 @@ func (s *scanner) curl(start, end int) {
 		}
 		a, b, _ := value(buf, blanks(buf, from), maxPassword)
 		name, password, ok := strings.Cut(string(buf[a:b]), ":")
-		if !ok || name == "" || len(password) < 3 {
+		if password == "" && (ok || b < len(buf) && buf[b] == ':') && random(name) {
+			password, ok = name, true // "curl -u key:"
+		}
+		if !ok || len(password) < 3 {
 			continue
 		}
-		if placeholder(password) || placeholder(name) || common[strings.ToLower(password)] || strings.ContainsAny(password, "<>[]{}") {
+		if repeated(password) || placeholder(password) || placeholder(name) || common[strings.ToLower(password)] || strings.ContainsAny(password, "<>[]{}") {
 			s.reject("secret-curl-credentials", a, b, "placeholder")
 			return
 		}

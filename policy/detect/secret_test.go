@@ -65,6 +65,64 @@ func TestFill(t *testing.T) {
 }
 
 // What gives a secret away, and how it is given.
+func TestFilled(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "k7Rm2XvQ": "k7Rm2XvQ", "abcdefgh": "", "1234567890": "", "98765": "", "zyxw": "", "aaaa": "", "aaa": "aaa", "abc": "abc", "ABcd": "", "qwertz": "z", "poiuy": "poiuy",
+		"k7Rm-k7Rm": "k7Rm", "731948265037-1111111111-kR7mX2vQ": "731948265037kR7mX2vQ", "k7Rm12345Xv": "k7RmXv",
+	} {
+		if got := filled(in); got != want {
+			t.Errorf("%q without what fills it up: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// What stands in for a secret is none; a secret beside what people fill up an example
+// with is one, of a level less.
+func TestPlaceholders(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		want want
+	}{
+		{"xoxb-731948265037-7319482650371-kR7mX2vQ9pLw4TzBn8YhJ3cF", "secret-slack-token 85"},
+		{"xoxb-123456789012-1234567890123-kR7mX2vQ9pLw4TzBn8YhJ3cF", "secret-slack-token 75"},
+		{"xoxa-2-511111111-31111111111-3111111111111-e03b102840a0c9379d", "secret-slack-token 75"},
+		{"xoxb-123456789012-1234567890123-abcdefghijklmnopqrstuvwx", ""},
+		{"xoxb-123456789012-1234567890123-your9pLw4TzBn8YhJ3cFkR7m", ""},
+		{"xoxp-731948265037-731948265037-731948265037-####################", ""},
+		{"xoxe.xoxp-1-AccessTokenHereAccessTokenHere", ""},
+		{"dop_v1_1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef", ""},
+		{"curl -u k7Rm2XvQ9pLw4TzBn8Yh: https://contoso.com", "secret-curl-credentials 85"},
+		{"curl -u :k7Rm2XvQ9p https://contoso.com", "secret-curl-credentials 85"},
+		{"curl -X POST https://contoso.com \\\n-u build:k7Rm2XvQ9p", "secret-curl-credentials 85"},
+		{"curl -u xxx:yyy https://contoso.com", ""},
+		{"curl -u build: https://contoso.com", ""},
+	} {
+		if got := found(extract.Plain(tc.in), Options{}); got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
+// A key's name may follow an acronym, and what a name says itself is no key.
+func TestKeyNames(t *testing.T) {
+	const v = "k7Rm2XvQ9pLw4TzBn8YhJ3cF"
+	for _, tc := range []struct {
+		in   string
+		want want
+	}{
+		{"apiToken = " + v, "secret-generic 65"}, {"APIToken = " + v, "secret-generic 65"}, {"<APIToken>\n  " + v + "\n</APIToken>", "secret-generic 65"}, {"JWTKey: " + v, "secret-generic 65"},
+		{"DBPassword=" + v, "password-assignment 75"}, {"APITOKENS = " + v, ""}, {"ETOKen = " + v, ""},
+		{`{"method": "auth.login_with_api_key", "params": ["8-` + v + `"]}`, "secret-generic 65"},
+		{`{"method": "lookup_api_key", "params": {"8-` + v + `"}}`, ""},
+		{`const ID_GOST28147_89_KeyMeshing = "id-gost28147-89-key-meshing"`, ""}, {"SealKeys25519 = X25519.SealKeys25519", ""}, {`SealKey = "X25519.K7Rm2XvQ9pLw4"`, "secret-generic 65"},
+		{`<input name="authenticity_token" value="` + v + `">`, ""}, {"assets/video.ico-7a388b69018576d24b59331fd60aab0c.png", ""}, {"video.ico-7a388b69018576d24b59331fd60aab0c.", "secret-infracost-key 85"},
+	} {
+		if got := found(extract.Plain(tc.in), Options{}); got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	for _, tc := range []struct {
 		in   string

@@ -171,8 +171,23 @@ func (s *scanner) token(t *tokenForm, start, end int) {
 		return
 	}
 	v := string(buf[end:to])
+	if start > 0 && buf[start-1] == '.' && to+1 < len(buf) && buf[to] == '.' && isLower(buf[to+1]) {
+		s.reject(k.ID, start, to, "part of the name of a file")
+		return
+	}
+	level, filler := k.Alone, false
+	if entropy(v) < t.entropy(len(v)) || placeholder(v) {
+		// Between what fills up an example may stand a key: an account's number
+		// before it, or what somebody changed in it.
+		filler = true
+		if rest := t.free(v); len(rest) <= maxFilled {
+			rest = filled(rest)
+			s.work += len(v) * 8
+			level, filler = level.lower(), len(rest) < 16 || entropy(rest) < 3
+		}
+	}
 	switch {
-	case placeholder(v) || entropy(v) < t.entropy(len(v)):
+	case standsIn(v) || filler || masked(buf[to:]):
 		s.reject(k.ID, start, to, "placeholder")
 		return
 	case t.words(v):
@@ -187,7 +202,28 @@ func (s *scanner) token(t *tokenForm, start, end int) {
 		k = kinds["secret-azure-iot-key"]
 	}
 	prefix := string(buf[start:end])
-	s.add(candidate{kind: k, start: start, end: to, level: k.Alone, value: prefix + v, prefix: prefix, why: "prefix, length and randomness", known: t.test})
+	s.add(candidate{kind: k, start: start, end: to, level: level, value: prefix + v, prefix: prefix, why: "prefix, length and randomness", known: t.test})
+}
+
+// maxFilled bounds what is looked at for what fills up an example, since every
+// character is compared with all before it.
+const maxFilled = 256
+
+// free returns v without what every token of the form has.
+func (t *tokenForm) free(v string) string {
+	for i := range t.parts {
+		if p := t.parts[i].text; p != "" {
+			v = strings.Replace(v, p, "-", 1)
+		}
+	}
+	return v
+}
+
+// masked reports whether what follows a secret says that its last part was taken
+// out.
+func masked(after []byte) bool {
+	after = bytes.TrimLeft(after[:min(len(after), 8)], "-_.")
+	return bytes.HasPrefix(after, []byte("####")) || bytes.HasPrefix(after, []byte("****"))
 }
 
 // entropy is the least that a value of n characters must have: 3 bits a character,
