@@ -410,6 +410,13 @@ func TestKnownTest(t *testing.T) {
 			t.Errorf("%q: %+v, want one at high, known %t", tc.in, m, tc.known)
 		}
 	}
+	for h := range publicHashes {
+		m := builtinEngine.Scan(extract.Plain("hash "+h), Options{})
+		other := builtinEngine.Scan(extract.Plain("hash "+h[:len(h)-1]+"X"), Options{})
+		if len(m) != 1 || !m[0].KnownTest || len(other) != 1 || other[0].KnownTest {
+			t.Errorf("%s: %+v; with another end: %+v", h, m, other)
+		}
+	}
 	for d := range knownCards {
 		if !card([]byte(d)) {
 			t.Errorf("the known card %s is no card", d)
