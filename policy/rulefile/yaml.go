@@ -37,7 +37,7 @@ func (d *decoder) fault(n *yaml.Node, format string, args ...any) {
 	*d.faults = append(*d.faults, f)
 }
 
-// yamlLine finds the line in an error of yaml/v3, which has no other way to tell.
+// yamlLine is what an error of yaml/v3 begins with: a line that is not where it stumbles.
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line \d+: )?`)
 
 // parse returns the root of the file's one document; nil if there is none.
