@@ -215,6 +215,8 @@ func TestFaults(t *testing.T) {
 		{"not UTF-8", "# ok\nrules: \"\xff\"\n", at("2:9", "a byte that is not UTF-8: save the file as UTF-8")},
 		{"UTF-16", "\xff\xfer\x00u\x00", at("1:4", "a NUL byte: the file is not UTF-8 text")},
 		{"two documents", "rules: []\n---\nrules: []\n", at("2:1", "a second document: put it into a file of its own")},
+		{"broken YAML after a long list", "lists:\n  - id: l\n    words: [\n" + strings.Repeat("      w,\n", 60) + "    ]\nrules:\n  - id: r\n    when: {any: ]}\n    mode: off\n",
+			at("67:1", "a value is missing here, or a bracket above is not closed")},
 		{"broken second document", "rules: []\n---\nrules: [\n", at("3:1", "a value is missing here, or a bracket above is not closed")},
 		{"key twice", "rules: []\nrules: []\n", at("2:1", `key "rules" is already there at line 1`)},
 		{"key that is a list", "? [a]\n: 1\n", at("1:3", "a key must be a word, not a list")},

@@ -37,8 +37,9 @@ func (d *decoder) fault(n *yaml.Node, format string, args ...any) {
 	*d.faults = append(*d.faults, f)
 }
 
-// yamlLine is what an error of yaml/v3 begins with: a line that is not where it stumbles.
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line \d+: )?`)
+// yamlLine is what an error of yaml/v3 begins with: a line that may be before the one
+// where it stumbles.
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // parse returns the root of the file's one document; nil if there is none.
 func (d *decoder) parse(data []byte) *yaml.Node {
@@ -104,7 +105,8 @@ func invalidUTF8(data []byte) int {
 func (d *decoder) syntax(data []byte, err error) {
 	msg := yamlLine.ReplaceAllString(err.Error(), "")
 	lines := bytes.SplitAfter(bytes.TrimRight(data, "\n"), []byte("\n"))
-	at := &yaml.Node{Line: stumbles(lines, msg), Column: 1}
+	early, _ := strconv.Atoi(yamlLine.FindStringSubmatch(err.Error())[1])
+	at := &yaml.Node{Line: stumbles(lines, early, msg), Column: 1}
 	if line := lines[at.Line-1]; bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
 		msg = "a tab: YAML is indented with spaces"
 	}
@@ -132,10 +134,12 @@ func (d *decoder) syntax(data []byte, err error) {
 
 // stumbles is the line, from 1, at which the YAML parser stumbles with msg. Its error
 // names the line where the mapping, the list or the bracket began that it was in, so
-// it is asked for the shortest beginning of the file that it says the same of.
-func stumbles(lines [][]byte, msg string) int {
-	return 1 + sort.Search(len(lines)-1, func(n int) bool {
-		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n+1], nil)))
+// it is asked for the shortest beginning of the file, from that line on, that it says
+// the same of: of one that ends within a list before, it may say the same as well.
+func stumbles(lines [][]byte, early int, msg string) int {
+	early = min(max(early, 1), len(lines))
+	return early + sort.Search(len(lines)-early, func(n int) bool {
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:early+n], nil)))
 		for {
 			if err := dec.Decode(new(yaml.Node)); err != nil {
 				return yamlLine.ReplaceAllString(err.Error(), "") == msg
