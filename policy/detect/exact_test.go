@@ -445,6 +445,38 @@ func TestExactKeepsNothing(t *testing.T) {
 	}
 }
 
+// A text is read in blocks: where in one it starts does not matter.
+func TestTokensAnywhere(t *testing.T) {
+	long := strings.Repeat("x", 70)
+	for _, s := range []string{"Li Wei, anna-muster", "a\tb\fc", "a\t" + long + " b", "a\f" + long + long + " b  c", "a " + long + "    c", "née " + long + "é  Straße\f\u0301ab", long + "密密" + long + "\xffab", "(AB-12/x9) \"" + long + "\" a.b;\n\n\nc\u00a0d"} {
+		for _, kind := range []ColumnKind{TextColumn, VerbatimColumn} {
+			var want string
+			for pad := range 200 {
+				var tk tokenizer
+				buf := []byte("start " + strings.Repeat(" ", pad) + s)
+				tk.read(kind, buf)
+				var got strings.Builder
+				for i := range tk.words[1:] {
+					w := &tk.words[1+i]
+					fmt.Fprintf(&got, "%d:%d %q %v %x\n", int(w.start)-pad, int(w.end)-pad, tk.form(nil, w), w.joined && i > 0, tk.hash(formKey, w))
+				}
+				tk.hashAll(formKey)
+				for i := range tk.words {
+					if h := tk.hash(formKey, &tk.words[i]); tk.hashes[i] != h {
+						t.Errorf("%q: word %d hashes as %x, and among others as %x", buf, i, h, tk.hashes[i])
+					}
+				}
+				if want == "" {
+					want = got.String()
+				}
+				if got.String() != want {
+					t.Fatalf("%q at %d: %s\nwant %s", s, pad, got.String(), want)
+				}
+			}
+		}
+	}
+}
+
 // SipHash-2-4 of the bytes 0 to 14, from the paper's appendix.
 func TestSipHash(t *testing.T) {
 	b := make([]byte, 16)

@@ -52,7 +52,7 @@ type formIndex struct {
 type formGroup struct{ form, group int32 }
 
 // formKey keys the hashes of words. It is no secret: a form is none.
-var formKey = &sipKey{0x7465616d73646c70, 0x666f726d73}
+var formKey = newSIPKey([]byte("pldsmaetsmrof\x00\x00\x00"))
 
 // compileForm checks a fingerprint and returns its groups.
 func compileForm(o *owned, fault func(field string, index int, text string)) {

@@ -75,11 +75,12 @@ func (t *tokenizer) read(kind ColumnKind, buf []byte) {
 	case DigitsColumn:
 		t.readDigits(buf)
 	case TextColumn:
-		t.readWords(buf)
+		t.lower = lowerBits
+		t.readRows(buf, false)
 	case EmailColumn:
 		t.readEmails(buf)
 	case VerbatimColumn:
-		t.readChunks(buf)
+		t.readRows(buf, true)
 	}
 }
 
@@ -106,69 +107,121 @@ func (t *tokenizer) add(buf []byte, start, end, from int) {
 	}
 }
 
-// readWords reads words, a row of letters and digits each. Most are of ASCII: nothing of
-// those is written but where they are.
-func (t *tokenizer) readWords(buf []byte) {
-	t.lower = lowerBits
-	start, mixed := -1, false // of a row that is not at its end, and whether more than ASCII has been in it
-	before := uint64(0)       // 1: a row reaches into the block
+// readRows reads words, a row of letters and digits each, or chunks, a row of what is
+// not blank. Of most nothing is written but where they are.
+func (t *tokenizer) readRows(buf []byte, chunks bool) {
+	start, mixed := -1, chunks // of a row that is not at its end, and whether it may be other than one word of ASCII
+	before := uint64(0)        // 1: a row reaches into the block
+	apart := false             // whether this block or the one before holds what parts values
 	for at := 0; at < len(buf); at += 64 {
-		in, foreign := wordBits(buf[at:])
+		in, foreign, parts := rowBits(buf[at:], chunks)
 		edges := in ^ (in<<1 | before)
+		apart = apart || parts
 		from := 0 // where in the block the row starts
+		words := slices.Grow(t.words, 33)
 		for before = in >> 63; edges != 0; edges &= edges - 1 {
 			n := bits.TrailingZeros64(edges)
 			if start < 0 {
 				start, from = at+n, n
 				continue
 			}
-			if mixed || foreign>>from<<(64-n+from) != 0 {
-				t.readMixed(buf, start, at+n)
+			near := start >= at-64+maxTokenGap // what stands between it and the word before is in one of these blocks
+			if size := len(words); size > 0 && near && !apart && !mixed && foreign>>from<<(64-n+from) == 0 {
+				words = words[:size+1]
+				// Field by field: a word that is put together elsewhere and copied is waited for.
+				w := &words[size]
+				w.start, w.end, w.from, w.joined = int32(start), int32(at+n), -1, start-int(words[size-1].end) <= maxTokenGap //nolint:gosec // a text is far below 2 GiB
 			} else {
-				t.add(buf, start, at+n, -1)
+				t.words = words
+				t.addRow(buf, start, at+n, chunks, mixed || foreign>>from<<(64-n+from) != 0)
+				words = slices.Grow(t.words, 33)
 			}
-			start, mixed = -1, false
+			start, mixed = -1, chunks
 		}
+		t.words = words
 		if start >= 0 {
 			mixed = mixed || foreign>>from != 0
 		}
+		apart = parts
 	}
+	if start >= 0 {
+		t.addRow(buf, start, len(buf), chunks, mixed)
+	}
+}
+
+// addRow takes a row, which is a chunk, a word, or, if it is mixed, perhaps several words.
+func (t *tokenizer) addRow(buf []byte, start, end int, chunk, mixed bool) {
 	switch {
-	case start < 0:
+	case chunk:
+		for start < end && trimmed[buf[start]] {
+			start++
+		}
+		for start < end && trimmed[buf[end-1]] {
+			end--
+		}
+		if start < end && end-start <= maxChunk {
+			t.add(buf, start, end, -1)
+		}
 	case mixed:
-		t.readMixed(buf, start, len(buf))
+		for start < end {
+			start = t.readFolded(buf, start)
+		}
 	default:
-		t.add(buf, start, len(buf), -1)
+		t.add(buf, start, end, -1)
 	}
 }
 
-// readMixed reads the words of a row that holds more than ASCII.
-func (t *tokenizer) readMixed(buf []byte, i, end int) {
-	for i < end {
-		i = t.readFolded(buf, i)
-	}
-}
-
-// wordBits has a bit for each of the first 64 bytes of buf that is a letter or digit of
-// ASCII or part of another character, and one for each of the latter.
-func wordBits(buf []byte) (in, foreign uint64) {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
+// rowBits has a bit for each of the first 64 bytes of buf that is not blank, or, for
+// words, that is a letter or digit of ASCII or part of another character, and one for
+// each of the latter; parts: what parts values may be among them.
+func rowBits(buf []byte, chunks bool) (in, foreign uint64, parts bool) {
 	var room [64]byte
 	if len(buf) < len(room) {
-		copy(room[:], buf)
+		for i := copy(room[:], buf); i < len(room); i++ {
+			room[i] = ' '
+		}
 		buf = room[:]
 	}
+	if chunks {
+		return chunkBits((*[64]byte)(buf)), 0, true
+	}
+	return wordBits((*[64]byte)(buf))
+}
+
+const (
+	byteOnes = 0x0101010101010101
+	byteHigh = 0x8080808080808080
+)
+
+// highBits gathers the high bits of the bytes of x.
+func highBits(x uint64) uint64 { return x & byteHigh >> 7 * 0x0102040810204080 >> 56 }
+
+func wordBits(b *[64]byte) (in, foreign uint64, parts bool) {
+	none := uint64(byteHigh)
 	for i := 0; i < 64; i += 8 {
-		x := binary.LittleEndian.Uint64(buf[i:])
-		low := x &^ high
+		x := binary.LittleEndian.Uint64(b[i:])
+		low := x &^ byteHigh
 		small := low | lowerBits
 		// The high bit of each byte: at least the first of them, and not more than the last.
-		letters := (small + (0x80-'a')*ones) &^ (small + (0x7F-'z')*ones)
-		digits := (low + (0x80-'0')*ones) &^ (low + (0x7F-'9')*ones)
-		in |= (x | letters | digits) & high >> 7 * 0x0102040810204080 >> 56 << i
-		foreign |= x & high >> 7 * 0x0102040810204080 >> 56 << i
+		letters := (small + (0x80-'a')*byteOnes) &^ (small + (0x7F-'z')*byteOnes)
+		digits := (low + (0x80-'0')*byteOnes) &^ (low + (0x7F-'9')*byteOnes)
+		in |= highBits(x|letters|digits) << i
+		foreign |= highBits(x) << i
+		none &= x | ((low^'\t'*byteOnes)+0x7F*byteOnes)&((low^'\f'*byteOnes)+0x7F*byteOnes)
 	}
-	return in, foreign
+	return in, foreign, none != byteHigh
+}
+
+func chunkBits(b *[64]byte) (in uint64) {
+	for i := 0; i < 64; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		low := x &^ byteHigh
+		// The high bit of each byte: it is not this one.
+		space, line := (low^' '*byteOnes)+0x7F*byteOnes, (low^'\n'*byteOnes)+0x7F*byteOnes
+		tab, part := (low^'\t'*byteOnes)+0x7F*byteOnes, (low^'\f'*byteOnes)+0x7F*byteOnes
+		in |= highBits(x|space&line&tab&part) << i
+	}
+	return in
 }
 
 // readFolded reads a word that may hold more than ASCII from i on, if there is one, and
@@ -295,36 +348,12 @@ func (t *tokenizer) readEmails(buf []byte) {
 }
 
 // trimmed are the signs around a verbatim value that are not part of it.
-func trimmed(c byte) bool {
-	switch c {
-	case '.', ',', ';', ':', '!', '?', '"', '\'', '(', ')', '[', ']', '{', '}', '<', '>':
-		return true
+var trimmed = func() (t [256]bool) {
+	for _, c := range []byte(`.,;:!?"'()[]{}<>`) {
+		t[c] = true
 	}
-	return false
-}
-
-func (t *tokenizer) readChunks(buf []byte) {
-	for i := 0; i < len(buf); {
-		if isBlank(buf[i]) {
-			i++
-			continue
-		}
-		start := i
-		for i < len(buf) && !isBlank(buf[i]) {
-			i++
-		}
-		end := i
-		for start < end && trimmed(buf[start]) {
-			start++
-		}
-		for start < end && trimmed(buf[end-1]) {
-			end--
-		}
-		if start < end && end-start <= maxChunk {
-			t.add(buf, start, end, -1)
-		}
-	}
-}
+	return t
+}()
 
 // form appends the normalised form of word w.
 func (t *tokenizer) form(dst []byte, w *word) []byte {
@@ -345,6 +374,31 @@ func (t *tokenizer) hash(k *sipKey, w *word) uint64 {
 	return k.hash(t.buf, int(w.start), int(w.end), t.lower)
 }
 
+// hashAll hashes the words. Most have less than eight bytes: of those two are hashed at
+// a time.
+func (t *tokenizer) hashAll(k *sipKey) {
+	t.hashes = append(t.hashes[:0], make([]uint64, len(t.words))...)
+	other, otherLast := -1, uint64(0) // a short word that waits for another
+	for i := range t.words {
+		w := &t.words[i]
+		start, n := int(w.start), int(w.end-w.start)
+		if w.from >= 0 || n >= 8 || start+8 > len(t.buf) {
+			t.hashes[i] = t.hash(k, w)
+			continue
+		}
+		last := uint64(n)<<56 | (binary.LittleEndian.Uint64(t.buf[start:])|t.lower)&(1<<(8*n&63)-1) //nolint:gosec // not negative
+		if other < 0 {
+			other, otherLast = i, last
+			continue
+		}
+		t.hashes[other], t.hashes[i] = k.shorts(otherLast, last)
+		other = -1
+	}
+	if other >= 0 {
+		t.hashes[other] = t.hash(k, &t.words[other])
+	}
+}
+
 // quick is a hash of word w that everybody can aim at.
 func (t *tokenizer) quick(w *word) uint64 {
 	if w.from >= 0 {
@@ -355,22 +409,22 @@ func (t *tokenizer) quick(w *word) uint64 {
 
 func quickHash(buf []byte, start, end int, lower uint64) uint64 {
 	h := uint64(end - start)
-	for ; end-start > 8; start += 8 {
+	for ; end-start >= 8; start += 8 {
 		h = joinHash(h, binary.LittleEndian.Uint64(buf[start:])|lower)
 	}
 	return joinHash(h, upTo8(buf, start, end, lower))
 }
 
-// upTo8 returns the at most eight bytes buf[start:end], each with the bits of lower.
+// upTo8 returns the less than eight bytes buf[start:end], each with the bits of lower.
 func upTo8(buf []byte, start, end int, lower uint64) (x uint64) {
-	unused := uint(64-8*(end-start)) & 127 //nolint:gosec // 0 to 64
 	if start+8 <= len(buf) {
-		return (binary.LittleEndian.Uint64(buf[start:]) | lower) << unused >> unused
+		x = binary.LittleEndian.Uint64(buf[start:])
+	} else {
+		for i, c := range buf[start:end] {
+			x |= uint64(c) << (8 * i & 63)
+		}
 	}
-	for i, c := range buf[start:end] {
-		x |= uint64(c) << (8 * i)
-	}
-	return x | lower<<unused>>unused
+	return (x | lower) & (1<<(8*(end-start)&63) - 1)
 }
 
 // tokens appends those tokens of what was read whose size (digits of a number, words
@@ -381,10 +435,7 @@ func (t *tokenizer) tokens(list []token, kind ColumnKind, k *sipKey, sizes uint6
 	if kind == DigitsColumn {
 		return t.numbers(list, k, sizes, filters)
 	}
-	t.hashes = t.hashes[:0]
-	for i := range t.words {
-		t.hashes = append(t.hashes, t.hash(k, &t.words[i]))
-	}
+	t.hashAll(k)
 	most := bits.Len64(sizes) - 1
 	for i, end := 0, 0; i < len(t.words); i++ {
 		if i == end { // the words from i up to end may be of one value
@@ -392,15 +443,18 @@ func (t *tokenizer) tokens(list []token, kind ColumnKind, k *sipKey, sizes uint6
 				end++
 			}
 		}
-		h := uint64(0)
-		for n, part := range t.hashes[i:min(end, i+most)] {
-			if n == 0 {
-				h = part
-			} else {
-				h = joinHash(h, part)
-			}
-			if sizes>>(n+1)&1 != 0 && passes(filters, h|1) {
-				list = append(list, token{t.words[i].start, t.words[i+n].end, h | 1})
+		start, h := t.words[i].start, t.hashes[i]
+		if sizes&2 != 0 && passes(filters, h|1) {
+			list = append(list, token{start, t.words[i].end, h | 1})
+		}
+		if most == 1 {
+			continue
+		}
+		left := sizes
+		for n, part := range t.hashes[i+1 : min(end, i+most)] {
+			h = joinHash(h, part)
+			if left >>= 1; left&2 != 0 && passes(filters, h|1) {
+				list = append(list, token{start, t.words[i+1+n].end, h | 1})
 			}
 		}
 	}
@@ -506,15 +560,16 @@ func (t *tokenizer) end() {
 
 // A sipKey keys SipHash-2-4 (Aumasson and Bernstein), a fast hash whose values
 // tell nothing of what was hashed, nor can be aimed at, without the key.
-type sipKey struct{ k0, k1 uint64 }
+type sipKey struct{ v0, v1, v2, v3 uint64 } // what a hash starts from
 
 func newSIPKey(b []byte) *sipKey {
-	return &sipKey{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
+	k0, k1 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+	return &sipKey{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
 }
 
 // hash is the hash of buf[start:end], each of its bytes with the bits of lower.
 func (k *sipKey) hash(buf []byte, start, end int, lower uint64) uint64 {
-	v0, v1, v2, v3 := k.k0^0x736f6d6570736575, k.k1^0x646f72616e646f6d, k.k0^0x6c7967656e657261, k.k1^0x7465646279746573
+	v0, v1, v2, v3 := k.v0, k.v1, k.v2, k.v3
 	last := uint64(end-start) << 56 //nolint:gosec // not negative
 	for ; end-start >= 8; start += 8 {
 		m := binary.LittleEndian.Uint64(buf[start:]) | lower
@@ -525,11 +580,29 @@ func (k *sipKey) hash(buf []byte, start, end int, lower uint64) uint64 {
 	last |= upTo8(buf, start, end, lower)
 	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^last)
 	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	v0, v2 = v0^last, v2^0xff
-	for range 4 {
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	}
+	v0, v1, v2, v3 = sipRound(v0^last, v1, v2^0xff, v3)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
 	return v0 ^ v1 ^ v2 ^ v3
+}
+
+// shorts hashes two values of less than eight bytes each, with their length in the
+// highest one. In turns: each step of one hash waits for the one before.
+func (k *sipKey) shorts(x, y uint64) (uint64, uint64) {
+	x0, x1, x2, x3 := sipRound(k.v0, k.v1, k.v2, k.v3^x)
+	y0, y1, y2, y3 := sipRound(k.v0, k.v1, k.v2, k.v3^y)
+	x0, x1, x2, x3 = sipRound(x0, x1, x2, x3)
+	y0, y1, y2, y3 = sipRound(y0, y1, y2, y3)
+	x0, x1, x2, x3 = sipRound(x0^x, x1, x2^0xff, x3)
+	y0, y1, y2, y3 = sipRound(y0^y, y1, y2^0xff, y3)
+	x0, x1, x2, x3 = sipRound(x0, x1, x2, x3)
+	y0, y1, y2, y3 = sipRound(y0, y1, y2, y3)
+	x0, x1, x2, x3 = sipRound(x0, x1, x2, x3)
+	y0, y1, y2, y3 = sipRound(y0, y1, y2, y3)
+	x0, x1, x2, x3 = sipRound(x0, x1, x2, x3)
+	y0, y1, y2, y3 = sipRound(y0, y1, y2, y3)
+	return x0 ^ x1 ^ x2 ^ x3, y0 ^ y1 ^ y2 ^ y3
 }
 
 func sipRound(v0, v1, v2, v3 uint64) (_, _, _, _ uint64) {
