@@ -619,6 +619,9 @@ func (s *scanner) judgeCode(k *kind, start int, w spelling, value, why string, m
 	case w.lower && k.Alone < High:
 		level = min(level, Internal)
 		why += "; no keyword nearby, and it is in small letters"
+	case !w.printed && k.Alone < Medium && s.listed(start, end):
+		level = min(level, Internal)
+		why += "; no keyword nearby, and it is part of a row of numbers"
 	}
 	if level < s.floor && !s.explain {
 		return

@@ -29,6 +29,18 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"part", "model", "model no", "flight", "teil", "modell", "flug", "pieza", "modelo", "peca", "modele", "pezzo", "modello", "onderdeel", "czesc", "del nr", "sag", "osa",
 	"receipt", "receipt no", "receipt number", "consignment", "docket", "voucher", "快递单号", "运单号", "订单编号", "伝票番号", "追跡番号", "問い合わせ番号", "송장번호", "운송장", "배송", "הזמנה", "חשבונית", "pesanan", "faktur", "resi",
 	"номер заказа", "заказ", "счет-фактура", "订单", "订单号", "注文", "注文番号", "주문", "주문번호",
+	"会议号", "会议号码", "会议代码", "会议编号", "會議號", "會議號碼", "会議番号", "ミーティングid", "회의번호", "회의 번호", "회의 코드", "идентификатор собрания", "идентификатор конференции", "номер конференции", "номер встречи",
+	"ідентифікатор наради", "id schuzky", "id schuze", "ertekezlet azonositoja", "id intalnire", "αναγνωριστικο συσκεψης", "מזהה פגישה", "מזהה הפגישה", "معرف الاجتماع", "رقم الاجتماع",
+	"id cuoc hop", "id rapat", "รหัสการประชุม", "मीटिंग आईडी", "заявка", "номер заявки", "обращение", "тикет", "серийный номер", "артикул", "партия", "номер накладной", "трек-номер",
+	"номер отправления", "отправление", "серійний номер", "накладна", "посилка", "請求書", "請求書番号", "シリアル番号", "製造番号", "品番", "案件", "案件番号", "発注番号", "受付番号", "チケット番号",
+	"荷物番号", "发票", "发票号", "发票号码", "工单", "工单号", "序列号", "料号", "物流单号", "采购单号", "批号", "訂單", "訂單編號", "發票", "發票號碼", "工單", "序號", "料號", "追蹤號碼", "티켓", "티켓번호", "일련번호", "품번", "접수번호", "운송장번호", "발주번호", "청구서",
+	"fatura no", "seri no", "seri numarasi", "talep", "talep no", "parti no", "seriove cislo", "tiket", "cislo faktury", "dodaci list", "sarze", "seriove c", "vyrobni cislo", "poziadavka",
+	"seriove cislo vyrobku", "sarjanumero", "tiketti", "tukipyynto", "tyomaarays", "lahetysnumero", "numer faktury", "partia", "oferta", "rendelesi szam", "csomagszam",
+	"sorozatszam", "numar comanda", "numar factura", "numar de serie", "αριθμος παραγγελιας", "δεμα", "σειριακος αριθμος", "номер на поръчка", "товарителница", "сериен номер", "broj narudzbe",
+	"broj racuna", "serijski broj", "stevilka narocila", "belegnummer", "angebot", "materialnummer", "inventarnummer", "serienummern", "devis", "dossier", "presupuesto", "expediente", "lote",
+	"numero de lote", "preventivo", "pratica", "chamado", "orcamento", "pakbon", "offerte", "werkorder", "rechnung nr", "delivery note", "quote", "lieferscheinnummer", "don hang", "ma don hang",
+	"hoa don", "van don", "ma van don", "nomor pesanan", "no pesanan", "no resi", "nomor resi", "คำสั่งซื้อ", "ใบแจ้งหนี้", "เลขพัสดุ", "รหัสพัสดุ", "طلب", "رقم الطلب", "فاتورة", "رقم الفاتورة",
+	"شحنة", "رقم الشحنة", "رقم التتبع", "تذكرة", "رقم التذكرة", "משלוח", "מספר הזמנה", "מספר משלוח", "מספר חשבונית", "سفارش", "شماره سفارش", "فاکتور", "ऑर्डर", "ऑर्डर नंबर", "चालान",
 	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
 	"personnummer", "fodselsnummer", "henkilotunnus", "cnp", "oib", "egn", "hetu", "siret", "siren", "vin", "example id", "id", "uid", "user id", "thread id", "message id"}
 

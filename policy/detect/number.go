@@ -850,15 +850,17 @@ func (s *scanner) reason(x *stretch, ev evidence, w weight, detail string) strin
 // expiry reports whether a date like 12/27 stands within 40 characters after, or
 // 20 before, on the same line.
 func (s *scanner) expiry(start, end int) bool {
-	return month(s.buf[end:min(len(s.buf), end+40)]) || month(s.buf[max(0, start-20):start])
+	return month(s.buf, end, min(len(s.buf), end+40)) || month(s.buf[:start], max(0, start-20), start)
 }
 
-func month(b []byte) bool {
-	for i := 2; i+2 < len(b); i++ {
+// month reports whether a month and a year that are no part of a date of a day stand
+// in b[lo:hi].
+func month(b []byte, lo, hi int) bool {
+	for i := lo + 2; i+2 < hi; i++ {
 		if b[i] == '\n' || b[i] == '\f' {
 			return false
 		}
-		if b[i] != '/' && b[i] != '-' || i > 2 && isWordByte(b[i-3]) {
+		if b[i] != '/' && b[i] != '-' || i > 2 && isWordByte(b[i-3]) || i > 3 && dateSep(b[i-3]) && isDigit(b[i-4]) {
 			continue
 		}
 		m, y := b[i-2:i], b[i+1:]
@@ -869,12 +871,18 @@ func month(b []byte) bool {
 		for n < len(y) && isDigit(y[n]) {
 			n++
 		}
+		if n+1 < len(y) && dateSep(y[n]) && isDigit(y[n+1]) {
+			continue
+		}
 		if n == 2 && y[0] >= '2' && y[0] <= '4' || n == 4 && y[0] == '2' && y[1] == '0' {
 			return true
 		}
 	}
 	return false
 }
+
+// dateSep reports whether c parts a day, a month and a year.
+func dateSep(c byte) bool { return c == '/' || c == '-' || c == '.' }
 
 // ibanBefore looks for an IBAN whose check digits start at i: two letters stand
 // before them, with at most one separator between each.

@@ -39,7 +39,7 @@ var european = finders{
 		min: 11, max: 11, layouts: []string{"\x06\x05"}, gate: "date and check digit", known: set("44051401359"),
 		check: only(pesel),
 	}},
-	"pl-id-card": {code: &codeForm{patterns: []string{"AAA999999", "AAA_999999"}, check: polishCard, gate: "check digit", known: set("ABA300000")}},
+	"pl-id-card": {code: &codeForm{patterns: []string{"AAA999999", "AAA_999999"}, check: polishSeries, gate: "check digit", known: set("ABA300000")}},
 	"cz-sk-rc": {number: &form{
 		min: 10, max: 10, layouts: []string{"\x06\x04"}, gate: "date and modulo 11", seps: "/", known: set("7801233540"),
 		check: only(rodneCislo),
