@@ -24,7 +24,8 @@ import (
 // A disk is files in memory of which only what was synced is sure to outlive a
 // power cut. The schema, the SQL and the writer over it are the product's; the
 // driver is another build of the same SQLite, because the product's own does not
-// let Go code stand in for the files.
+// let Go code stand in for the files. That the product joins writes to the log is
+// not part of it: TestJoinedWrites.
 type disk struct {
 	mu    sync.Mutex
 	files map[string]*diskFile

@@ -22,7 +22,8 @@
 // shared. The one exception are the ends of messages, which only their
 // conversations wait for: while others are worked on (see [Store.Working]) they
 // wait up to 20 ms for a commit to go along with, since a commit costs several
-// times what such an end writes. The write-ahead log is copied into the database
+// times what such an end writes. What SQLite writes of a commit page by page reaches
+// the log in few large writes (see joinedVFS). The log is copied into the database
 // beside all that, over a second connection, and written bit by bit, so that the disk
 // is never busy with all of it while commits wait; the writer copies the last pages
 // only. From 64 MiB on it waits until the log

@@ -185,7 +185,11 @@ var writerPragmas = []string{
 // that copies the write-ahead log beside it.
 func openWriterDB(dir string) (*sql.DB, error) {
 	fdatasync()
-	name, err := dsn(dir, url.Values{}, writerPragmas...)
+	query := url.Values{}
+	if vfs := joinedVFS(); vfs != "" {
+		query.Set("vfs", vfs)
+	}
+	name, err := dsn(dir, query, writerPragmas...)
 	if err != nil {
 		return nil, err
 	}
