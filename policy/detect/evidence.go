@@ -165,8 +165,11 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		j := sort.Search(len(s.hits), func(j int) bool { return s.hits[j].End > from })
 		for ; j < len(s.hits) && s.hits[j].End <= to; j++ {
 			h := s.hits[j]
-			if general := k != nil && s.e.partOf(h.Term).in(k.general); h.Start >= from && (general || has(s.e.setsOf(h.Term), set)) {
+			sets := s.e.setsOf(h.Term)
+			if general := k != nil && s.e.partOf(h.Term).in(k.general); h.Start >= from && (general || has(sets, set)) {
 				ev.term, ev.at, ev.dist, ev.before, ev.header, ev.general = h.Term, h, start-h.End, true, true, general
+			} else if h.Start >= from && len(sets) > 0 && sets[0] == 0 && h.Term != s.e.plainID && !labelled {
+				labelStart, labelled, labelTerm = start, true, h.Term // a column of orders
 			}
 		}
 	}

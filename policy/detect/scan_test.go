@@ -224,11 +224,23 @@ func TestEvasions(t *testing.T) {
 
 // A column's heading is evidence for its cells, and only for its own.
 func TestTable(t *testing.T) {
-	text := extract.HTML(`<table><tr><th>Name</th><th>Card</th><th>Ticket</th></tr>` + strings.Repeat(`<tr><td>Some One Of Many</td><td>-</td><td>none</td></tr>`, 20) +
-		`<tr><td>Jo</td><td>4539578763621486</td><td>5412750123450984</td></tr></table>`)
+	text := extract.HTML(`<table><tr><th>Name</th><th>Card</th><th>Note</th><th>Ticket</th></tr>` + strings.Repeat(`<tr><td>Some One Of Many</td><td>-</td><td>none</td><td>none</td></tr>`, 20) +
+		`<tr><td>Jo</td><td>4539578763621486</td><td>5412750123450984</td><td>4929420573595709</td></tr></table>`)
 	m := builtinEngine.Scan(text, Options{})
 	if len(m) != 2 || m[0].Level != High || m[1].Level != Low || !strings.Contains(m[0].Why, "heads the column") {
 		t.Errorf("found %+v", m)
+	}
+	// What the heading says is told from what stands beside the value.
+	for in, want := range map[string]want{
+		`<table><tr><th>Order</th></tr><tr><td>4539578763621486</td></tr></table>`:                        "",
+		`<table><tr><th>Order card</th></tr><tr><td>4539578763621486</td></tr></table>`:                   "credit-card 85",
+		`<table><tr><th>Order</th><th>x</th></tr><tr><td>4539578763621486</td><td>card</td></tr></table>`: "credit-card 85",
+		`<table><tr><th>ID</th></tr><tr><td>4539578763621486</td></tr></table>`:                           "credit-card 65",
+		`<table><tr><th>Order</th><th>Name</th></tr><tr><td>7</td><td>4539578763621486</td></tr></table>`: "credit-card 65",
+	} {
+		if got := found(extract.HTML(in), Options{}); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
 	}
 	// Cells are no groups of one number.
 	split := extract.HTML(`<table><tr><td>card</td><td>4539</td><td>5787</td><td>6362</td><td>1486</td></tr></table>`)
