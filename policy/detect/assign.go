@@ -644,8 +644,8 @@ func (s *scanner) joined(start, i int, word string, password bool) joint {
 		}
 		return joint{i, adjacent}
 	}
-	how := given
-	if i, how = s.valueAt(i); how == below && (i >= len(buf) || !s.alone(i)) {
+	i, how := s.valueAt(i)
+	if how == below && (i >= len(buf) || !s.alone(i)) {
 		return joint{at: -1}
 	}
 	return joint{i, how}

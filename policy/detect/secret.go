@@ -99,8 +99,8 @@ func standsIn(v string) bool {
 	return holds(strings.ToLower(v), placeholders) || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "%") && strings.HasSuffix(v, "%")
 }
 
-func holds(v string, any []string) bool {
-	return slices.ContainsFunc(any, func(p string) bool { return strings.Contains(v, p) })
+func holds(v string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(v, p) })
 }
 
 // keyboard are the rows of letters that fingers run along.

@@ -412,7 +412,7 @@ func (s *Store) fillKey(node string) string { return s.keys.of(lead, "fill:"+nod
 // fill sends each live node that lacks entries which Redis has no more the next
 // of them, from this node's copy.
 func (s *Store) fill(ctx context.Context, l *lease) error {
-	oldest, _, err := s.oldest(ctx)
+	oldest, err := s.oldest(ctx)
 	if err != nil || oldest == 0 {
 		return err
 	}
@@ -469,24 +469,24 @@ func (s *Store) fill(ctx context.Context, l *lease) error {
 
 var errEnough = errors.New("enough")
 
-// oldest is the number of the first sealed entry that Redis has; its size if it
+// oldest is the number of the first sealed entry that Redis has; the log's size if it
 // has none.
-func (s *Store) oldest(ctx context.Context) (first, size int64, err error) {
+func (s *Store) oldest(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	h, err := s.readHead(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	list, err := s.rdb.XRangeN(ctx, s.sealedKey(), "-", "+", 1).Result()
 	if err != nil {
-		return 0, 0, s.judged(err)
+		return 0, s.judged(err)
 	}
 	if len(list) == 0 {
-		return h.size, h.size, nil
+		return h.size, nil
 	}
 	id, err := parseID(list[0].ID)
-	return int64(id.ms) - 1, h.size, err //nolint:gosec // a count of entries
+	return int64(id.ms) - 1, err //nolint:gosec // a count of entries
 }
 
 // filled takes what the leader sent, if it follows on what this node has.

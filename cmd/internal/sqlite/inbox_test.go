@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -228,7 +229,7 @@ func TestDueWhateverTheClock(t *testing.T) {
 	must(t, s.Defer(ctx, items[0].Receipt, until, "later"))
 	for _, doing := range []string{"put back", "after a restart"} {
 		due, ok := s.inbox.firstDue()
-		if !ok || due == due.Round(0) || due.Sub(until).Abs() > time.Second {
+		if monotonic := strings.Contains(due.String(), " m="); !ok || !monotonic || due.Sub(until).Abs() > time.Second {
 			t.Errorf("%s: due at %v, want %v by the clock that is never set", doing, due, until)
 		}
 		s = reopen(t, s)

@@ -37,6 +37,7 @@ func TestJoinedAtRandom(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
+		defer rows.Close()
 		got := map[int]int{}
 		for rows.Next() {
 			var k, v int
@@ -44,7 +45,6 @@ func TestJoinedAtRandom(t *testing.T) {
 			got[k] = v
 		}
 		must(t, rows.Err())
-		must(t, rows.Close())
 		if !maps.Equal(got, model) {
 			t.Fatalf("%s: %d rows, which are not the %d that were committed", when, len(got), len(model))
 		}
