@@ -1123,8 +1123,9 @@ func TestClockWentBack(t *testing.T) {
 	}
 	s := owner(t, o)
 	waitFor(t, "the log to be whole", func() bool {
+		n, _ := s.model.LogSize(ctx)
 		st, err := s.LogState(ctx)
-		return err == nil && st.Unsealed == 0 && st.Missing == 0
+		return err == nil && n == 3 && st.Unsealed == 0 && st.Missing == 0
 	})
 	entries, err := s.Entries(ctx, actions.Filter{})
 	must(t, err)
@@ -1143,6 +1144,7 @@ func TestLackIsSaidOnce(t *testing.T) {
 	core, said := observer.New(zap.WarnLevel)
 	o := testOptions(t, sharedServer(t))
 	o.MinCopies, o.keepSealed, o.Log = 1, 1, zap.New(core)
+	o.Lease = 10 * time.Second // so that b is never taken for gone
 	ctx := t.Context()
 	a := owner(t, o)
 	for i := range 10 {
