@@ -949,11 +949,7 @@ func (s *scanner) commanded(start, end int) {
 	if inWord(buf, start) {
 		return
 	}
-	line := buf[end:min(len(buf), end+160)]
-	if i := bytes.IndexAny(line, "\n\f\t|;"); i >= 0 {
-		line = line[:i]
-	}
-	s.work += len(line)
+	line := s.before(end, 160, "\n\f\t|;")
 	i := bytes.Index(line, []byte(" -p"))
 	if i < 0 || i+3 >= len(line) {
 		return
@@ -970,6 +966,17 @@ func (s *scanner) commanded(start, end int) {
 	s.add(candidate{kind: k, start: from, end: to, level: k.Printed, value: v, why: "the password of a command"})
 }
 
+// before is the text that starts at i, up to the first of the bytes in ends and no longer
+// than size.
+func (s *scanner) before(i, size int, ends string) []byte {
+	text := s.buf[i:min(len(s.buf), i+size)]
+	if n := bytes.IndexAny(text, ends); n >= 0 {
+		text = text[:n]
+	}
+	s.work += len(text)
+	return text
+}
+
 // credentials looks for "login: name / password" and "creds: name:password" after the
 // word buf[start:end].
 func (s *scanner) credentials(start, end int) {
@@ -977,11 +984,7 @@ func (s *scanner) credentials(start, end int) {
 	if inWord(buf, start) {
 		return
 	}
-	line := buf[end:min(len(buf), end+120)]
-	if i := bytes.IndexAny(line, "\n\f\t"); i >= 0 {
-		line = line[:i]
-	}
-	s.work += len(line)
+	line := s.before(end, 120, "\n\f\t")
 	colon := bytes.IndexByte(line, ':')
 	if bytes.HasPrefix(line, []byte(" is ")) {
 		colon = 3
@@ -1046,11 +1049,7 @@ func (s *scanner) mounted(start, end int) {
 	if inWord(buf, start) {
 		return
 	}
-	line := buf[end:min(len(buf), end+200)]
-	if i := bytes.IndexAny(line, "\n\f"); i >= 0 {
-		line = line[:i]
-	}
-	s.work += len(line)
+	line := s.before(end, 200, "\n\f")
 	at, unc := 0, false
 	for range 4 {
 		at = blanks(line, at)
