@@ -526,3 +526,21 @@ func TestValuesNeverPrint(t *testing.T) {
 		}
 	}
 }
+
+// What a scan of a long text needed is given back, so that one such text does not hold
+// memory for good.
+func TestScanGivesMemoryBack(t *testing.T) {
+	e := exactEngine(t, Detector{ID: "badge", Patterns: []string{`B\d{4}`}, Alone: Medium})
+	text := extract.Plain(strings.Repeat("B1234 my card 4111 1111 1111 1111, born 5 March 1985 ", 40_000))
+	s := new(scanner)
+	s.start(e, text, Options{}, false)
+	s.hay.Reset(s.buf)
+	s.run()
+	s.custom()
+	s.end()
+	for name, n := range map[string]int{"terms": cap(s.terms), "hits": cap(s.hits)} {
+		if n > 1<<14 {
+			t.Errorf("%s: room for %d is kept", name, n)
+		}
+	}
+}
