@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,11 +20,12 @@ type certificate struct {
 	now       func() time.Time
 	log       *zap.Logger
 
-	mu     sync.Mutex
-	pair   *tls.Certificate
-	looked time.Time
-	seen   [2]os.FileInfo // of cert and key, before pair was read
-	failed string         // why they could not be used, if that was the last to be tried
+	pair atomic.Pointer[tls.Certificate]
+
+	looking sync.Mutex // held by whoever looks at the files, and guards what follows
+	looked  time.Time
+	seen    [2]os.FileInfo // of cert and key, before pair was read
+	failed  string         // why they could not be used, if that was the last to be tried
 }
 
 // lookAgain is how long the files of a certificate are not looked at again.
@@ -38,28 +40,35 @@ func newCertificate(cert, key string, now func() time.Time, log *zap.Logger) (*c
 	return c, nil
 }
 
-// current is the pair to use now.
+// current is the pair to use now. It waits for nobody who looks at the files: they may
+// be on a disk that hangs.
 func (c *certificate) current() *tls.Certificate {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if c.looking.TryLock() {
+		c.look()
+		c.looking.Unlock()
+	}
+	return c.pair.Load()
+}
+
+// look takes the pair that the files hold, if it is time and they are others.
+func (c *certificate) look() {
 	now := c.now()
 	if now.Sub(c.looked) < lookAgain {
-		return c.pair
+		return
 	}
 	c.looked = now
 	if !c.changed() && c.failed == "" { // who may read a file can change without the file
-		return c.pair
+		return
 	}
 	if err := c.read(); err != nil {
 		if err.Error() != c.failed {
 			c.log.Warn("the new certificate cannot be used: the last one stays in use", zap.Error(err))
 		}
 		c.failed = err.Error()
-		return c.pair
+		return
 	}
 	c.failed = ""
-	c.log.Info("a new certificate is in use", zap.Time("until", c.pair.Leaf.NotAfter))
-	return c.pair
+	c.log.Info("a new certificate is in use", zap.Time("until", c.pair.Load().Leaf.NotAfter))
 }
 
 // changed reports whether the files are others than were read, or tried, last.
@@ -85,6 +94,6 @@ func (c *certificate) read() error {
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", c.cert, c.key, err)
 	}
-	c.pair = &pair
+	c.pair.Store(&pair)
 	return nil
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,5 +110,40 @@ func TestCertificateIsRenewed(t *testing.T) {
 	}
 	if _, err := newCertificate(filepath.Join(dir, "tls.key"), filepath.Join(dir, "tls.pem"), time.Now, zap.NewNop()); err == nil {
 		t.Error("files the wrong way round were taken")
+	}
+}
+
+// Files on a disk that hangs keep nobody waiting but whoever looks at them.
+func TestCertificateHangs(t *testing.T) {
+	dir := t.TempDir()
+	writeTLS(t, dir, "old.example.com", 24*time.Hour)
+	key := filepath.Join(dir, "tls.key")
+	now := time.Now()
+	cert, err := newCertificate(filepath.Join(dir, "tls.pem"), key, func() time.Time { return now }, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(key), syscall.Mkfifo(key, 0o600)); err != nil { // reading it waits for a writer
+		t.Fatal(err)
+	}
+	now = now.Add(lookAgain)
+	shown := make(chan *tls.Certificate, 1)
+	go func() { shown <- cert.current() }()
+	disk, err := os.OpenFile(key, os.O_WRONLY, 0) // done once the other end is open
+	if err != nil {
+		t.Fatal(err)
+	}
+	meanwhile := make(chan *tls.Certificate, 1)
+	go func() { meanwhile <- cert.current() }()
+	select {
+	case <-meanwhile:
+	case <-time.After(time.Minute):
+		t.Error("a handshake waits for the disk")
+	}
+	if err := disk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-shown; got.Leaf.DNSNames[0] != "old.example.com" {
+		t.Errorf("%s is shown", got.Leaf.DNSNames[0])
 	}
 }
