@@ -33,7 +33,13 @@ const (
 // means no limit in net/http. The certificate, if TLS ends here, goes into
 // TLSConfig or to ServeTLS. TLS 1.2 stays enabled because Graph fails to reach
 // an endpoint that speaks 1.3 only.
+//
+// It speaks HTTP/1.1 alone. With HTTP/2 a connection carries hundreds of requests at
+// once: a bound on connections would bound nothing, and one request after the other,
+// none of them for anything, would keep a connection from ever being one that waits.
 func NewServer(addr string, h http.Handler) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	return &http.Server{
 		Addr:              addr,
 		Handler:           h,
@@ -43,6 +49,7 @@ func NewServer(addr string, h http.Handler) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+		Protocols:         &protocols,
 	}
 }
 
@@ -158,8 +165,12 @@ func (g *guard) state(c net.Conn, state http.ConnState) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if state == http.StateIdle && h.at == nil && g.all[h] != nil {
+	switch {
+	case state != http.StateIdle || g.all[h] == nil:
+	case h.at == nil:
 		h.at = g.waiting.PushBack(h)
+	default: // it had an answer for which its request did not have to come whole
+		g.waiting.MoveToBack(h.at)
 	}
 }
 

@@ -44,6 +44,14 @@ func TestServerLimits(t *testing.T) {
 			conn.Close()
 		}
 	}
+	conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+		t.Errorf("%q is spoken: a connection must carry one request at a time", got)
+	}
 }
 
 // pipes is a listener without a network, for time bubbles.
@@ -324,6 +332,45 @@ func TestRequestUnderWayIsNotClosed(t *testing.T) {
 	if len(g.all) > 1 {
 		t.Errorf("%d connections held", len(g.all))
 	}
+}
+
+// Whoever was answered waits anew, also if his request was one that need not be read
+// to its end, as a handshake.
+func TestAnsweredWaitsAnew(t *testing.T) {
+	addr, _, _ := guardedServer(t, offline(t, &memory{}).Handler(), 2, false)
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	graph := dial()
+	answers := bufio.NewReader(graph)
+	handshake := func() {
+		t.Helper()
+		_, _ = fmt.Fprintf(graph, "POST %s?validationToken=x HTTP/1.1\r\nHost: dlp.test\r\nContent-Length: 0\r\n\r\n", NotificationsPath)
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "x" {
+			t.Fatalf("answer %q, %v", b, err)
+		}
+	}
+	handshake() // then it has been accepted before the next
+	silent := dial()
+	for range 2 { // when the second is answered, the server has seen the first one's end
+		handshake()
+	}
+	third := dial()
+	if b, err := io.ReadAll(silent); len(b) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("who has waited longest: %q, %v", b, err)
+	}
+	handshake()
+	third.Close()
 }
 
 // An answer to a request that is not read to its end arrives.
