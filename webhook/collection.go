@@ -175,7 +175,9 @@ func checkHeader(h http.Header) Reason {
 // budget bounds the bytes of all bodies in memory, so that many large requests
 // at once are told to come back and do not end the process. Half of it is for
 // small bodies alone: a few that grow large and then stall, until they are cut
-// off, must not keep Graph's usual ones out.
+// off, must not keep Graph's usual ones out. The first buffer of each is not
+// counted, or thousands that send a byte and stall would: there is one a
+// connection, and MaxConnections of these.
 type budget struct {
 	free    atomic.Int64
 	reserve int64
@@ -236,11 +238,7 @@ func readBody(r io.Reader, declared, limit int64, b *budget) (body *buffer, held
 	if declared > limit {
 		return nil, 0, ReasonTooLarge
 	}
-	held = min(firstBuffer, limit+1)
-	if !b.take(held) {
-		return nil, 0, ReasonBusy
-	}
-	body = newBuffer(held)
+	body = newBuffer(min(firstBuffer, limit+1))
 	for {
 		n, err := r.Read(body.b[len(body.b):cap(body.b)])
 		body.b = body.b[:len(body.b)+n]
@@ -255,7 +253,7 @@ func readBody(r io.Reader, declared, limit int64, b *budget) (body *buffer, held
 		if len(body.b) < cap(body.b) {
 			continue
 		}
-		grown := min(2*held, limit+1)
+		grown := min(2*int64(cap(body.b)), limit+1)
 		if !b.take(grown) {
 			return body, held, ReasonBusy
 		}

@@ -37,7 +37,7 @@ type Config struct {
 
 	MaxBody     int64 // bytes of one request; 16 MiB
 	MaxItems    int   // of one request; 1000
-	MaxBuffered int64 // bytes of all requests in memory; 4 x MaxBody
+	MaxBuffered int64 // bytes of all requests in memory, but for the first 16 KiB of each; 4 x MaxBody
 
 	// StoreTimeout is how long Put may take before the answer is 503; 2 s.
 	// VerifyTimeout is how long a request waits for keys that are not there
@@ -389,9 +389,16 @@ func (r *Receiver) recover(c *gin.Context) {
 	c.Next()
 }
 
-// sameSecret compares in constant time, length included. Nothing equals an
-// empty secret.
+// maxSecret is the length of the longest clientState that Graph can send, by either
+// of its pages. A longer one, of megabytes, is not hashed for each that is pending.
+const maxSecret = 255
+
+// sameSecret compares in constant time, the length of ours included. Nothing equals
+// an empty secret, or one that is too long.
 func sameSecret(ours, theirs string) bool {
+	if len(theirs) > maxSecret {
+		return false
+	}
 	a, b := sumOf(ours), sumOf(theirs)
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ours != ""
 }

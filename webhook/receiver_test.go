@@ -426,6 +426,44 @@ func TestDeferred(t *testing.T) {
 	}
 }
 
+// However many tokens somebody sends that cannot be verified now, an item is not
+// stored with all of them.
+func TestDeferredTokensAreBounded(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.MaxItems = 1000 })
+	b.issuer.set(func() { b.issuer.status = 503 })
+	many := make([]string, maxTokens)
+	for i := range many {
+		many[i] = newToken(claim("n", i))
+	}
+	items := make([]note, 1000)
+	for i := range items {
+		items[i] = rich()
+	}
+	body := collectionOf(tokens(many...), items...)
+	if got := b.post(t, body); got.Status != 202 || len(b.inbox.items) != len(items) {
+		t.Fatalf("%+v, %d stored", got, len(b.inbox.items))
+	}
+	stored := 0
+	for _, item := range b.inbox.items {
+		one, err := item.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored += len(one)
+	}
+	if stored > 10*len(body) {
+		t.Errorf("%d bytes are stored of a body of %d", stored, len(body))
+	}
+}
+
+func TestSecretsAreOfBoundedLength(t *testing.T) {
+	for n, want := range map[int]bool{0: false, 1: true, maxSecret: true, maxSecret + 1: false, 16 << 20: false} {
+		if s := strings.Repeat("s", n); sameSecret(s, s) != want {
+			t.Errorf("a secret of %d bytes: %v, want %v", n, !want, want)
+		}
+	}
+}
+
 // Slow keys do not make a slow answer.
 func TestSlowKeysAreNotWaitedFor(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.VerifyTimeout = time.Millisecond })
@@ -616,6 +654,40 @@ func TestStalledBodiesKeepNobodyOut(t *testing.T) {
 	if got := b.post(t, big); got.Status != 503 || got.RetryAfter == "" {
 		t.Errorf("one more of the largest: %+v", got)
 	}
+}
+
+// However many bodies begin and then stall, they hold nothing that a usual one needs.
+func TestStalledBeginningsHoldNothing(t *testing.T) {
+	const limit = 64 << 10
+	b := &budget{}
+	b.give(4 * limit)
+	var stalled []*io.PipeWriter
+	var ended sync.WaitGroup
+	defer func() {
+		for _, w := range stalled {
+			_ = w.Close()
+		}
+		ended.Wait()
+	}()
+	for range 100 {
+		r, w := io.Pipe()
+		stalled = append(stalled, w)
+		ended.Go(func() {
+			body, held, why := readBody(r, -1, limit, b)
+			body.free()
+			b.give(held)
+			_ = r.CloseWithError(errors.New(string(why)))
+		})
+		if _, err := io.WriteString(w, "{"); err != nil { // once it is read there is a buffer for it
+			t.Fatal(err)
+		}
+	}
+	body, held, why := readBody(bytes.NewReader(make([]byte, limit)), -1, limit, b)
+	if why != "" || len(body.b) != limit {
+		t.Errorf("a usual body beside them: %q", why)
+	}
+	body.free()
+	b.give(held)
 }
 
 // A body that does not come whole is none.

@@ -36,6 +36,10 @@ const (
 const (
 	maxToken      = 16 << 10
 	maxTokenDepth = 8
+	// maxDeferred bounds the tokens that are kept with an item to be verified later.
+	// Graph sends one for each tenant and app; all that somebody may put into a POST,
+	// kept with each of its items, would be a hundred times the POST.
+	maxDeferred = 4
 )
 
 // TenantApps names a tenant and the apps of ours that it knows.
@@ -405,7 +409,9 @@ func (v *Verifier) VerifyCollection(ctx context.Context, tokens []string, at tim
 			if p.claimed == nil {
 				p.claimed = make(map[pair][]string)
 			}
-			p.claimed[of] = append(p.claimed[of], token)
+			if len(p.claimed[of]) < maxDeferred {
+				p.claimed[of] = append(p.claimed[of], token)
+			}
 		default:
 			return Proof{}, err
 		}
