@@ -160,7 +160,7 @@ func failures(results []TestResult) error {
 
 // readFile reads all of a file but its rules.
 func (s *set) readFile(name string, data []byte) {
-	d := &decoder{file: name, faults: &s.faults}
+	d := &decoder{file: name, faults: &s.faults, steps: &s.steps}
 	if root := d.parse(data); root != nil {
 		object(d, root, "a rule file", fileFields(), &file{s})
 	}

@@ -300,6 +300,7 @@ func TestFaults(t *testing.T) {
 		{"matches nothing", when(`{regex: 'a*'}`), in("5:19", "a regular expression that matches the empty text matches everywhere")},
 		{"matches between", when(`{regex: '\b'}`), in("5:19", "a regular expression that matches the empty text matches everywhere")},
 		{"huge repeat", when(`{regex: '((a{500}){500}){500}'}`), in("5:19", "bad regular expression: invalid repeat count at {500}")},
+		{"many steps", when(`{regex: '(?:[a-c][d-f][g-i][j-l][m-o][p-r][s-u][v-x][yz]){600}'}`), in("5:19", "a regular expression has 6600 steps with its repetitions written out; at most 5000 are allowed: shorten them")},
 		{"long regex", when(`{regex: '` + strings.Repeat("a", 1025) + `'}`), in("5:19", "a regular expression has 1025 bytes; at most 1024 are allowed")},
 
 		// Scope.
@@ -508,4 +509,20 @@ func FuzzCompile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// All regular expressions together are bounded, whatever file they are in: a few
+// kilobytes of them must not take the memory of the machine.
+func TestAllStepsAreBounded(t *testing.T) {
+	var files []Source
+	patterns := strings.Repeat(", 'a{1000}b{1000}'", MaxPatterns)[2:] // of 4001 steps each
+	for i := range 13 {
+		name := fmt.Sprintf("f%02d.yaml", i)
+		files = append(files, Source{name, fmt.Appendf(nil, "detectors:\n  - {id: d%d, patterns: [%s]}\n", i, patterns)})
+	}
+	_, err := Compile("", files, Options{SkipTests: true})
+	const want = "f12.yaml:2:188: with this one the regular expressions have 1000250 steps; at most 1000000 are allowed: take some out, or shorten their repetitions"
+	if faults, ok := AsFaults(err); !ok || faults[0].Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }

@@ -313,6 +313,17 @@ func (d *decoder) pattern(n *yaml.Node) *regexp.Regexp {
 		d.fault(n, "a regular expression has %d bytes; at most %d are allowed", len(s), MaxPattern)
 		return nil
 	}
+	if tree, err := syntax.Parse(s, syntax.Perl); err == nil { // else Compile says why not
+		size := stepsOf(tree)
+		if size > MaxSteps {
+			d.fault(n, "a regular expression has %d steps with its repetitions written out; at most %d are allowed: shorten them", size, MaxSteps)
+			return nil
+		}
+		if *d.steps += size; *d.steps > MaxAllSteps {
+			d.fault(n, "with this one the regular expressions have %d steps; at most %d are allowed: take some out, or shorten their repetitions", *d.steps, MaxAllSteps)
+			return nil
+		}
+	}
 	re, err := regexp.Compile(s)
 	if err != nil {
 		d.fault(n, "%v", patternError{err})
@@ -325,6 +336,26 @@ func (d *decoder) pattern(n *yaml.Node) *regexp.Regexp {
 		}
 	}
 	return re
+}
+
+// stepsOf is about how many steps an expression is compiled to: package regexp writes
+// every repetition out, so that a few characters can stand for a hundred megabytes, and
+// each byte of a message may be looked at by every step.
+func stepsOf(re *syntax.Regexp) int {
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 10 // a step holds its ranges
+	}
+	for _, sub := range re.Sub {
+		n += stepsOf(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
+	}
+	return n
 }
 
 // patternError words an error of package regexp for people who know other

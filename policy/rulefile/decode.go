@@ -33,6 +33,7 @@ type set struct {
 	bad       map[string]error // why one could not be read
 	tables    map[string]*detect.Table
 	terms     int // in files of keywords
+	steps     int // of regular expressions
 }
 
 // place is where something was written.
@@ -588,7 +589,7 @@ func exceptionFields() []field[exceptionReader] {
 
 // readRule reads a rule, after all names are known.
 func (s *set) readRule(n ruleNode) {
-	d := &decoder{file: n.file, faults: &s.faults}
+	d := &decoder{file: n.file, faults: &s.faults, steps: &s.steps}
 	if id := find(n.node, "id"); id != nil && id.Kind == yaml.ScalarNode {
 		d.rule = clip(id.Value)
 	}

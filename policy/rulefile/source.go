@@ -21,7 +21,9 @@ const (
 	MaxTotal    = 16 << 20 // bytes of all files
 	MaxRules    = 2000
 	MaxPattern  = 1024 // bytes of one regular expression; as in Microsoft Purview
-	MaxPatterns = 20   // of one detector
+	MaxSteps    = 5000 // of one, with its repetitions written out
+	MaxAllSteps = 1_000_000
+	MaxPatterns = 20 // of one detector
 	MaxWords    = 10_000
 	MaxWord     = 128 // characters of one keyword
 	MaxTip      = 256 // characters of a tip; as in Microsoft Purview

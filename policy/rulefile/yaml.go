@@ -21,6 +21,7 @@ type decoder struct {
 	file   string
 	rule   string // id of the rule that is being read
 	faults *Faults
+	steps  *int // of the regular expressions so far, in all files; nil where none is read
 }
 
 // fault records a fault at n; n may be nil for the file as a whole.
