@@ -104,8 +104,6 @@ type Config struct {
 	// a port, which does not count. Loopback names and, for each request, the
 	// address it came in on are always among them.
 	Hosts []string
-	// Secure marks the session cookie for https only.
-	Secure bool
 	// Coverage lists what is watched; nil: nothing to show.
 	Coverage func() []Coverage
 	// Generation names the rules in force; nil: nothing to show.
@@ -338,7 +336,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	s.signIn(w, operator)
+	s.signIn(w, r, operator)
 	http.Redirect(w, r, "/cases", http.StatusSeeOther)
 }
 
@@ -351,7 +349,7 @@ func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	s.signIn(w, name)
+	s.signIn(w, r, name)
 	http.Redirect(w, r, pageOf(r.PostFormValue("to")), http.StatusSeeOther) //nolint:gosec // pageOf lets pages of the desk through alone
 }
 
@@ -372,7 +370,7 @@ func pageOf(to string) string {
 	return p
 }
 
-func (s *Server) signIn(w http.ResponseWriter, actor string) {
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, actor string) {
 	value := rand.Text() + rand.Text()
 	now := s.cfg.Clock()
 	s.mu.Lock()
@@ -383,7 +381,7 @@ func (s *Server) signIn(w http.ResponseWriter, actor string) {
 	}
 	s.sessions[sha256.Sum256([]byte(value))] = session{actor, now.Add(sessionLife)}
 	s.mu.Unlock()
-	s.setCookie(w, value, int(sessionLife/time.Second))
+	setCookie(w, r, value, int(sessionLife/time.Second))
 	s.cfg.Log.Info("desk sign-in", zap.String("actor", actor))
 }
 
@@ -393,14 +391,16 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		delete(s.sessions, sha256.Sum256([]byte(c.Value)))
 		s.mu.Unlock()
 	}
-	s.setCookie(w, "", -1)
+	setCookie(w, r, "", -1)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-func (s *Server) setCookie(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // on loopback there is no TLS; where there is, Config.Secure says so
+// setCookie answers with the session's cookie. It is for https only where the browser
+// came by https, as through a proxy that ends TLS: then it says so with every POST.
+func setCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // on loopback there is no TLS
 		Name: cookieName, Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: s.cfg.Secure, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: strings.HasPrefix(r.Header.Get("Origin"), "https://"), SameSite: http.SameSiteStrictMode,
 	})
 }
 

@@ -527,6 +527,13 @@ func TestSessionCookie(t *testing.T) {
 	if len(c) != 1 || c[0].Value == "chosen-by-somebody" || len(c[0].Value) < 40 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteStrictMode || c[0].Path != "/" {
 		t.Errorf("cookies %+v", c)
 	}
+	for origin, secure := range map[string]bool{"": false, r.url: false, "https://dlp.example.com": true} {
+		// A browser that came by https says so, whatever a proxy in between made of it.
+		res, _ := r.do("POST", "/login", "token="+anaToken, "Origin", origin, "Sec-Fetch-Site", "same-origin")
+		if c := res.Cookies(); len(c) != 1 || c[0].Secure != secure {
+			t.Errorf("signed in from %q: cookies %+v", origin, c)
+		}
+	}
 	r.http.Jar = nil
 	if res, _ := r.do("GET", "/cases", "", "Cookie", cookieName+"=chosen-by-somebody"); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("a chosen session was taken: %d", res.StatusCode)
