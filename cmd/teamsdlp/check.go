@@ -272,12 +272,14 @@ func (k *checker) keys(dir string) {
 	if info.Mode().Perm()&0o077 != 0 {
 		k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
 	}
-	for _, pattern := range []string{"*.key", "*.key.pem"} {
-		files, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is well formed
-		for _, file := range files {
-			if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-				k.fault(check, "chmod 600 "+file, "%s has mode %04o: others than its owner can read it", file, info.Mode().Perm())
-			}
+	files, _ := os.ReadDir(dir) // what is wrong with it, LoadKeyring says
+	for _, f := range files {
+		file := filepath.Join(dir, f.Name())
+		if !strings.HasSuffix(file, ".key") && !strings.HasSuffix(file, ".key.pem") {
+			continue
+		}
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+			k.fault(check, "chmod 600 "+file, "%s has mode %04o: others than its owner can read it", file, info.Mode().Perm())
 		}
 	}
 

@@ -874,3 +874,23 @@ func TestLetsIn(t *testing.T) {
 		}
 	}
 }
+
+// A folder's name may hold what a pattern of file names would give another meaning.
+func TestKeysInAnyFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys [prod]*")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(dir, "checkpoint.key")
+	if err := errors.Join(os.WriteFile(open, nil, 0o600), os.Chmod(open, 0o644), makeMark(filepath.Join(dir, retiredDir, retiringFile("enc-1")))); err != nil {
+		t.Fatal(err)
+	}
+	k := &checker{now: time.Now}
+	k.keys(dir)
+	if !slices.ContainsFunc(k.results, func(r checkResult) bool { return strings.Contains(r.Detail, open+" has mode 0644") }) {
+		t.Errorf("an open key is not seen: %+v", k.results)
+	}
+	if got := cutShort(dir); !slices.Equal(got, []string{"enc-1"}) {
+		t.Errorf("a retirement that was cut short is not seen: %q", got)
+	}
+}

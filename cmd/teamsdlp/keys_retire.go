@@ -377,9 +377,11 @@ func removeMark(path string) error {
 
 // cutShort are the ids of the keys whose retirement was begun and has not ended.
 func cutShort(keysDir string) (ids []string) {
-	marks, _ := filepath.Glob(filepath.Join(keysDir, retiredDir, retiringFile("*"))) // the pattern is well formed
-	for _, m := range marks {
-		ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(m), "encryption-"), retiringSuffix))
+	files, _ := os.ReadDir(filepath.Join(keysDir, retiredDir)) // where there is none, nothing was begun
+	for _, f := range files {
+		if id := strings.TrimSuffix(strings.TrimPrefix(f.Name(), "encryption-"), retiringSuffix); f.Name() == retiringFile(id) {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }
