@@ -274,6 +274,15 @@ func plain(s string) string {
 	}, s)
 }
 
+// plainLines is plain for a text that may have several lines.
+func plainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // ---- show ----
 
 type actionsShowCmd struct {

@@ -177,11 +177,11 @@ func (k *checker) print(w io.Writer, asJSON bool) error {
 		if r.Subject != "" {
 			subject = r.Subject + ": "
 		}
-		if _, err := fmt.Fprintf(w, "%-7s  %-12s  %s%s\n", r.State, r.Check, subject, r.Detail); err != nil {
+		if _, err := fmt.Fprintf(w, "%-7s  %-12s  %s%s\n", r.State, r.Check, subject, plain(r.Detail)); err != nil {
 			return err
 		}
 		if r.Mend != "" {
-			if _, err := fmt.Fprintf(w, "%-7s  %-12s  -> %s\n", "", "", r.Mend); err != nil {
+			if _, err := fmt.Fprintf(w, "%-7s  %-12s  -> %s\n", "", "", plain(r.Mend)); err != nil {
 				return err
 			}
 		}

@@ -93,11 +93,11 @@ func run(e *env, args []string) int {
 		return 0
 	case errors.As(err, &f):
 		if f.msg != "" {
-			fmt.Fprintln(e.stderr, "teamsdlp:", f.msg)
+			fmt.Fprintln(e.stderr, "teamsdlp:", plainLines(f.msg))
 		}
 		return 1
 	}
-	fmt.Fprintln(e.stderr, "teamsdlp:", err)
+	fmt.Fprintln(e.stderr, "teamsdlp:", plainLines(err.Error()))
 	return 2
 }
 

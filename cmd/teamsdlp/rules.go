@@ -91,7 +91,7 @@ func writeIndented(w io.Writer, v any) error {
 // unusable prints faults and ends the command with exit code 1.
 func unusable(w io.Writer, faults rulefile.Faults) error {
 	for _, f := range faults {
-		if _, err := fmt.Fprintln(w, f); err != nil {
+		if _, err := fmt.Fprintln(w, plain(f.Error())); err != nil {
 			return err
 		}
 	}
@@ -172,7 +172,7 @@ func (c rulesTestCmd) print(w io.Writer, report testReport) error {
 		if !t.Passed {
 			want = "test must " + map[string]string{"match": "", "no_match": "not "}[t.Want] + "match, but"
 		}
-		if _, err := fmt.Fprintf(w, "%s %s:%d:%d: %s, %s %s\n", verdict, t.File, t.Line, t.Col, subject, want, t.Reason); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s:%d:%d: %s, %s %s\n", verdict, t.File, t.Line, t.Col, subject, want, plain(t.Reason)); err != nil {
 			return err
 		}
 	}
@@ -216,7 +216,7 @@ func (c rulesLintCmd) Run(e *env) error {
 		return unusable(e.stdout, faults)
 	} else {
 		for _, f := range report.Findings {
-			if _, err := fmt.Fprintln(e.stdout, f); err != nil {
+			if _, err := fmt.Fprintln(e.stdout, plain(f.String())); err != nil {
 				return err
 			}
 		}
@@ -350,7 +350,7 @@ func (c rulesShowCmd) rules(w io.Writer, set *policy.Set) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RULE\tMODE\tACTION\tSEVERITY\tTITLE\tFILE")
 	for _, r := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s:%d\n", r.ID, r.Mode, r.Action, r.Severity, r.Title, r.File, r.Line)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s:%d\n", r.ID, r.Mode, r.Action, r.Severity, plain(r.Title), r.File, r.Line)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -385,7 +385,7 @@ func writeLines(w io.Writer, lines [][2]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, l := range lines {
 		if l[1] != "" {
-			fmt.Fprintf(t, "%s\t%s\n", l[0], l[1])
+			fmt.Fprintf(t, "%s\t%s\n", l[0], plainLines(l[1]))
 		}
 	}
 	return t.Flush()
@@ -483,7 +483,7 @@ func (c rulesShowCmd) detectors(w io.Writer, detectors []detect.Detector) error 
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "DETECTOR\tFAMILY\tALONE\tWITH CONTEXT\tNAME")
 	for _, d := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.ID, d.Family, d.Alone, d.WithContext, d.Name)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", d.ID, d.Family, d.Alone, d.WithContext, plain(d.Name))
 	}
 	return t.Flush()
 }

@@ -104,6 +104,25 @@ func TestRulesCommands(t *testing.T) {
 	}
 }
 
+// What a rule's author wrote does not move the cursor of whoever looks at it.
+func TestRulesArePrintedPlain(t *testing.T) {
+	title := "\"A\\u009b31m\\u202eB\""
+	good := strings.Replace(goodRules, "title: Birds", "title: "+title, 1)
+	for _, dir := range []string{
+		rulesDir(t, strings.Replace(good, "{keyword: owl}", `{regex: "\e(31m"}`, 1)),
+		rulesDir(t, strings.Replace(good, "match: [owl]", `match: ["\e[31m owls"]`, 1)),
+		rulesDir(t, "detectors:\n  - {id: d, name: "+title+`, patterns: ["x\e[2Jy"], tests: {match: ["x\e[2Jy", "1 x\e[2Jy\n2"]}}`+"\n"+good),
+	} {
+		for _, args := range []string{"rules lint", "rules test -v", "rules show", "rules show birds-outside", "rules show detectors", "rules show d", "scan"} {
+			var out bytes.Buffer
+			run(&env{t.Context(), func(string) string { return "" }, strings.NewReader("an owl"), &out, &out}, append(strings.Fields(args), "--rules", dir))
+			if strings.ContainsAny(out.String(), "\x1b\u009b\u202e") {
+				t.Errorf("%s: %q", args, &out)
+			}
+		}
+	}
+}
+
 func TestJudgeText(t *testing.T) {
 	set, _, err := rulefile.Load(rulesDir(t, goodRules), rulefile.Options{})
 	if err != nil {
