@@ -26,7 +26,7 @@
 // targets, titles and alt texts are no part of the running text: they follow at
 // the end of their part, each on a line of its own, so that a link in the middle
 // of a number does not split it. The name in a mention (<at>) is left out, unless
-// it holds more digits than a name has.
+// it holds what no name does, as a digit.
 //
 // # Guarantees
 //

@@ -402,17 +402,15 @@ func rawEnd(s string, i int, name string) int {
 	return len(s)
 }
 
-// A name in a mention is short and holds few digits. Anything else is not
-// believed to be one.
-const (
-	mentionBytes  = 256
-	mentionDigits = 6
-)
+// mentionBytes is how long a name in a mention may be.
+const mentionBytes = 256
 
-// mention leaves the name of the <at> element out whose start tag was just read.
+// mention leaves the name of the <at> element out whose start tag was just read. What
+// holds a digit, a sign before a value or a character reference is not believed to be
+// one: whoever sends by a program of his own can put any text there, and part a number
+// over several.
 func (p *page) mention() {
 	rest := p.src[p.at:min(len(p.src), p.at+mentionBytes)]
-	digits := 0
 	for i := 0; i < len(rest); i++ {
 		p.t.work++
 		c := rest[i]
@@ -427,10 +425,11 @@ func (p *page) mention() {
 			i += n - 1
 			c, _ = fold(r)
 		}
-		if c-'0' < 10 {
-			if digits++; digits > mentionDigits {
-				return
-			}
+		switch {
+		case c-'0' < 10, c == ':', c == '=', c == '@':
+			return
+		case c == '&' && !strings.HasPrefix(rest[i:], "&amp;") && !strings.HasPrefix(rest[i:], "&nbsp;"):
+			return
 		}
 	}
 }
