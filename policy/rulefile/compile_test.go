@@ -526,3 +526,11 @@ func TestAllStepsAreBounded(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// Letters of any script, repeated as authors do, are not many steps.
+func TestClassesAreFewSteps(t *testing.T) {
+	src := []Source{{"f.yaml", []byte(`detectors: [{id: d, patterns: ['\b\p{L}{2,60}\.[\p{L}\p{N}]{1,60}\b']}]` + "\n")}}
+	if _, err := Compile("", src, Options{SkipTests: true}); err != nil {
+		t.Error(err)
+	}
+}

@@ -347,7 +347,7 @@ func stepsOf(re *syntax.Regexp) int {
 	case syntax.OpLiteral:
 		n = len(re.Rune)
 	case syntax.OpCharClass:
-		n += len(re.Rune) / 10 // a step holds its ranges
+		n += len(re.Rune) / 50 // a step can hold its ranges: \pL has 659
 	}
 	for _, sub := range re.Sub {
 		n += stepsOf(sub)
