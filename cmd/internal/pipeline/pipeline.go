@@ -57,7 +57,8 @@ type Inbox interface {
 	Proved(ctx context.Context, receipt string) error
 	// Drop ends an item that leads to nothing.
 	Drop(ctx context.Context, receipt, reason string) error
-	// Defer puts an item back until a time.
+	// Defer puts an item back until a time. It comes again, whatever became of others
+	// like it: those behind it in line wait for it.
 	Defer(ctx context.Context, receipt string, until time.Time, reason string) error
 	// Recall has items that were put back come at once, in that order. Those that
 	// are not there, or have come already, are left as they are.

@@ -447,7 +447,9 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		if c.proved {
 			item.Deferred = nil
 		}
-		if c.known {
+		// One that was put back is given out: whoever put it back waits for it, as the
+		// others of its conversation do for it. Its effect tells that it came before.
+		if c.known && c.row.attempts == 0 {
 			if err := s.Drop(ctx, item.Receipt, "it came before"); err == nil {
 				continue
 			}

@@ -300,6 +300,22 @@ func TestComesAgain(t *testing.T) {
 	}
 }
 
+// An item that was put back comes again even if one like it led to an effect meanwhile:
+// those behind it in its conversation wait until it does.
+func TestPutBackComesAgain(t *testing.T) {
+	t.Parallel()
+	s := owner(t, testOptions(t, sharedServer(t)))
+	ctx := t.Context()
+	must(t, s.Put(ctx, messages(1)))
+	must(t, s.Put(ctx, messages(1)))
+	items := claimAll(t, s, 2)
+	must(t, s.Defer(ctx, items[1].Receipt, time.Now(), "its conversation is behind"))
+	must(t, s.Finish(ctx, actions.Effect{MessageKey: keyOf(0), Version: "1", State: actions.StateClean}, actions.Standing{Version: "1"}, items[0].Receipt))
+	if got := claimAll(t, s, 1); got[0].Receipt != items[1].Receipt {
+		t.Errorf("claimed %s, want %s", got[0].Receipt, items[1].Receipt)
+	}
+}
+
 // Lost is told which lanes a lease held before they can be claimed again.
 func TestLostNamesTheLanes(t *testing.T) {
 	o := testOptions(t, sharedServer(t))
