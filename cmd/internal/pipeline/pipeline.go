@@ -338,12 +338,15 @@ const Behind = "its conversation is behind"
 
 // sendAway puts an item back until it is about its turn in its lane.
 func (p *Pipeline) sendAway(ctx context.Context, item webhook.Item, wait time.Duration) {
+	lane := laneOf(item)
 	for {
 		err := p.deferBy(ctx, item, wait, Behind)
 		if err == nil {
-			p.lanes.putBack(laneOf(item), item.Receipt)
+			p.lanes.putBack(lane, item.Receipt)
+			return
 		}
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil { // not ours any more: it may never come back, and nobody must wait for it
+			p.lanes.forget(func(key string) bool { return key == lane })
 			return
 		}
 		p.log.Error("item not put back, trying again", zap.String("receipt", item.Receipt), zap.Error(err))

@@ -145,7 +145,10 @@ func (b *inbox) Drop(_ context.Context, receipt, reason string) error {
 func (b *inbox) Quarantine(_ context.Context, receipt, reason string) error {
 	return b.end(receipt, "quarantined: "+reason)
 }
-func (b *inbox) Defer(_ context.Context, receipt string, until time.Time, reason string) error {
+func (b *inbox) Defer(ctx context.Context, receipt string, until time.Time, reason string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	_ = b.end(receipt, "deferred: "+reason)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -1489,6 +1492,38 @@ func TestHeld(t *testing.T) {
 	if released != 1 {
 		t.Errorf("released %d times", released)
 	}
+}
+
+// An item whose lease was lost before it could be put back comes back to nobody here:
+// those behind it in line do not wait for it.
+func TestLostBeforeItWasPutBack(t *testing.T) {
+	lost := ""
+	bubble(t, "one chat", func(r *rig) {
+		var rows []int
+		for i := range 6 {
+			rows = append(rows, r.notify("created", said{id: strconv.Itoa(i), body: clean}))
+		}
+		lost = strconv.Itoa(rows[3]) // the lane has room for two
+		r.run(time.Hour)
+		for i, row := range rows {
+			want := "finished"
+			if i == 3 {
+				want = ""
+			}
+			if got := r.inbox.how(row); got != want {
+				r.Errorf("item %d: %q, want %q", i, got, want)
+			}
+		}
+	}, func(c *Config) {
+		c.Opener, c.LaneDepth = stallingOpener{new(sync.Once)}, 1
+		c.Held = func(ctx context.Context, receipt string) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			if receipt == lost {
+				cancel()
+			}
+			return ctx, cancel
+		}
+	})
 }
 
 // A lane that was lost does not wait for the items that it sent away: they went to
