@@ -249,7 +249,8 @@ func (p *Pipeline) release(ctx context.Context, graph Graph, c actions.Case, act
 	result := p.carrier(graph).Carry(ctx, d.Order, false)
 	// The decision is on record: what became of it must be too, even if the
 	// analyst's connection is gone.
-	if err := p.recorder.Settle(context.WithoutCancel(ctx), d, result, ""); err != nil {
+	err = p.persist(ctx, func() error { return p.recorder.Settle(context.WithoutCancel(ctx), d, result, "") })
+	if err != nil {
 		return err
 	}
 	if result.Kind != actions.Applied {
@@ -293,7 +294,26 @@ func (p *Pipeline) resumeReleases(ctx context.Context) error {
 
 // Resume takes up what Unfinished returns now: after a server took over the work of
 // another. Run does so once by itself.
-func (p *Pipeline) Resume(ctx context.Context) error { return p.resumeReleases(ctx) }
+func (p *Pipeline) Resume(ctx context.Context) error {
+	return p.persist(ctx, func() error { return p.resumeReleases(ctx) })
+}
+
+// persist does again what the store refused, for as long as an item is tried in place
+// or until ctx ends: nothing else brings a release back before the next start.
+func (p *Pipeline) persist(ctx context.Context, do func() error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.life, cancel)()
+	begun := p.clock()
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := do()
+		if err == nil || ctx.Err() != nil || p.clock().Sub(begun) > stuck {
+			return err
+		}
+		p.log.Error("release not written, trying again", zap.Duration("wait", wait), zap.Error(err))
+		pause(ctx, wait)
+	}
+}
 
 func (p *Pipeline) heldKey(ctx context.Context, messageKey string) (context.Context, context.CancelFunc, error) {
 	if p.HeldKey == nil {
@@ -313,7 +333,11 @@ func (p *Pipeline) resumeRelease(ctx context.Context, e actions.Effect, target a
 	if graph == nil {
 		return ErrUnknownCase
 	}
-	d, err := p.recorder.ResumeRelease(ctx, e)
+	var d *actions.Decision
+	err = p.persist(ctx, func() (err error) {
+		d, err = p.recorder.ResumeRelease(ctx, e)
+		return err
+	})
 	if err != nil || d == nil {
 		return err
 	}
@@ -321,7 +345,7 @@ func (p *Pipeline) resumeRelease(ctx context.Context, e actions.Effect, target a
 	if result.Kind == actions.Interrupted {
 		return nil // it stays decided, for the next start
 	}
-	return p.recorder.Settle(context.WithoutCancel(ctx), d, result, "")
+	return p.persist(ctx, func() error { return p.recorder.Settle(context.WithoutCancel(ctx), d, result, "") })
 }
 
 func (p *Pipeline) carrier(g Graph) *actions.Carrier {

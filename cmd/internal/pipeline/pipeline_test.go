@@ -1017,6 +1017,71 @@ func TestReleaseIsSettledWhoeverLeaves(t *testing.T) {
 	})
 }
 
+// A release that the store does not take at once is on record in the end, without
+// another start: its result, and what a process that died had left.
+func TestReleaseWhileTheStoreFails(t *testing.T) {
+	fails := func(r *rig, call string) (c actions.Case, failed *atomic.Int32) {
+		r.notify("created", said{id: "1", body: bad})
+		r.run(time.Second)
+		cases, err := r.ledger.Cases(context.Background(), actions.Filter{})
+		if err != nil || len(cases) != 1 {
+			r.Fatal(cases, err)
+		}
+		failed = new(atomic.Int32)
+		r.ledger.Fail = func(what string) error {
+			if what == call && failed.Add(1) <= 3 {
+				return errors.New("the store is out of reach")
+			}
+			return nil
+		}
+		r.teams.shows = &actions.Snapshot{Violation: &actions.Seen{DLPAction: "blockAccess"}}
+		cfg := r.p.Config
+		cfg.Unfinished = r.ledger.UnfinishedReleases
+		r.p = New(cfg)
+		return cases[0], failed
+	}
+	const released = "intent/pending result/applied release/pending result/applied"
+	bubble(t, "its result", func(r *rig) {
+		c, failed := fails(r, "Finish")
+		if err := r.p.Release(context.Background(), c, "jo", "why"); err != nil || failed.Load() != 4 {
+			r.Errorf("%v, after %d tries", err, failed.Load())
+		}
+		r.want(released, "1 blockAccess", "1 none")
+	})
+	for _, call := range []string{"UnfinishedReleases", "Begin", "Finish"} {
+		bubble(t, "taken up: "+call, func(r *rig) {
+			c, failed := fails(r, "")
+			if _, err := r.p.recorder.Release(context.Background(), c, "jo", "why"); err != nil { // and the process is killed
+				r.Fatal(err)
+			}
+			r.ledger.Fail = func(what string) error {
+				if what == call && failed.Add(1) <= 3 {
+					return errors.New("the store is out of reach")
+				}
+				return nil
+			}
+			if err := r.p.Resume(context.Background()); err != nil {
+				r.Fatal(err)
+			}
+			pause(context.Background(), time.Minute)
+			r.want(released, "1 blockAccess", "1 none")
+		})
+	}
+	bubble(t, "for good", func(r *rig) {
+		c, _ := fails(r, "")
+		r.ledger.Fail = func(what string) error {
+			if what == "Finish" {
+				return errors.New("the store is out of reach")
+			}
+			return nil
+		}
+		begun := time.Now()
+		if err := r.p.Release(context.Background(), c, "jo", "why"); err == nil || time.Since(begun) > 2*stuck {
+			r.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
 // A release whose process was killed after its record is carried out at the next
 // start, after a read; one that has become pointless is closed.
 func TestReleaseOutlivesItsProcess(t *testing.T) {
