@@ -227,14 +227,21 @@ func (l *loop) identify(s Subscription) *observed {
 	return &observed{Subscription: s}
 }
 
-// strays deletes subscriptions that we made for targets no longer wanted.
+// strays deletes subscriptions that we made for targets no longer wanted, and those
+// that a target has beside the one in force: one that somebody else deleted to make
+// another, or an attempt that was stored and not made.
 func (l *loop) strays(ctx context.Context) {
 	for _, s := range l.m.of(l.tenantID) {
-		if s.Status == Retired || l.wanted(s) {
+		if s.Status == Retired {
 			continue
 		}
-		have := &observed{Subscription: s, Known: true}
-		step := next(nil, have, l.m.now(), l.margins())
+		step := next(nil, &observed{Subscription: s, Known: true}, l.m.now(), l.margins())
+		if w := l.watching(s); w != nil {
+			if s.LocalID == w.local || !l.inForce(w) {
+				continue
+			}
+			step.Reason = secondOne
+		}
 		if s.ID != "" {
 			err := l.m.api.Delete(ctx, l.tenantID, s.ID)
 			if err != nil && !errors.Is(err, ErrNotFound) {
@@ -249,13 +256,21 @@ func (l *loop) strays(ctx context.Context) {
 	}
 }
 
-func (l *loop) wanted(s Subscription) bool {
+// watching returns the target that s is for, nil if it is not wanted.
+func (l *loop) watching(s Subscription) *watch {
 	for _, w := range l.targets {
 		if w.key() == s.target().key() {
-			return true
+			return w
 		}
 	}
-	return false
+	return nil
+}
+
+// inForce reports whether Graph has the target's present subscription, as far as its
+// list just showed.
+func (l *loop) inForce(w *watch) bool {
+	s, ok := l.m.record(w.local)
+	return ok && s.Status == Active && w.gone == "" && !w.confirm && l.m.now().Before(s.Expires)
 }
 
 // bury forgets retired subscriptions for which nothing can come any more.
@@ -332,6 +347,9 @@ func (l *loop) have(w *watch) *observed {
 	return nil
 }
 
+// secondOne is why a subscription is deleted that is beside another.
+const secondOne = "a second one for the same resource"
+
 // spare deletes a second subscription for a resource that has one in force.
 func (l *loop) spare(ctx context.Context, w *watch) {
 	if w.extra == nil {
@@ -341,7 +359,7 @@ func (l *loop) spare(ctx context.Context, w *watch) {
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
-	l.m.observe.Stepped(w.Target, Step{Delete, "a second one for the same resource"}, err, 0)
+	l.m.observe.Stepped(w.Target, Step{Delete, secondOne}, err, 0)
 	w.extra = nil // the next comparison finds it again if it is still there
 }
 

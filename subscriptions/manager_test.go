@@ -956,6 +956,41 @@ func TestSecondOne(t *testing.T) {
 	})
 }
 
+// What is stored beside the subscription in force is no record of one in force: of one
+// that somebody else deleted to make another, and of an attempt that was never made.
+func TestStoredBesideTheOneInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		w.stop()
+		attempt := Subscription{LocalID: "attempt", TenantID: "t1", AppID: "app", Resource: chats, ClientState: "x", CertificateID: "cert-1", Status: Pending}
+		if err := w.store.SaveSubscription(t.Context(), attempt); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		if n := len(w.m.PendingOnes()); n != 0 {
+			t.Errorf("%d pending", n)
+		}
+		old := w.the(chats).ID
+		w.graph.with(func(g *fakeGraph) {
+			delete(g.subs, old)
+			g.subs["theirs"] = Subscription{ID: "theirs", TenantID: "t1", AppID: "app", Resource: chats, Expires: time.Now().Add(time.Hour)}
+		})
+		w.pass(2*DefaultCheck + time.Minute)
+		if s := w.the(chats); s.ID == old || s.ID == "theirs" {
+			t.Errorf("in force: %s", s.ID)
+		}
+		if a, r := w.store.count(Active), w.store.count(Retired); a != 1 || r != 1 {
+			t.Errorf("stored: %d active, %d retired; want one of each", a, r)
+		}
+		w.pass(late + DefaultCheck)
+		if len(w.store.subs) != 1 {
+			t.Errorf("stored: %v", w.store.subs)
+		}
+		w.stop()
+	})
+}
+
 // The heartbeat cannot be written: the gap is recorded when the process is up
 // again, not lost.
 func TestHeartbeatRefused(t *testing.T) {
