@@ -267,9 +267,10 @@ type Sealer struct {
 	Fault func(error)
 	Clock func() time.Time // nil: time.Now
 
-	mu       sync.Mutex // held while sealing; guards the next two
-	lastSize int64
-	last     time.Time
+	mu       sync.Mutex // held while sealing; guards the next three
+	lastSize int64      // of what every sink has
+	tried    int64      // of the last attempt
+	last     time.Time  // of that
 
 	once sync.Once
 	wake chan struct{}
@@ -327,7 +328,7 @@ func (s *Sealer) seal(ctx context.Context, force bool) ([]byte, error) {
 	if s.Clock != nil {
 		now = s.Clock()
 	}
-	if due, _ := s.Policy.Due(size, s.lastSize, now, s.last); !due && (!force || size <= s.lastSize) {
+	if due, _ := s.Policy.Due(size, s.tried, now, s.last); !due && (!force || size <= s.lastSize) {
 		return nil, nil
 	}
 	signed, err := SignCheckpoint(Checkpoint{Size: size, Root: root}, s.Signer)
@@ -340,8 +341,9 @@ func (s *Sealer) seal(ctx context.Context, force bool) ([]byte, error) {
 			errs = append(errs, fmt.Errorf("delivering the checkpoint of size %d: %w", size, err))
 		}
 	}
+	s.tried, s.last = size, now
 	if len(errs) == 0 {
-		s.lastSize, s.last = size, now
+		s.lastSize = size
 	}
 	return signed, errors.Join(errs...)
 }
