@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,6 +84,13 @@ func (c *cache[V]) shed(now time.Time) {
 		}
 		delete(c.held, k)
 	}
+}
+
+// dropUnder drops the keys that begin with prefix.
+func (c *cache[V]) dropUnder(prefix string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.held, func(key string, _ held[V]) bool { return strings.HasPrefix(key, prefix) })
 }
 
 func (c *cache[V]) drop(key string) {

@@ -56,9 +56,15 @@ func (c *Client) Conversation(ctx context.Context, t actions.Target) (*policy.Co
 }
 
 // ForgetMembers drops what is known of the members of t's conversation: Teams said
-// that they changed.
+// that they changed. For a channel it is those of every channel of its team: who joins
+// a team is in all that are standard, and only one of them is told.
 func (c *Client) ForgetMembers(t actions.Target) {
-	c.cache.members.drop(turn(t, around).Conversation)
+	at := turn(t, around)
+	if at.Team == "" {
+		c.cache.members.drop(at.Conversation)
+		return
+	}
+	c.cache.members.dropUnder(at.Team + "/")
 }
 
 func (c *Client) conversationURL(t actions.Target) *url.URL {

@@ -163,6 +163,31 @@ func TestCaches(t *testing.T) {
 	}
 }
 
+// Who joins a team is in all of its channels, and one of them is told.
+func TestForgetMembersOfATeam(t *testing.T) {
+	s := newServer(t, say(200, "application/json", `{"membershipType":"standard","value":[{"userId":"u"}]}`))
+	c := newClient(t, s.URL)
+	ask := func(team, channel string) int {
+		t.Helper()
+		before := len(s.got())
+		if _, err := c.Conversation(t.Context(), actions.Target{TeamID: team, ChannelID: channel}); err != nil {
+			t.Fatal(err)
+		}
+		return len(s.got()) - before
+	}
+	for _, want := range []int{2, 1} { // at first, and after members changed
+		for _, channel := range []string{"general", "plans"} {
+			if got := ask("team", channel); got != want {
+				t.Errorf("%s: %d requests, want %d", channel, got, want)
+			}
+		}
+		if got := ask("team2", "general"); got != 2*(want-1) {
+			t.Errorf("another team: %d requests, want %d", got, 2*(want-1))
+		}
+		c.ForgetMembers(actions.Target{TeamID: "team", ChannelID: "general"})
+	}
+}
+
 func TestPerson(t *testing.T) {
 	_, c := newTwin(t, graphtwin.Options{Throttle: graphtwin.Throttle{Off: true}}, unlimited)
 	cases := []struct {

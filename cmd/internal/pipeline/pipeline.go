@@ -87,7 +87,8 @@ type Graph interface {
 	Person(ctx context.Context, userID string) (*policy.Person, error)
 	// Groups returns those of the groups that the user is a member of.
 	Groups(ctx context.Context, userID string, groups []string) ([]string, error)
-	// ForgetMembers drops what is known of the members of target's conversation.
+	// ForgetMembers drops what is known of the members of target's conversation, and of
+	// those that the same people may have come to.
 	ForgetMembers(target actions.Target)
 }
 
