@@ -185,7 +185,7 @@ func (c *Client) Person(ctx context.Context, userID string) (*policy.Person, err
 	u.RawQuery = "$select=id,userPrincipalName,mail,userType"
 	data, fault := c.get(ctx, "person", limit.Call{Workload: workUsers, Priority: around}, u)
 	if fault != nil {
-		if fault.Status == http.StatusNotFound {
+		if fault.Gone() {
 			c.cache.people.put(key, nil, strangerLife)
 		}
 		return nil, fault

@@ -214,6 +214,25 @@ func TestPerson(t *testing.T) {
 	}
 }
 
+// A page of a proxy says nothing of an account, for ten minutes or at all.
+func TestPersonBehindAProxy(t *testing.T) {
+	s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 1 {
+			say(404, "text/html", "<html>no such host</html>")(n, w, r)
+			return
+		}
+		say(200, "application/json", `{"userPrincipalName":"ana@contoso.com","userType":"Member"}`)(n, w, r)
+	})
+	c := newClient(t, s.URL)
+	var call *actions.CallError
+	if _, err := c.Person(t.Context(), ana); !errors.As(err, &call) || call.Gone() {
+		t.Errorf("the page: %v", err)
+	}
+	if p, err := c.Person(t.Context(), ana); err != nil || p.Domain != "contoso.com" {
+		t.Errorf("after it: %v, %v", p, err)
+	}
+}
+
 func TestDomain(t *testing.T) {
 	for in, want := range map[string]string{"": "", "ana": "", "Ana@Contoso.COM": "contoso.com", "a@b@c.test": "c.test", "@": ""} {
 		if got := domain(in); got != want {
