@@ -267,11 +267,11 @@ func (c *Client) get(ctx context.Context, op string, turn limit.Call, u *url.URL
 	return c.send(ctx, op, turn, http.MethodGet, u, nil)
 }
 
-// send sends one request outside the SDK, over the same transport, and returns
-// the answer's body.
+// send sends one request that changes nothing, outside the SDK and over the same
+// transport, and returns the answer's body.
 func (c *Client) send(ctx context.Context, op string, turn limit.Call, method string, u *url.URL, body []byte) ([]byte, *actions.CallError) {
 	var data []byte
-	rec := &record{}
+	rec := &record{asks: true}
 	fault := c.call(ctx, op, turn, rec, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(string(body)))
 		if err != nil {

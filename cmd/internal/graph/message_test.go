@@ -118,7 +118,7 @@ func TestPatchSuccess(t *testing.T) {
 // A request that changes something is not sent when its guard says so, and says
 // that it was not; one that reads is.
 func TestGuard(t *testing.T) {
-	s := newServer(t, say(200, "application/json", `{"id":"1761985000001"}`))
+	s := newServer(t, say(200, "application/json", `{"id":"1761985000001","value":[]}`))
 	type key struct{}
 	c := newClient(t, s.URL, func(o *Options) {
 		o.Guard = func(ctx context.Context) error {
@@ -139,6 +139,9 @@ func TestGuard(t *testing.T) {
 	}
 	if _, err := c.Message(lost, inChat); err != nil {
 		t.Errorf("a read: %v", err)
+	}
+	if _, err := c.Groups(lost, ana, []string{"1d6f0b52-6f0e-4b0c-9d5e-0c5f4b7f1a11"}); err != nil {
+		t.Errorf("a question that is a POST: %v", err)
 	}
 	if _, err := c.Patch(t.Context(), order(t, inChat)); err != nil {
 		t.Errorf("not guarded: %v", err)
