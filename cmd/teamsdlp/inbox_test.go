@@ -436,18 +436,26 @@ func TestSubscriptionsNeedTheirKey(t *testing.T) {
 	r.oldKey("old")
 	r.aged()
 	for _, tc := range []struct {
-		status  subscriptions.Status
-		retired time.Duration // ago
-		needed  bool
+		status subscriptions.Status
+		ended  time.Duration // ago
+		needed bool
 	}{
-		{subscriptions.Active, 0, true},
+		{subscriptions.Active, -time.Hour, true},
+		{subscriptions.Active, sentAgain - time.Minute, true},
+		{subscriptions.Active, sentAgain + time.Minute, false}, // of a tenant that is not configured any more
 		{subscriptions.Pending, 0, true},
 		{subscriptions.Retired, time.Minute, true},
 		{subscriptions.Retired, sentAgain - time.Minute, true},
 		{subscriptions.Retired, sentAgain + time.Minute, false},
 		{"of a later release", 0, true},
 	} {
-		sub := subscriptions.Subscription{LocalID: "l", Resource: "chats/getAllMessages", CertificateID: "old", Status: tc.status, RetiredAt: time.Now().Add(-tc.retired)}
+		sub := subscriptions.Subscription{LocalID: "l", Resource: "chats/getAllMessages", CertificateID: "old", Status: tc.status}
+		switch tc.status {
+		case subscriptions.Active:
+			sub.Expires = time.Now().Add(-tc.ended)
+		case subscriptions.Retired:
+			sub.RetiredAt, sub.Expires = time.Now().Add(-tc.ended), time.Now().Add(time.Hour)
+		}
 		reader := &asks{keyReader: r.store, named: []map[string]sqlite.KeyUse{{}}, subs: []subscriptions.Subscription{sub}}
 		use, err := readKeyUses(t.Context(), reader, time.Now())
 		if err != nil {
@@ -457,7 +465,7 @@ func TestSubscriptionsNeedTheirKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		if by := use.needs(r.keyring, "old"); (len(by) > 0) != tc.needed {
-			t.Errorf("%s, retired %v ago: needed by %q", tc.status, tc.retired, by)
+			t.Errorf("%s, ended %v ago: needed by %q", tc.status, tc.ended, by)
 		}
 	}
 }

@@ -157,7 +157,7 @@ func readKeyUses(ctx context.Context, r keyReader, now time.Time) (u keyUses, er
 	}
 	u.subscriptions = map[string][]subscriptions.Subscription{}
 	for _, s := range subs {
-		if s.Status != subscriptions.Retired || now.Sub(s.RetiredAt) < sentAgain {
+		if over := endOf(s); over.IsZero() || now.Sub(over) < sentAgain {
 			u.subscriptions[s.CertificateID] = append(u.subscriptions[s.CertificateID], s)
 		}
 	}
@@ -174,6 +174,16 @@ func readKeyUses(ctx context.Context, r keyReader, now time.Time) (u keyUses, er
 		}
 	}
 	return u, nil
+}
+
+// endOf is when s ended at Graph, or ends; zero if it is not known. One that is active
+// by what is stored has ended too once nobody renewed it, as that of a tenant that is
+// not configured any more.
+func endOf(s subscriptions.Subscription) time.Time {
+	if s.Status == subscriptions.Retired {
+		return s.RetiredAt
+	}
+	return s.Expires
 }
 
 // of says what is stored or subscribed under a key's id.
