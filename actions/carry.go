@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,6 +50,8 @@ type CallError struct {
 	Ambiguous bool
 	// NotSent: the call certainly never reached Graph.
 	NotSent bool
+	// NoToken: not sent, since the login server refuses our credential.
+	NoToken bool
 }
 
 // NotJSON is the Code of an answer whose body is not JSON. Graph answers in JSON;
@@ -58,6 +61,18 @@ const NotJSON = "not_json"
 // Gone reports whether Graph itself says that it does not have the message.
 func (e *CallError) Gone() bool {
 	return (e.Status == 404 || e.Status == 410) && e.Code != NotJSON
+}
+
+// LacksRole reports whether Graph misses an application permission of ours. Our token
+// tells those that we had when it was issued.
+func (e *CallError) LacksRole() bool {
+	return e.Status == 403 && e.says("authorization_requestdenied", "insufficient privileges", "missing role", "missing scope", "scope", "role")
+}
+
+// says reports whether one of words is in Graph's code or sentence.
+func (e *CallError) says(words ...string) bool {
+	text := strings.ToLower(e.Code + " " + e.Message)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
 // Error implements error.
@@ -180,7 +195,7 @@ type trip struct {
 	read     bool // read before sending
 	call     GraphCall
 	backoffs int // waits in a row that Graph did not name
-	unauth   int // answers 401 in a row
+	unauth   int // answers 401, or refusals of a token, in a row
 	server   int // answers 500 or 502 in a row
 }
 
@@ -247,7 +262,7 @@ func (t *trip) refused(ctx context.Context, err error, patch bool) (Result, bool
 	if ctx.Err() != nil {
 		return t.end(Interrupted, "stopped before Graph answered"), true, 0
 	}
-	if e.Status != 401 {
+	if e.Status != 401 && !e.NoToken {
 		t.unauth = 0
 	}
 	if e.Status != 500 && e.Status != 502 {
@@ -257,6 +272,11 @@ func (t *trip) refused(ctx context.Context, err error, patch bool) (Result, bool
 	case e.NotSent:
 		if patch {
 			t.call.Attempts--
+		}
+		if e.NoToken {
+			if t.unauth++; t.unauth > 1 {
+				return t.park("the login server gives no token for our credential (" + e.Code + "): check that it has not expired"), true, 0
+			}
 		}
 		return Result{}, false, t.wait(e)
 	case e.Status == 429 || e.Status == 408 || e.Status == 0:
@@ -319,23 +339,14 @@ func (e *CallError) ambiguous() bool {
 // Source: learn.microsoft.com/graph/api/chatmessage-update, and the error texts
 // that Graph is known to send.
 func forbidden(e *CallError) (ResultKind, string) {
-	text := strings.ToLower(e.Code + " " + e.Message)
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-		return false
-	}
 	switch {
-	case has("licen"):
+	case e.says("licen"):
 		return NotEnforceable, "Graph wants a licence with Microsoft Communications DLP for this message"
-	case has("federat", "external user", "other tenant", "another tenant", "skype"):
+	case e.says("federat", "external user", "other tenant", "another tenant", "skype"):
 		return NotEnforceable, "the sender belongs to another organisation: only that one can act on the message"
-	case has("protected api"):
+	case e.says("protected api"):
 		return Parked, "Graph says that the app is not approved for this protected API: request access for it"
-	case has("authorization_requestdenied", "insufficient privileges", "missing role", "missing scope", "scope", "role"):
+	case e.LacksRole():
 		return Parked, "the app lacks a permission: grant Chat.UpdatePolicyViolation.All and ChannelMessage.UpdatePolicyViolation.All with admin consent"
 	}
 	return NotEnforceable, "Graph does not let us act on this message"

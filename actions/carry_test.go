@@ -67,6 +67,7 @@ func TestCarry(t *testing.T) {
 		ok       = answer{call: Call{Status: 200, RequestID: "ok"}}
 		reset    = answer{err: io.ErrUnexpectedEOF}
 		unsent   = answer{err: &CallError{Code: "no_token", NotSent: true}}
+		expired  = answer{err: &CallError{Code: "AADSTS7000222", NotSent: true, NoToken: true}}
 		empty    = shows(Snapshot{Version: "100", Fingerprint: "A"})
 		ours     = shows(Snapshot{Version: "200", EmptyBody: true, Fingerprint: "empty", Violation: echoA})
 		over     = shows(Snapshot{Version: "200", Fingerprint: "A", Violation: overrode})
@@ -142,6 +143,9 @@ func TestCarry(t *testing.T) {
 		{"401 once", block, false, list(status(401), ok), Applied, []string{"patch 0s", "patch 0s"}},
 		{"401 twice", block, false, list(status(401), status(401)), Parked, []string{"patch 0s", "patch 0s"}},
 		{"401, 429, 401", block, false, list(status(401), after(429, time.Second), status(401), ok), Applied, []string{"patch 0s", "patch 0s", "patch 1s", "patch 1s"}},
+		{"no token", block, false, list(expired, expired), Parked, []string{"patch 0s", "patch 1s"}},
+		{"no token for the read", block, true, list(expired, expired), Parked, []string{"read 0s", "read 1s"}},
+		{"no token once", block, false, list(expired, ok), Applied, []string{"patch 0s", "patch 1s"}},
 		{"404", block, false, list(status(404)), Gone, []string{"patch 0s"}},
 		{"404 of a page between", block, false, list(answer{err: &CallError{Status: 404, Code: NotJSON}}, ok), Applied, []string{"patch 0s", "patch 1s"}},
 		{"400", block, false, list(status(400)), Failed, []string{"patch 0s"}},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -78,6 +79,9 @@ type Client struct {
 	log         *zap.Logger
 	observe     Observer
 	cache       caches
+
+	forgetting sync.Mutex // guards forgot
+	forgot     time.Time  // when a token was forgotten last
 }
 
 // New returns a client and sends nothing.
@@ -211,6 +215,9 @@ func (c *Client) prepare(ctx context.Context, op string) *actions.CallError {
 	defer cancel()
 	if _, err := c.token(bounded, c.base); err != nil {
 		fault := (&record{}).fault(err)
+		if fault.NoToken {
+			c.forgetToken() // its certificate's file may hold another since
+		}
 		c.observe.Called(op, 0, 0)
 		c.log.Debug("graph call", zap.String("op", op), zap.String("code", fault.Code), zap.Bool("not_sent", true))
 		return fault
@@ -255,10 +262,28 @@ func (c *Client) regulate(workload string, e *actions.CallError) {
 	switch {
 	case e.Status == http.StatusTooManyRequests, e.Status == http.StatusServiceUnavailable && e.HasRetryAfter:
 		c.limiter.Throttled(workload, e.RetryAfter)
-	case e.Status == http.StatusUnauthorized:
-		if kept, ok := c.credential.(interface{ Forget() }); ok {
-			kept.Forget()
-		}
+	case e.Status == http.StatusUnauthorized, e.LacksRole():
+		c.forgetToken()
+	}
+}
+
+// forgetApart is the least time between two refusals that a new token is asked for:
+// one for all calls that went out with the old one, and no flood of requests while
+// nobody mends what is wrong.
+const forgetApart = time.Minute
+
+// forgetToken has the next call ask for a token anew: Graph refused the one that is
+// kept, or for want of a permission that may have been granted since it was issued.
+func (c *Client) forgetToken() {
+	kept, ok := c.credential.(interface{ Forget() })
+	if !ok {
+		return
+	}
+	c.forgetting.Lock()
+	defer c.forgetting.Unlock()
+	if now := c.clock(); now.Sub(c.forgot) >= forgetApart {
+		c.forgot = now
+		kept.Forget()
 	}
 }
 
@@ -317,7 +342,10 @@ func (c *Client) token(ctx context.Context, u *url.URL) (string, error) {
 }
 
 // noToken says that a call was not sent for want of a token.
-type noToken struct{ code string }
+type noToken struct {
+	code    string
+	refused bool // the login server refuses the credential, and will until somebody mends that
+}
 
 func (e *noToken) Error() string { return "no token (" + e.code + ")" }
 
@@ -333,15 +361,22 @@ func newNoToken(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return &noToken{code: "no_token_in_time"}
 	case errors.As(err, &own):
-		return &noToken{code: own.code}
+		return &noToken{own.code, isRefusal(own.status)}
 	case errors.As(err, &refused) && refused.RawResponse != nil:
-		return &noToken{code: loginCode(refused.Error(), refused.RawResponse.StatusCode)}
+		status := refused.RawResponse.StatusCode
+		return &noToken{loginCode(refused.Error(), status), isRefusal(status)}
 	case errors.As(err, &refused) && aadsts.MatchString(refused.Error()):
 		return &noToken{code: loginCode(refused.Error(), 0)}
 	case refused != nil, errors.As(err, &network):
 		return &noToken{code: unreachable}
 	}
 	return &noToken{code: "no_token"}
+}
+
+// isRefusal reports whether a login server answers so to a credential, an app or a
+// tenant that it does not take. What passes by itself has another status.
+func isRefusal(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // authenticator attaches tokens to the SDK's requests.

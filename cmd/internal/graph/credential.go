@@ -81,6 +81,41 @@ func NewCredential(o CredentialOptions) (azcore.TokenCredential, error) {
 		}
 		return &loopbackCredential{url: login.JoinPath(o.Tenant, "oauth2/v2.0/token").String(), appID: o.AppID, secret: o.Secret, client: client, clock: o.Clock}, nil
 	}
+	c := &renewable{anew: func() (azcore.TokenCredential, error) { return identity(o, login, client) }}
+	if c.current, err = c.anew(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// renewable is one of azidentity's credentials. Each keeps its token until that ends,
+// whatever Graph says of it, so that to forget the token is to make another.
+type renewable struct {
+	anew func() (azcore.TokenCredential, error)
+
+	mu      sync.Mutex
+	current azcore.TokenCredential
+}
+
+// GetToken implements azcore.TokenCredential.
+func (c *renewable) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.mu.Lock()
+	current := c.current
+	c.mu.Unlock()
+	return current.GetToken(ctx, o)
+}
+
+// Forget drops the token, as after Graph refused it.
+func (c *renewable) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if next, err := c.anew(); err == nil { // a certificate's file may be away for a moment
+		c.current = next
+	}
+}
+
+// identity returns azidentity's credential.
+func identity(o CredentialOptions, login *url.URL, client *http.Client) (azcore.TokenCredential, error) {
 	options := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: login.String()},
 		Transport: client,

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -31,11 +30,7 @@ func TestCredentialsOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "app"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := selfSigned(t, key, 2)
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
@@ -44,11 +39,11 @@ func TestCredentialsOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file bytes.Buffer
-	_ = pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: der})
-	_ = pem.Encode(&file, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	pair := func(der []byte) []byte {
+		return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})...)
+	}
 	path := filepath.Join(t.TempDir(), "app.pem")
-	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, pair(der), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -80,6 +75,18 @@ func TestCredentialsOverTLS(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		client := newClient(t, url, func(o *Options) { o.Credential, o.HTTP = cred, only })
+		if c.code == "" { // a permission that is granted holds at once, not when the token of before ends
+			if err := tw.SetRoles(home, graphtwin.ContosoApp, "User.Read.All"); err != nil {
+				t.Fatal(err)
+			}
+			var call *actions.CallError
+			if _, err := client.Patch(t.Context(), order(t, targetOf(m))); !errors.As(err, &call) || !call.LacksRole() {
+				t.Errorf("%s: without the permission: %v", c.name, err)
+			}
+			if err := tw.SetRoles(home, graphtwin.ContosoApp, graphtwin.AllRoles...); err != nil {
+				t.Fatal(err)
+			}
+		}
 		_, err = client.Patch(t.Context(), order(t, targetOf(m)))
 		if c.code == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -89,9 +96,44 @@ func TestCredentialsOverTLS(t *testing.T) {
 			t.Errorf("%s: %#v", c.name, err)
 		}
 	}
-	if n := len(tw.Patches()); n != 2 {
+	if n := len(tw.Patches()); n != 4 { // two of them refused
 		t.Errorf("%d PATCHes", n)
 	}
+
+	// A certificate that takes the place of one that ended is taken up where it lies.
+	if err := os.WriteFile(path, pair(selfSigned(t, key, 3)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cred, err := NewCredential(certified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	client := newClient(t, url, func(o *Options) {
+		o.Credential, o.HTTP, o.Clock = cred, only, func() time.Time { return now }
+	})
+	var call *actions.CallError
+	if _, err := client.Patch(t.Context(), order(t, targetOf(m))); !errors.As(err, &call) || call.Code != "AADSTS700027" || !call.NoToken {
+		t.Errorf("with a certificate that is not registered: %v", err)
+	}
+	if err := os.WriteFile(path, pair(der), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(forgetApart)
+	_, _ = client.Patch(t.Context(), order(t, targetOf(m))) // is refused again, and has the file read
+	if _, err := client.Patch(t.Context(), order(t, targetOf(m))); err != nil {
+		t.Errorf("with the one that is: %v", err)
+	}
+}
+
+func selfSigned(t *testing.T, key *rsa.PrivateKey, serial int64) []byte {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "app"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 // onlyHost fails the test when any other host is asked.

@@ -512,6 +512,9 @@ func TestNotSent(t *testing.T) {
 		if !errors.As(err, &got) || got.Code != c.code || !got.NotSent || got.Ambiguous || contains(err.Error(), "quotes") {
 			t.Errorf("%s: PATCH: %#v", c.name, err)
 		}
+		if want := strings.HasPrefix(c.code, "AADSTS"); got != nil && got.NoToken != want {
+			t.Errorf("%s: the credential is refused: %v, want %v", c.name, got.NoToken, want)
+		}
 		if _, err = client.Message(c.ctx, inChat); !errors.As(err, &got) || got.Code != c.code || !got.NotSent {
 			t.Errorf("%s: GET: %#v", c.name, err)
 		}

@@ -163,7 +163,7 @@ func (r *record) fault(err error) *actions.CallError {
 	}
 	var token *noToken
 	if errors.As(err, &token) {
-		return &actions.CallError{Code: token.code, NotSent: true}
+		return &actions.CallError{Code: token.code, NotSent: true, NoToken: token.refused}
 	}
 	sent := r.sent.Load()
 	e := &actions.CallError{Code: "no_answer", Ambiguous: sent, NotSent: !sent}

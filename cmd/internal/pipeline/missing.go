@@ -53,6 +53,8 @@ func causeOf(err error) (cause string, status int, code string) {
 		return ContextUnavailable, 0, ""
 	}
 	switch {
+	case call.NoToken:
+		return ContextRefused, http.StatusUnauthorized, call.Code
 	case call.Status == http.StatusUnauthorized, call.Status == http.StatusPaymentRequired, call.Status == http.StatusForbidden:
 		return ContextRefused, call.Status, call.Code
 	case call.Gone():

@@ -54,7 +54,9 @@ func (r *rig) results() (outcomes map[string]int, reasons []string) {
 // A permission is taken away for hours and given back: no block is lost, Graph is
 // asked now and then by one order alone, and all follow by themselves.
 func TestPermissionGoneForHours(t *testing.T) {
-	for _, refusal := range []*actions.CallError{noRole, {Status: 402, Code: "PaymentRequired"}, {Status: 401, Code: "InvalidAuthenticationToken"}} {
+	for _, refusal := range []*actions.CallError{
+		noRole, {Status: 402, Code: "PaymentRequired"}, {Status: 401, Code: "InvalidAuthenticationToken"}, {Code: "AADSTS7000222", NotSent: true, NoToken: true},
+	} {
 		bubble(t, strconv.Itoa(refusal.Status), func(r *rig) {
 			begin := time.Now()
 			away := func() bool { return time.Since(begin) < 5*time.Hour }
@@ -82,7 +84,7 @@ func TestPermissionGoneForHours(t *testing.T) {
 				r.Errorf("%d of 301 were acted on", applied)
 			}
 			each := 1
-			if refusal.Status == 401 {
+			if refusal.Status == 401 || refusal.NoToken {
 				each = 2 // with another token
 			}
 			if n := len(asked) / each; n < 40 || n > 80 {

@@ -568,6 +568,9 @@ func TestContextMissing(t *testing.T) {
 		{"credential", &actions.CallError{Status: 401}, map[string]int{"groups refused": 50}, []string{
 			"refused 401 check that the credential has not expired", "refused 401 check that the credential has not expired",
 		}},
+		{"no token", &actions.CallError{Code: "AADSTS7000222", NotSent: true, NoToken: true}, map[string]int{"groups refused": 50}, []string{
+			"refused 401 check that the credential has not expired", "refused 401 check that the credential has not expired",
+		}},
 		{"no answer", &actions.CallError{Code: "no_answer", Ambiguous: true}, map[string]int{"groups unavailable": 50}, []string{
 			"unavailable 0 see that Graph can be reached, and whether it throttles", "unavailable 0 see that Graph can be reached, and whether it throttles",
 		}},
