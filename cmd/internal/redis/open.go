@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -379,12 +380,15 @@ func dial(o Options, conns int) (goredis.UniversalClient, error) {
 // join reads, or as the first node writes, what all nodes must agree on.
 func (s *Store) join(ctx context.Context) error {
 	key := s.keys.of(lead, "install")
-	for _, kv := range [][2]string{{"id", random(16)}, {"partitions", strconv.Itoa(s.opts.Partitions)}} {
-		if err := s.rdb.HSetNX(ctx, key, kv[0], kv[1]).Err(); err != nil {
-			return fmt.Errorf("joining the installation: %w", err)
+	have, err := s.rdb.HGetAll(ctx, key).Result()
+	if err == nil && len(have) < 2 { // a Redis without memory would refuse even what changes nothing
+		for _, kv := range [][2]string{{"id", random(16)}, {"partitions", strconv.Itoa(s.opts.Partitions)}} {
+			err = cmp.Or(err, s.rdb.HSetNX(ctx, key, kv[0], kv[1]).Err())
+		}
+		if err == nil {
+			have, err = s.rdb.HGetAll(ctx, key).Result()
 		}
 	}
-	have, err := s.rdb.HGetAll(ctx, key).Result()
 	if err != nil {
 		return fmt.Errorf("joining the installation: %w", err)
 	}

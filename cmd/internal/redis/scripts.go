@@ -9,6 +9,11 @@ import (
 // The scripts. Each touches the keys of one partition only. Time is Redis' own.
 // Numbers are written by string.format, because Lua would write 1.7e+12.
 
+// evenFull begins each script: it is carried out though Redis has no memory left. Only
+// new items are refused then. What is there can be worked off, which gives memory back,
+// and who works on it must not lose his leases.
+const evenFull = "#!lua flags=allow-oom\n"
+
 // common is put before each script.
 const common = `
 local function clock()
@@ -37,7 +42,7 @@ func script(text string) *goredis.Script {
 	if faults.On(faults.NoFence) {
 		text = "held = function() return true end\n" + text
 	}
-	return goredis.NewScript(common + text)
+	return goredis.NewScript(evenFull + common + text)
 }
 
 var (

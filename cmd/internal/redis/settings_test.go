@@ -129,34 +129,55 @@ func TestSettingsChangedWhileRunning(t *testing.T) {
 	must(t, s.Put(t.Context(), messages(2)))
 }
 
-// Redis without memory: items are refused, what is there can be worked off, and
-// nothing is half written.
+// Redis without memory: items are refused, what is there is worked off in every way,
+// for longer than a lease lasts and by a node that is started then, and nothing is half
+// written.
 func TestMemoryFull(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
-	s := owner(t, testOptions(t, srv))
+	o := testOptions(t, srv)
+	o.Lease = time.Second
+	s := owner(t, o)
 	ctx := t.Context()
 	must(t, s.Put(ctx, messages(5)))
-	items := claimAll(t, s, 5)
+	claimAll(t, s, 5)
 	srv.Set("maxmemory", "1mb") // less than it has
 	err := s.Put(ctx, []webhook.Item{storetest.Item("new", 1)})
 	if !errors.Is(err, webhook.ErrFull) {
 		t.Errorf("Put: %v", err)
 	}
+	full := s.beaten.Load()
+	waitFor(t, "a lease's time to pass", func() bool { return time.Duration(s.beaten.Load()-full) > 2*o.Lease })
+	must(t, s.Close())
+	s = owner(t, o)
+	items := claimAll(t, s, 5)
+	for i, item := range items {
+		switch i {
+		case 0:
+			must(t, s.Quarantine(ctx, item.Receipt, "set aside"))
+			continue
+		case 1:
+			must(t, s.Defer(ctx, item.Receipt, time.Now(), "again"))
+			items[i] = claimAll(t, s, 1)[0]
+		}
+		e := actions.Effect{MessageKey: laneOfItem(item) + "/messages/1", Version: "1", State: actions.StateApplied}
+		must(t, s.Decide(ctx, e, actions.Standing{Case: "c"}, actions.Entry{Kind: actions.KindIntent}))
+		must(t, s.Finish(ctx, e, actions.Standing{Case: "c"}, item.Receipt, actions.Entry{Kind: actions.KindResult}))
+	}
+	waitFor(t, "the log to be whole", func() bool {
+		n, err := s.model.LogSize(ctx)
+		st, err2 := s.LogState(ctx)
+		return err == nil && err2 == nil && n == 8 && st.Unsealed == 0
+	})
+	if err := s.Put(ctx, []webhook.Item{storetest.Item("new", 1)}); !errors.Is(err, webhook.ErrFull) {
+		t.Errorf("Put: %v", err)
+	}
 	srv.Set("maxmemory", "0")
 	waitFor(t, "items to be taken again", func() bool { return s.Put(ctx, []webhook.Item{storetest.Item("new", 2)}) == nil })
-	for i, item := range items {
-		held, stop := s.Held(ctx, item.Receipt)
-		err := s.Finish(held, actions.Effect{MessageKey: laneOfItem(item) + "/messages/1", Version: "1", State: actions.StateClean}, actions.Standing{}, item.Receipt)
-		stop()
-		if err != nil {
-			t.Errorf("item %d: %v", i, err)
-		}
-	}
 	d, err := s.Depth(ctx)
 	must(t, err)
-	if d.Items != 1 {
-		t.Errorf("%d items are left, want 1", d.Items)
+	if d.Items != 1 || d.Quarantined != 1 {
+		t.Errorf("%d items are left and %d set aside, want 1 and 1", d.Items, d.Quarantined)
 	}
 }
 
