@@ -167,18 +167,20 @@ func inspect(ctx context.Context, c goredis.Cmdable, o Options) (*server, error)
 	settings, err := c.ConfigGet(ctx, "*").Result()
 	if err != nil {
 		if !o.Durable {
-			return nil, fmt.Errorf("CONFIG GET is refused (%w), so that nobody can tell whether it keeps what it confirms: allow it for this user (ACL SETUSER … +config|get), or set assert_durable: true if appendonly is yes, appendfsync always and maxmemory-policy noeviction", err)
+			return nil, fmt.Errorf("CONFIG GET is refused (%w), so that nobody can tell whether it keeps what it confirms: allow it for this user (ACL SETUSER … +config|get), or set assert_durable: true if appendonly is yes, appendfsync always, no-appendfsync-on-rewrite no and maxmemory-policy noeviction", err)
 		}
-		k.always = true
-		return k, nil
+		// What it says of itself all the same needs nobody's word.
+		settings = map[string]string{"maxmemory": infoField(info, "maxmemory"), "maxmemory-policy": cmp.Or(infoField(info, "maxmemory_policy"), noeviction), "appendonly": "yes", "appendfsync": "always"}
 	}
-	if p := settings["maxmemory-policy"]; p != "noeviction" {
+	if p := settings["maxmemory-policy"]; p != noeviction {
 		return nil, fmt.Errorf("maxmemory-policy is %s, so that it forgets keys when memory is short: CONFIG SET maxmemory-policy noeviction, and the same in redis.conf", p)
 	}
 	if settings["appendonly"] != "yes" {
 		return nil, errors.New("appendonly is no, so that a restart loses what it confirmed: CONFIG SET appendonly yes, and the same in redis.conf")
 	}
 	switch fsync := settings["appendfsync"]; {
+	case fsync == "always" && settings["no-appendfsync-on-rewrite"] == "yes":
+		return nil, errors.New("no-appendfsync-on-rewrite is yes, so that it confirms what is not written yet while it rewrites its file: CONFIG SET no-appendfsync-on-rewrite no, and the same in redis.conf")
 	case fsync == "always":
 		k.always = true
 	case fsync == "everysec" && k.waitAOF:
@@ -190,6 +192,8 @@ func inspect(ctx context.Context, c goredis.Cmdable, o Options) (*server, error)
 	k.maxMemory, _ = strconv.ParseInt(settings["maxmemory"], 10, 64)
 	return k, nil
 }
+
+const noeviction = "noeviction"
 
 func infoField(info, name string) string {
 	for line := range strings.Lines(info) {

@@ -32,6 +32,7 @@ func TestUnsafeSettingsAreRefused(t *testing.T) {
 		{"appendonly", "no", "CONFIG SET appendonly yes"},
 		{"appendfsync", "everysec", "CONFIG SET appendfsync always"}, // 7.0 has no WAITAOF
 		{"appendfsync", "no", "CONFIG SET appendfsync always"},
+		{"no-appendfsync-on-rewrite", "yes", "CONFIG SET no-appendfsync-on-rewrite no"},
 	} {
 		t.Run(c.name+" "+c.value, func(t *testing.T) {
 			srv.Set(c.name, c.value)
@@ -39,6 +40,7 @@ func TestUnsafeSettingsAreRefused(t *testing.T) {
 				for i := 0; i < len(redistest.Safe); i += 2 {
 					srv.Set(strings.TrimPrefix(redistest.Safe[i], "--"), redistest.Safe[i+1])
 				}
+				srv.Set("no-appendfsync-on-rewrite", "no")
 			}()
 			refuse(t, testOptions(t, srv), c.mend)
 		})
@@ -46,13 +48,22 @@ func TestUnsafeSettingsAreRefused(t *testing.T) {
 	must(t, openTest(t, testOptions(t, srv)).Close())
 }
 
+// Where CONFIG GET is refused somebody must vouch for the settings, but not against what
+// the server says of its memory.
 func TestConfigGetForbidden(t *testing.T) {
-	srv := redistest.Start(t, append([]string{"--rename-command", "CONFIG", ""}, redistest.Safe...)...)
+	locked := append([]string{"--rename-command", "CONFIG", "", "--maxmemory", "100mb"}, redistest.Safe...)
+	srv := redistest.Start(t, locked...)
 	o := testOptions(t, srv)
 	refuse(t, o, "assert_durable: true")
 	o.Durable = true
 	s := owner(t, o)
 	must(t, s.Put(t.Context(), messages(3)))
+	if want := int64(100<<20) / 10 * 6; s.opts.MaxBytes != want {
+		t.Errorf("%d bytes are taken at most; want %d", s.opts.MaxBytes, want)
+	}
+	o = testOptions(t, redistest.Start(t, append(locked, "--maxmemory-policy", "allkeys-lru")...))
+	o.Durable = true
+	refuse(t, o, "maxmemory-policy is allkeys-lru")
 }
 
 func TestNobodyThere(t *testing.T) {
