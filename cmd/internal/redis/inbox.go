@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -343,6 +344,14 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 	defer cancel()
 	cmds := make([]*goredis.Cmd, len(some))
 	args := make([][]any, len(some))
+	byServer := map[goredis.UniversalClient][]int{} // asked one by one: the client of a cluster would repeat a claim whose answer was lost
+	for i, l := range some {
+		client, err := nodeOf(asked, s.rdb, s.keys.queue(l.part))
+		if err != nil {
+			return nil, s.judged(err)
+		}
+		byServer[client] = append(byServer[client], i)
+	}
 	s.mu.Lock()
 	for i, l := range some {
 		if l.rewind {
@@ -352,16 +361,22 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 		args[i] = l.args(l.cursor, limit, claimBytes, s.keys.of(l.part, knownPrefix))
 	}
 	s.mu.Unlock()
-	_, _ = s.rdb.Pipelined(asked, func(pipe goredis.Pipeliner) error { // each answer is looked at
-		for i, l := range some {
-			cmds[i] = claimScript.EvalSha(asked, pipe, s.rowKeys(l.part), args[i]...)
-		}
-		return nil
-	})
+	var all sync.WaitGroup
+	for client, places := range byServer {
+		all.Go(func() {
+			_, _ = client.Pipelined(asked, func(pipe goredis.Pipeliner) error { // each answer is looked at
+				for _, i := range places {
+					cmds[i] = claimScript.EvalSha(asked, pipe, s.rowKeys(some[i].part), args[i]...)
+				}
+				return nil
+			})
+		})
+	}
+	all.Wait()
 	var errs []error
 	for i, l := range some {
 		v, err := cmds[i].Result()
-		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		if goredis.HasErrorPrefix(err, "NOSCRIPT") || s.moved(ctx, s.rdb, err) { // it was not carried out
 			v, err = s.run(ctx, claimScript, s.rowKeys(l.part), args[i]...)
 		}
 		var got []webhook.Item

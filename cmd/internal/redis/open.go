@@ -470,7 +470,7 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	know := s.server.Load()
-	if !know.waits(s.opts) {
+	if !know.waits(s.opts) && s.opts.Mode != Cluster { // its client would repeat what was under way when a connection broke
 		v, err := sc.Run(ctx, client, keys, args...).Result()
 		return v, s.judged(err)
 	}
@@ -497,6 +497,9 @@ func (s *Store) runBy(ctx context.Context, client goredis.UniversalClient, sc *g
 		case !moved && s.moved(ctx, client, v.Err()):
 			moved = true
 			continue
+		case !know.waits(s.opts) && goredis.HasErrorPrefix(v.Err(), "ASK"): // it is on its way, and the client asks there
+			v, err := sc.Run(ctx, client, keys, args...).Result()
+			return v, s.judged(err)
 		}
 		if v.Err() != nil {
 			return nil, s.judged(v.Err())

@@ -332,6 +332,18 @@ type scripted struct {
 	seen         map[string]int
 }
 
+// breaks is what is said for the connection to break once the server has carried the
+// command out, and before its answer comes.
+const breaks = "the connection breaks"
+
+// alone has a scripted server say that it is a whole cluster.
+func (s *scripted) alone() func([]string) string {
+	host, port, _ := net.SplitHostPort(s.addr)
+	return func([]string) string {
+		return "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n" + bulk(host) + ":" + port + "\r\n" + bulk(s.addr)
+	}
+}
+
 func newScripted(t *testing.T, server string) *scripted {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -384,11 +396,12 @@ func (s *scripted) serve(c net.Conn, server string) {
 		if say != nil {
 			answer = say(args)
 		}
-		if answer == "" {
+		lost := answer == breaks
+		if answer == "" || lost {
 			if _, err := io.WriteString(up, raw); err != nil {
 				return
 			}
-			if answer, err = readAnswer(out); err != nil {
+			if answer, err = readAnswer(out); err != nil || lost {
 				return
 			}
 		}
@@ -658,13 +671,12 @@ func TestClusterSlotMoved(t *testing.T) {
 			to := newScripted(t, from.server)
 			to.say["command"], to.say["waitaof"] = from.say["command"], from.say["waitaof"]
 			var away atomic.Bool // all slots have moved
-			slots := func([]string) string {
-				addr := from.addr
+			here, there := from.alone(), to.alone()
+			slots := func(args []string) string {
 				if away.Load() {
-					addr = to.addr
+					return there(args)
 				}
-				host, port, _ := net.SplitHostPort(addr)
-				return "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n" + bulk(host) + ":" + port + "\r\n" + bulk(addr)
+				return here(args)
 			}
 			from.on("cluster", slots)
 			to.on("cluster", slots)
@@ -690,6 +702,42 @@ func TestClusterSlotMoved(t *testing.T) {
 				t.Errorf("%d items are there, want 6", len(got))
 			}
 		})
+	}
+}
+
+// What was asked of a cluster is not asked again by its client when the connection broke
+// before the answer came: what a claim gave out would be lost with its first answer.
+func TestClusterClaimIsLost(t *testing.T) {
+	t.Parallel()
+	srv := sharedServer(t)
+	fake := newScripted(t, srv.Addr)
+	fake.on("cluster", fake.alone())
+	o := testOptions(t, srv)
+	o.Mode, o.Addrs, o.Partitions = Cluster, []string{fake.addr}, 1
+	s := owner(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, s.Put(ctx, messages(3)))
+	got := claimAll(t, s, 3)
+	var lose atomic.Value // the script whose next answer is lost
+	lose.Store(claimScript.Hash())
+	fake.on("evalsha", func(args []string) string {
+		if lose.CompareAndSwap(args[1], "") {
+			return breaks
+		}
+		return ""
+	})
+	must(t, s.Defer(ctx, got[0].Receipt, time.Now().Add(-time.Second), "again"))
+	must(t, s.Put(ctx, []webhook.Item{storetest.Item("new", 1)}))
+	for _, want := range []string{got[0].Resource, storetest.Item("new", 1).Resource} {
+		again, err := s.Claim(ctx, 1)
+		if err != nil || again[0].Resource != want {
+			t.Fatalf("claimed %v, %v; want %s", again, err, want)
+		}
+	}
+	lose.Store(ledScript.Hash())
+	if err := s.Alive(ctx, "x", time.Now()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a write whose answer was lost: %v", err)
 	}
 }
 
