@@ -1154,6 +1154,41 @@ func TestClockWentBack(t *testing.T) {
 	}
 }
 
+// The clock went back under a load: of a stream that is read in portions the first
+// entries are younger than the last of their portion, and are numbered all the same.
+func TestClockWentBackUnderLoad(t *testing.T) {
+	t.Parallel()
+	const entries = sealBatch + 10
+	s := owner(t, testOptions(t, sharedServer(t)))
+	s.sealing.Lock() // until all are there
+	_, err := s.rdb.Pipelined(t.Context(), func(p goredis.Pipeliner) error {
+		for i := range entries {
+			at := time.Now()
+			if i >= entries/2 {
+				at = at.Add(-time.Hour)
+			}
+			p.XAdd(t.Context(), &goredis.XAddArgs{Stream: s.keys.alog(0), Values: []any{
+				"t", at.UnixMicro(), "n", "a", "k", fmt.Sprint("a/", i), "e", fmt.Sprintf(`{"kind":"gap","verdict":"%d"}`, i),
+			}})
+		}
+		return nil
+	})
+	s.sealing.Unlock()
+	must(t, err)
+	waitFor(t, "the log to be whole", func() bool {
+		n, err := s.model.LogSize(t.Context())
+		return err == nil && n == entries
+	})
+	next := 0
+	must(t, s.model.Bodies(t.Context(), 0, func(_ int64, body []byte) error {
+		if !bytes.Contains(body, fmt.Appendf(nil, `"verdict":"%d"`, next)) {
+			t.Fatalf("in place %d stands %s", next, body)
+		}
+		next++
+		return nil
+	}))
+}
+
 // That a node lacks what retention has deleted is said once, and not every second.
 func TestLackIsSaidOnce(t *testing.T) {
 	t.Parallel()

@@ -229,8 +229,7 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 	}
 	for i, p := range parts {
 		list := cmds[i].Val()
-		place := 0
-		for _, m := range list {
+		for place, m := range list {
 			u := unsealed{part: p, id: m.ID, node: text(m.Values["n"]), place: place, body: text(m.Values["e"])}
 			u.at, _ = strconv.ParseInt(text(m.Values["t"]), 10, 64)
 			if u.at > until.Add(sealEvery).UnixMicro() { // the clock went back since: it is not waited for
@@ -238,24 +237,19 @@ func (s *Store) unsealed(ctx context.Context, h head, age time.Duration) (batch 
 			}
 			_, call, _ := strings.Cut(text(m.Values["k"]), "/")
 			u.call, _ = strconv.ParseInt(call, 10, 64)
-			place++
+			// A stream never overtakes itself: not when a clock was set back, and not
+			// where two calls of one moment came in another order than they were numbered.
+			if place > 0 {
+				if last := batch[len(batch)-1]; u.at <= last.at {
+					u.at, u.node, u.call = last.at, last.node, max(u.call, last.call)
+				}
+			}
 			batch = append(batch, u)
 		}
 		if int64(len(list)) == size { // what follows here may be older than the end of the others
 			more = true
 			cutoff = min(cutoff, batch[len(batch)-1].at)
 		}
-	}
-	// A stream never overtakes itself: not when a clock was set back, and not
-	// where two calls of one moment came in another order than they were numbered.
-	latest := map[int]unsealed{}
-	for i := range batch {
-		u := &batch[i]
-		last, ok := latest[u.part]
-		if ok && u.at <= last.at {
-			u.at, u.node, u.call = last.at, last.node, max(u.call, last.call)
-		}
-		latest[u.part] = *u
 	}
 	batch = slices.DeleteFunc(batch, func(u unsealed) bool { return u.at > cutoff })
 	slices.SortFunc(batch, unsealed.compare)
