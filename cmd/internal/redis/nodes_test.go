@@ -505,6 +505,52 @@ func TestForgottenEntriesAreSent(t *testing.T) {
 }
 
 // A checkpoint of the leader reaches the other nodes.
+// loseSealed has Redis lose all sealed entries from number n on, as where a replica took over
+// that had not got them yet.
+func (s *Store) loseSealed(t testing.TB, n int64) {
+	t.Helper()
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	list, err := s.rdb.XRange(t.Context(), s.sealedKey(), fmt.Sprintf("%d-0", n+1), "+").Result()
+	must(t, err)
+	for _, m := range list {
+		must(t, s.rdb.XDel(t.Context(), s.sealedKey(), m.ID).Err())
+	}
+	must(t, s.rdb.Do(t.Context(), "XSETID", s.sealedKey(), fmt.Sprintf("%d-0", n)).Err())
+	must(t, s.rdb.HSet(t.Context(), s.headKey(), "size", n).Err())
+}
+
+// What Redis lost of the sealed log and the leader has is published again: every node has
+// one log. A node that has what nobody else has goes no further, and says so.
+func TestRedisLosesSealedEntries(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	o := testOptions(t, sharedServer(t))
+	a := owner(t, o)
+	appendN(t, a, 3)
+	sameLog(t, 3, a)
+	a.loseSealed(t, 1)
+	b := openTest(t, another(t, o, "b"))
+	sameLog(t, 3, a, b)
+
+	b.tailing.Lock() // it alone copies what is lost then
+	appendN(t, a, 1)
+	sameLog(t, 4, a)
+	body, err := actions.SealBody([]byte(`{"kind":"gap","verdict":"lost"}`), 3, time.Now())
+	must(t, err)
+	must(t, b.model.AppendSealed(ctx, 3, [][]byte{body}))
+	b.tailing.Unlock()
+	appendN(t, a, 1)
+	sameLog(t, 5, a)
+	waitFor(t, "the node to say that it has another log", func() bool {
+		err := b.tail(ctx)
+		return err != nil && strings.Contains(err.Error(), "entry 3 of the action log is another here")
+	})
+	if n, err := b.model.LogSize(ctx); err != nil || n != 4 {
+		t.Errorf("it holds %d entries: %v", n, err)
+	}
+}
+
 func TestCheckpointsReachEveryNode(t *testing.T) {
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)

@@ -166,9 +166,19 @@ func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
 	for {
+		have, err := s.model.LogSize(ctx)
+		if err != nil {
+			return err
+		}
 		h, err := s.readHead(ctx)
 		if err != nil {
 			return err
+		}
+		if have > h.size {
+			if err := s.publishAgain(ctx, l, h); err != nil {
+				return err
+			}
+			continue
 		}
 		if s.swept != l { // the leader before, or this one when Redis did not answer, may have left some
 			if err := s.forget(ctx, l, h.from); err != nil {
@@ -200,6 +210,31 @@ func (s *Store) seal(ctx context.Context, l *lease, age time.Duration) error {
 			return nil
 		}
 	}
+}
+
+// publishAgain publishes what this node has copied of the sealed log and Redis has lost,
+// as where a replica took over that had not got it yet: it may be signed for already.
+func (s *Store) publishAgain(ctx context.Context, l *lease, h head) error {
+	args, next, size := l.args(h.size, s.keys.wake()), h.size, 0
+	err := s.model.Bodies(ctx, h.size, func(seq int64, body []byte) error {
+		if seq != next {
+			return fmt.Errorf("entry %d is not here any more", next)
+		}
+		args = append(args, tag(lead), cmp.Or(h.from[lead], "0-0"), body)
+		next++
+		if size += len(body); size > publishBytes || next-h.size >= publishMost {
+			return errEnough
+		}
+		return nil
+	})
+	if err == nil || errors.Is(err, errEnough) {
+		s.log.Warn("Redis has lost entries of the action log that this node has: they are published again", zap.Int64("from", h.size), zap.Int64("to", next-1))
+		_, err = s.run(ctx, publishScript, []string{s.keys.lease(lead), s.sealedKey(), s.headKey()}, args...)
+	}
+	if err != nil {
+		return fmt.Errorf("publishing entries again, from %d: %w", h.size, err)
+	}
+	return nil
 }
 
 // unsealed reads what is not numbered yet and at least so old.
@@ -311,6 +346,8 @@ func (s *Store) tail(ctx context.Context) error {
 			if err != nil || len(bodies) == 0 {
 				return err
 			}
+		} else if err := s.follow(ctx, have, bodies); err != nil {
+			return err
 		}
 		if err := s.model.AppendSealed(ctx, have, bodies); err != nil {
 			return err
@@ -378,6 +415,55 @@ func (s *Store) sealedFrom(ctx context.Context, n int64) (first int64, bodies []
 		bodies = append(bodies, []byte(text(m.Values["b"])))
 	}
 	return first, bodies, nil
+}
+
+// follow returns nil if sealed entries, from number first on, follow on what this node
+// has, and stay. What is not confirmed yet may be lost with its server and numbered
+// otherwise then; who had copied it would have another log than the other nodes.
+func (s *Store) follow(ctx context.Context, first int64, bodies [][]byte) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var own []byte // the one before the first
+	err := s.model.Bodies(ctx, max(0, first-1), func(seq int64, body []byte) error {
+		if seq == first-1 {
+			own = body
+		}
+		return errEnough
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	client, err := nodeOf(ctx, s.rdb, s.sealedKey())
+	if err != nil {
+		return s.judged(err)
+	}
+	know, confirmed := s.server.Load(), confirmation{}
+	var before, last *goredis.XMessageSliceCmd
+	_, err = client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		one := func(number int64) *goredis.XMessageSliceCmd { // an id is one more than its number
+			id := strconv.FormatInt(number+1, 10) + "-0"
+			return p.XRange(ctx, s.sealedKey(), id, id)
+		}
+		before, last = one(first-1), one(first+int64(len(bodies))-1)
+		if know.waits(s.opts) {
+			p.Set(ctx, s.keys.of(lead, "read"), "", 0) // what is confirmed is a write, and all before it
+			confirmed = know.confirm(ctx, p, s.opts)
+		}
+		return nil
+	})
+	if err = cmp.Or(err, confirmed.given(s.opts)); err != nil {
+		return s.judged(err)
+	}
+	is := func(c *goredis.XMessageSliceCmd, body []byte) bool {
+		return len(c.Val()) > 0 && text(c.Val()[0].Values["b"]) == string(body)
+	}
+	switch {
+	case !is(last, bodies[len(bodies)-1]):
+		return fmt.Errorf("%w: it has changed entries of the action log meanwhile", ErrUnavailable)
+	case own != nil && len(before.Val()) > 0 && !is(before, own):
+		return fmt.Errorf("entry %d of the action log is another here than on Redis, which lost what this node had copied: stop this node and name an empty data_dir, it is filled from the other nodes", first-1)
+	}
+	return nil
 }
 
 // trim lets Redis forget sealed entries that enough nodes have.

@@ -548,6 +548,39 @@ func TestWaitAOF(t *testing.T) {
 	must(t, s.Put(ctx, messages(1)))
 }
 
+// A node copies nothing of the log that is not confirmed: it could be lost, and numbered
+// otherwise then.
+func TestUnconfirmedIsNotCopied(t *testing.T) {
+	t.Parallel()
+	var synced atomic.Bool
+	synced.Store(true)
+	_, o := withWaitAOF(t, func() string {
+		if synced.Load() {
+			return "*2\r\n:1\r\n:0\r\n"
+		}
+		return "*2\r\n:0\r\n:0\r\n"
+	})
+	o.Lease = time.Minute // nothing is lost meanwhile
+	s := owner(t, o)
+	ctx := t.Context()
+	synced.Store(false)
+	if err := s.Append(ctx, actions.Entry{Kind: actions.KindGap}); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("Append: %v", err)
+	}
+	waitFor(t, "it to be numbered", func() bool {
+		h, err := s.readHead(ctx)
+		return err == nil && h.size == 1
+	})
+	if err := s.tail(ctx); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("copying it: %v", err)
+	}
+	if n, err := s.model.LogSize(ctx); err != nil || n != 0 {
+		t.Errorf("%d entries are copied: %v", n, err)
+	}
+	synced.Store(true)
+	waitFor(t, "it to be copied", func() bool { n, err := s.model.LogSize(ctx); return err == nil && n == 1 })
+}
+
 // Where both are asked for, the sync and the replicas, each must confirm.
 func TestReplicasConfirm(t *testing.T) {
 	t.Parallel()
