@@ -165,7 +165,7 @@ func (s *Store) leaseLoop() {
 func (s *Store) tend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Lease)
 	defer cancel()
-	sent := s.now()
+	sent := time.Now()
 	if err := s.beat(ctx); err != nil {
 		if s.life.Err() == nil {
 			s.log.Warn("redis does not answer", zap.Error(err))
@@ -174,7 +174,7 @@ func (s *Store) tend(ctx context.Context) {
 	}
 	s.renew(ctx)
 	if err := s.look(ctx); err == nil {
-		s.beaten.Store(int64(sent)) // only now this node knows what the others do
+		s.informed(sent) // only now this node knows what the others do
 	} else if s.life.Err() == nil {
 		s.log.Warn("reading the state of the store", zap.Error(err))
 	}
@@ -183,7 +183,7 @@ func (s *Store) tend(ctx context.Context) {
 
 // watchdog gives leases up here before they end at Redis.
 func (s *Store) watchdog() {
-	tick := time.NewTicker(max(s.opts.Lease/100, 10*time.Millisecond))
+	tick := time.NewTicker(margin / 2) // so that none is overlooked until it has ended
 	defer tick.Stop()
 	for {
 		select {
@@ -245,6 +245,7 @@ func (s *Store) each(n int, do func(i int)) {
 // balance takes free partitions up to this node's share, gives away what is
 // beyond it, and takes the lead if nobody has it.
 func (s *Store) balance(ctx context.Context) {
+	begun := time.Now()
 	share := (s.opts.Partitions + s.Live() - 1) / s.Live()
 	s.mu.Lock()
 	var mine []*lease
@@ -293,7 +294,7 @@ func (s *Store) balance(ctx context.Context) {
 		}
 	}()
 	for _, p := range rand.Perm(s.opts.Partitions) { //nolint:gosec // it guards nothing
-		if want <= 0 || ctx.Err() != nil {
+		if want <= 0 || ctx.Err() != nil || time.Since(begun) > s.opts.Lease/4 { // what is held must be prolonged in time, whatever does not answer
 			return
 		}
 		if s.lease(p) == nil && s.take(ctx, p) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -1162,6 +1163,87 @@ func TestInFlightIsPassedOver(t *testing.T) {
 	if l.rewind || l.cursor == head0 {
 		t.Errorf("it begins at the head again: %v, cursor %s", l.rewind, l.cursor)
 	}
+}
+
+// A lease that could not be prolonged is given up before it ends, however long it was.
+func TestGivenUpBeforeItEnds(t *testing.T) {
+	for _, long := range []time.Duration{time.Second, 6 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &Store{opts: Options{Lease: long}, epoch: time.Now(), log: zap.NewNop(), leases: map[int]*lease{}}
+			s.life, s.end = context.WithCancel(t.Context())
+			l := &lease{s: s}
+			l.ctx, l.end = context.WithCancel(s.life)
+			l.extend(time.Now().Add(-3 * time.Millisecond))
+			s.leases[0] = l
+			s.loops.Go(s.watchdog)
+			<-l.ctx.Done()
+			if l.left() <= 0 {
+				t.Errorf("a lease of %s was given up %s after its end", long, -l.left())
+			}
+			s.end()
+			s.loops.Wait()
+		})
+	}
+}
+
+// silent is a link over which a script is not answered: each call of it fails after some
+// time.
+type silent struct {
+	script *goredis.Script
+	after  time.Duration
+	beats  *goredis.Script // begins a round
+	round  atomic.Int64    // calls in this one
+	most   atomic.Int64    // in any
+	all    atomic.Int64
+}
+
+func (l *silent) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+func (l *silent) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		switch args := cmd.Args(); {
+		case len(args) > 1 && args[1] == l.beats.Hash():
+			l.round.Store(0)
+		case len(args) > 1 && args[1] == l.script.Hash():
+			l.all.Add(1)
+			l.most.Store(max(l.most.Load(), l.round.Add(1)))
+			<-time.After(l.after)
+			cmd.SetErr(os.ErrDeadlineExceeded)
+			return os.ErrDeadlineExceeded
+		}
+		return next(ctx, cmd)
+	}
+}
+func (l *silent) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// Servers that do not answer when they are asked for their partitions leave time to
+// prolong the leases of others.
+func TestTakingLeavesTimeToRenew(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t, sharedServer(t))
+	o.Lease = time.Second
+	s := owner(t, o)
+	link := &silent{script: acquireScript, beats: beatScript, after: o.Lease / 4}
+	s.ctl.AddHook(link)
+	s.steal(t)
+	waitFor(t, "the node to ask for them", func() bool { return link.all.Load() > 8 })
+	if n := link.most.Load(); n > 2 {
+		t.Errorf("%d were asked for one after the other", n)
+	}
+}
+
+// A machine that slept, and whose clock of its own stood still meanwhile, does not know
+// the others until it has heard of them again.
+func TestSleptIsNotFresh(t *testing.T) {
+	t.Parallel()
+	s := owner(t, testOptions(t, sharedServer(t)))
+	must(t, s.Fresh())
+	waitFor(t, "the node to know that it does not know the others", func() bool { // unless it has just heard of them
+		s.wall.Store(time.Now().Add(-time.Hour).UnixNano())
+		return s.Fresh() != nil && s.Ready() != nil
+	})
+	waitFor(t, "it to know them again", func() bool { return s.Ready() == nil })
 }
 
 // The clock of Redis went back by hours, as where a replica took over whose clock is

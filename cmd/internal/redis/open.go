@@ -194,7 +194,8 @@ type Store struct {
 
 	server atomic.Pointer[server] // what is known of Redis
 	broken atomic.Pointer[outage] // nil: it answers
-	beaten atomic.Int64           // when this node last said that it lives, since epoch
+	beaten atomic.Int64           // when this node last said that it lives and learned of the others, since epoch
+	wall   atomic.Int64           // the same by wall-clock time: see lease
 
 	buried           map[int]streamID // of Restore: the last of each quarantine
 	sealing, tailing sync.Mutex       // held while sealing, and while copying
@@ -310,14 +311,14 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.refreshSubscriptions(ctx); err != nil {
 		return nil, err
 	}
-	sent := s.now()
+	sent := time.Now()
 	if err := s.beat(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
-	s.beaten.Store(int64(sent))
+	s.informed(sent)
 	s.loops.Go(s.listen)
 	s.loops.Go(s.leaseLoop)
 	s.loops.Go(s.watchdog)
@@ -578,10 +579,16 @@ func (s *Store) Ready() error {
 // than a lease ago. A node that does not may lack a subscription that the others
 // have, and must not judge notifications.
 func (s *Store) Fresh() error {
-	if idle := s.now() - time.Duration(s.beaten.Load()); idle > s.opts.Lease {
+	if idle := max(s.now()-time.Duration(s.beaten.Load()), time.Since(time.Unix(0, s.wall.Load()))); idle > s.opts.Lease {
 		return fmt.Errorf("%w: nothing was heard from it for %s", ErrUnavailable, idle.Truncate(time.Millisecond))
 	}
 	return nil
+}
+
+// informed notes that this node knows the state of the installation as of sent.
+func (s *Store) informed(sent time.Time) {
+	s.beaten.Store(int64(sent.Sub(s.epoch)))
+	s.wall.Store(sent.UnixNano())
 }
 
 // Fatal yields the failure of the read model; see sqlite.Store.Fatal.
