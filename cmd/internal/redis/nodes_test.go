@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -672,6 +673,13 @@ func TestJoining(t *testing.T) {
 	other = another(t, o, "b")
 	other.Keys = "k2"
 	refuse(t, other, "copy its keys_dir")
+	// Nor do two run that are started at once, after their keys were changed on one alone.
+	first, second := testOptions(t, sharedServer(t)), Options{}
+	first.Keys = "k1"
+	second = another(t, first, "b")
+	second.Keys = "k2"
+	second.Generation = sync.OnceValue(func() string { must(t, openTest(t, first).Ready()); return "" }) // asked for when it has joined
+	refuse(t, second, "copy its keys_dir")
 
 	// A data directory that is of something else.
 	embedded := another(t, o, "b")

@@ -315,6 +315,9 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.beat(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.sameKeys(s.Nodes()); err != nil { // of one that joined at the same time
+		return nil, err
+	}
 	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
@@ -404,15 +407,23 @@ func (s *Store) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range nodes {
-		if n.Live && n.Keys != s.opts.Keys {
-			return fmt.Errorf("this node's keys are not those of node %s, so that they would not know each other's digests: copy its keys_dir (to change keys, stop all nodes first)", n.Name)
-		}
+	if err := s.sameKeys(nodes); err != nil {
+		return err
 	}
 	s.install = have["id"]
 	// The others share with this one at once; and its user may publish.
 	if err := s.rdb.Publish(ctx, s.keys.wake(), "lease").Err(); err != nil {
 		return fmt.Errorf("joining the installation: telling the other nodes: %w", err)
+	}
+	return nil
+}
+
+// sameKeys returns an error if one of the live nodes has other keys than this one.
+func (s *Store) sameKeys(nodes []Node) error {
+	for _, n := range nodes {
+		if n.Live && n.Keys != s.opts.Keys {
+			return fmt.Errorf("this node's keys are not those of node %s, so that they would not know each other's digests: copy its keys_dir (to change keys, stop all nodes first)", n.Name)
+		}
 	}
 	return nil
 }
