@@ -112,7 +112,7 @@ func TestMended(t *testing.T) {
 		{"no cluster", plain.Addr, func(o *Options) { o.Mode = Cluster }, "set mode: single"},
 		{"a cluster", slots.Addr, func(*Options) {}, "set mode: cluster"},
 		{"a replica", replica.Addr, func(*Options) {}, "replica of 127.0.0.1:" + plain.Port()},
-		{"no replicas", plain.Addr, func(o *Options) { o.Replicas, o.Timeout = 1, 300*time.Millisecond }, "too few replicas"},
+		{"no replicas", plain.Addr, func(o *Options) { o.Replicas, o.Timeout = 2, 300*time.Millisecond }, "too few replicas"},
 	} {
 		o := testOptions(t, plain)
 		o.Addrs = []string{c.addr}
