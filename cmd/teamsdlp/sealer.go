@@ -91,7 +91,7 @@ func (s *service) recordKeys(ctx context.Context) error {
 }
 
 // metaVouch holds the checkpoint key that is still to be vouched for, and in a
-// second line what was in use when one last signed.
+// second line what was in use when one last signed. Without that line it is done.
 const metaVouch = "vouch_for"
 
 // askVouch leaves the vouching for a key to the leader: only it signs, and only
@@ -102,8 +102,12 @@ func (s *service) askVouch(ctx context.Context, key, before string) error {
 	if err != nil {
 		return err
 	}
-	if _, earlier, ok := strings.Cut(open, "\n"); ok {
+	had, earlier, asked := strings.Cut(open, "\n")
+	switch {
+	case asked:
 		before = earlier
+	case had == key: // another node, started at the same time, had asked, and it is done
+		return nil
 	}
 	return s.store.SetMeta(ctx, metaVouch, key+"\n"+before)
 }
@@ -112,8 +116,8 @@ func (s *service) askVouch(ctx context.Context, key, before string) error {
 // once the entry about the new key is in the log.
 func (s *service) vouchShared(ctx context.Context) error {
 	open, _, err := s.store.Meta(ctx, metaVouch)
-	key, before, _ := strings.Cut(open, "\n")
-	if err != nil || key != s.keys.PublicKey() {
+	key, before, asked := strings.Cut(open, "\n")
+	if err != nil || !asked || key != s.keys.PublicKey() {
 		return err
 	}
 	if err := s.shared.Flush(ctx); err != nil {
@@ -122,7 +126,7 @@ func (s *service) vouchShared(ctx context.Context) error {
 	if err := s.vouch(ctx, before); err != nil {
 		return err
 	}
-	return s.store.SetMeta(ctx, metaVouch, "")
+	return s.store.SetMeta(ctx, metaVouch, key)
 }
 
 // vouch seals the log once with the checkpoint key before the one in use, if that
