@@ -65,6 +65,86 @@ func TestRedisKilled(t *testing.T) {
 	trial.Tried(t, "F6: Redis killed %d times under load: %d messages, nothing lost, nothing done twice", kills, len(x.said))
 }
 
+// lost counts the messages that were answered 202 and never acted on.
+func lost(x *traffic, s *site) (n int) {
+	s.t.Helper()
+	for _, f := range account(x.said, x.twin, s.entries()) {
+		if strings.Contains(f, "lost: ") {
+			n++
+		}
+	}
+	return n
+}
+
+// One that answers 202 for what Redis was not there to take is found out. F6.
+func TestRedisKilledIsNoticed(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSiteOn(t, onRedis, twin.URL()).breaking("ack-when-down").up()
+	x := newTraffic(t, twin)
+	n := 0
+	for round := 0; n == 0; round++ {
+		if round == 20 {
+			t.Fatal("not noticed")
+		}
+		s.redis.Kill()
+		before := len(twin.Deliveries())
+		x.say(10)
+		waitFor(t, "an answer", func() bool { return len(twin.Deliveries()) > before })
+		s.redis.Up()
+		s.ready()
+		s.settle(twin)
+		n = lost(x, s)
+	}
+	trial.Tried(t, "control: \"ack-when-down\" is found out: %d messages lost", n)
+}
+
+// TestRedisMemoryFull: Redis has no memory left. What comes is refused until it has,
+// and nothing is lost or done twice. F9.
+func TestRedisMemoryFull(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"", "ack-when-full"} {
+		t.Run("build "+fault, func(t *testing.T) {
+			t.Parallel()
+			twin := newTwin(t)
+			s := newSiteOn(t, onRedis, twin.URL())
+			if fault != "" {
+				s.breaking(fault)
+			}
+			s.up()
+			x := newTraffic(t, twin)
+			x.say(20)
+			s.settle(twin)
+			s.redis.Set("maxmemory", "1mb") // less than it has
+			x.say(20)
+			refused := func() (n int) {
+				for _, d := range twin.Deliveries() {
+					if d.Status == http.StatusServiceUnavailable {
+						n++
+					}
+				}
+				return n
+			}
+			waitFor(t, "all to be refused again and again, or to be answered", func() bool {
+				return refused() > 40 || twin.Undelivered() == 0
+			})
+			s.redis.Set("maxmemory", "0")
+			s.settle(twin)
+			if fault == "" {
+				wantAccount(t, x, s)
+				wantSound(t, s, "")
+				trial.Tried(t, "F9: Redis had no memory: %d notifications refused with 503, %d messages in all, nothing lost, nothing done twice", refused(), len(x.said))
+				return
+			}
+			if n := lost(x, s); n == 0 {
+				t.Error("not noticed")
+			} else {
+				trial.Tried(t, "control: %q is found out: %d messages lost", fault, n)
+			}
+		})
+	}
+}
+
 // TestRedisFrozen: while Redis stands still every answer is a 503, in less than
 // 2.2 seconds, and nothing is lost or done twice. F8.
 func TestRedisFrozen(t *testing.T) {
@@ -305,6 +385,28 @@ func TestUnsafeRedis(t *testing.T) {
 		t.Errorf("serve with the embedded store: exit code %d\n%s", code, errs)
 	}
 	trial.Tried(t, "F7: a Redis that loses what it confirmed: serve does not start, check says what to change")
+}
+
+// One that runs on such a Redis all the same, and loses what it answered, is found out. F7.
+func TestUnsafeRedisIsNoticed(t *testing.T) {
+	t.Parallel()
+	twin := newTwin(t)
+	s := newSiteOn(t, onRedis, twin.URL()).breaking("unsafe-redis").hitting("judged:5s:0")
+	s.redis.Set("appendonly", "no")
+	s.up()
+	x := newTraffic(t, twin)
+	x.rooms = x.rooms[:1] // one after the other, so that most wait
+	x.say(10)
+	waitFor(t, "all to be answered", func() bool { return len(accepted(twin)) == len(x.said) })
+	s.redis.Kill()
+	s.redis.Up()
+	s.ready()
+	s.settle(twin)
+	n := lost(x, s)
+	if n == 0 {
+		t.Error("not noticed")
+	}
+	trial.Tried(t, "control: \"unsafe-redis\" is found out: %d messages lost", n)
 }
 
 // link is a connection to Redis that can be slow and that breaks: now and then it

@@ -50,7 +50,7 @@ func (i faultyInbox) Put(ctx context.Context, items []webhook.Item) error {
 		}
 	}
 	err := i.Inbox.Put(ctx, items)
-	if faults.On(faults.AckWhenFull) && errors.Is(err, webhook.ErrFull) {
+	if faults.On(faults.AckWhenFull) && errors.Is(err, webhook.ErrFull) || faults.On(faults.AckWhenDown) && err != nil {
 		return nil
 	}
 	if err != nil {

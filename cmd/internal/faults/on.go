@@ -45,7 +45,7 @@ func init() {
 
 var mutations = []Mutation{
 	AckBeforeCommit, AckWhenFull, LogText, NoPatch, PatchTwice, NoIntent, NoLock, NoLoopGuard, NoReadFirst, NoRetryAfter, IgnoreOverride,
-	ArrivalOrder, NoFence, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, ExportSkips, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap,
+	ArrivalOrder, NoFence, ForgetClean, NoHMAC, TrustDeferred, ForgetUnfinished, ExportInOneRead, ExportSkips, MigrateInPieces, OpenNewer, GiveUp, Leak, RenewLate, RenewOnce, NoGap, AckWhenDown, UnsafeRedis,
 }
 
 func parseHit(s string) (*plan, error) {

@@ -59,4 +59,6 @@ const (
 	RenewLate        Mutation = "renew-late"         // subscriptions are renewed in their last hour alone
 	RenewOnce        Mutation = "renew-once"         // a renewal that was refused is not tried again
 	NoGap            Mutation = "no-gap"             // what was not covered is not recorded
+	AckWhenDown      Mutation = "ack-when-down"      // what the store did not take is answered 202
+	UnsafeRedis      Mutation = "unsafe-redis"       // nobody looks at the settings of Redis
 )
