@@ -18,13 +18,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"teamsdlp/actions"
 	"teamsdlp/actions/review"
-	"teamsdlp/cmd/internal/graph"
 	"teamsdlp/cmd/internal/redis"
 	"teamsdlp/cmd/internal/sqlite"
 	"teamsdlp/config"
@@ -321,10 +319,10 @@ func (k *checker) certificates(cfg *config.Config) {
 	const check = "credential"
 	for _, t := range cfg.Tenants {
 		file := t.Credential.Certificate
-		if t.Credential.Kind != graph.Certificate {
+		if t.Credential.Kind != config.Certificate {
 			continue
 		}
-		if _, err := tenantCredential(t, cfg.Cloud.Resolve()); err != nil {
+		if _, err := tenantCredential(t, cfg.Cloud.Resolve(), nil); err != nil {
 			detail := oneLine(err)
 			if !strings.Contains(detail, file) {
 				detail = file + ": " + detail
@@ -423,10 +421,6 @@ func hostOf(address string) string {
 	return u.Hostname()
 }
 
-// honestSync is the least time that writing to a disk takes. Anything faster is
-// memory, or a disk that says it has written what it has not.
-const honestSync = 20 * time.Microsecond
-
 // data reports whether serve can write to the folder, or make it.
 func (k *checker) data(dir string) bool {
 	const check = "data"
@@ -444,7 +438,7 @@ func (k *checker) data(dir string) bool {
 	case info.Mode().Perm()&0o077 != 0:
 		k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
 	}
-	took, err := syncTime(at)
+	took, err := sqlite.SyncLatency(at)
 	if err != nil {
 		k.fault(check, "give the folder to the user that serve runs as, on a disk with room", "writing to %s: %s", at, err)
 		return false
@@ -598,7 +592,7 @@ func (k *checker) checkpoints(path string) {
 	case err == nil:
 		_ = file.Close()
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := syncTime(filepath.Dir(path)); err != nil {
+		if _, err := sqlite.SyncLatency(filepath.Dir(path)); err != nil {
 			k.fault(check, mend, "%s cannot be made: %s", path, err)
 			return
 		}
@@ -611,34 +605,11 @@ func (k *checker) checkpoints(path string) {
 
 func (k *checker) disk(dir string, took time.Duration) {
 	const check = "data"
-	if took < honestSync {
+	if took < sqlite.SyncTooFast {
 		k.warn(check, "put data_dir on a real disk: what is accepted must survive a power cut", "%s: a synced write takes %s, too fast for a disk", dir, took)
 		return
 	}
 	k.ok(check, "%s: a synced write takes %s", dir, took.Round(10*time.Microsecond))
-}
-
-// syncTime is the median time of writing 4 KiB down to the disk.
-func syncTime(dir string) (_ time.Duration, err error) {
-	f, err := os.CreateTemp(dir, ".teamsdlp-check-*")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	var times [15]time.Duration
-	page := make([]byte, 4096)
-	for i := range times {
-		begin := time.Now()
-		if _, err := f.Write(page); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-		times[i] = time.Since(begin)
-	}
-	slices.Sort(times[:])
-	return times[len(times)/2], nil
 }
 
 func (k *checker) desk(cfg *config.Config) {

@@ -19,7 +19,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"teamsdlp/cmd/internal/graph"
 	"teamsdlp/config"
 )
 
@@ -62,10 +61,7 @@ func (k *checker) token(ctx context.Context, at config.Endpoints, t config.Tenan
 }
 
 func (k *checker) requestToken(ctx context.Context, at config.Endpoints, t config.Tenant) (string, error) {
-	credential, err := graph.NewCredential(graph.CredentialOptions{
-		Kind: t.Credential.Kind, Tenant: t.ID, AppID: t.AppID, LoginURL: at.Login, HTTP: k.client.Transport,
-		Secret: t.Credential.Secret, CertificateFile: t.Credential.Certificate, ClientID: t.Credential.ClientID,
-	})
+	credential, err := tenantCredential(t, at, k.client.Transport)
 	if err != nil {
 		return "", err
 	}

@@ -377,7 +377,7 @@ func TestCheckExpiryOfTheEncryptionKey(t *testing.T) {
 }
 
 func TestCheckOfADiskTooFastToBeOne(t *testing.T) {
-	for took, want := range map[time.Duration]checkState{honestSync - 1: isWarn, honestSync: isOK} {
+	for took, want := range map[time.Duration]checkState{sqlite.SyncTooFast - 1: isWarn, sqlite.SyncTooFast: isOK} {
 		k := &checker{}
 		if k.disk("d", took); k.results[0].State != want {
 			t.Errorf("%s: %+v, want %s", took, k.results, want)

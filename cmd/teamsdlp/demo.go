@@ -35,8 +35,15 @@ type switches struct {
 	TokenVersion       int    `enum:"1,2" default:"2" help:"Twin: version of validation tokens, 1 or 2."`
 }
 
-func (s switches) twin() *graphtwin.Switches {
-	return &graphtwin.Switches{Echo: !s.NoEcho, BlockedBody: s.BlockedBody, PatchMovesLastEdited: s.PatchMovesLastEdit, OddCasing: s.OddCasing}
+// twin is a simulated Graph with its cast. Its throttling is Graph's.
+func (s switches) twin() graphtwin.Options {
+	world := graphtwin.Contoso()
+	for i := range world.Apps {
+		world.Apps[i].TokenVersion = s.TokenVersion
+	}
+	return graphtwin.Options{World: world, Switches: &graphtwin.Switches{
+		Echo: !s.NoEcho, BlockedBody: s.BlockedBody, PatchMovesLastEdited: s.PatchMovesLastEdit, OddCasing: s.OddCasing,
+	}}
 }
 
 // Help is printed by --help.
@@ -70,7 +77,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	twin := openTwin(c.switches)
+	twin := graphtwin.New(c.twin())
 	defer twin.Close()
 	url, err := twin.Start("127.0.0.1:0")
 	if err != nil {
@@ -87,19 +94,10 @@ func (c *demoCmd) Run(e *env) (err error) {
 	return c.play(e, s, twin, url, started)
 }
 
-// openTwin makes the simulated Graph with its cast. Its throttling is Graph's.
-func openTwin(s switches) *graphtwin.Twin {
-	world := graphtwin.Contoso()
-	for i := range world.Apps {
-		world.Apps[i].TokenVersion = s.TokenVersion
-	}
-	return graphtwin.New(graphtwin.Options{World: world, Switches: s.twin()})
-}
-
 // demoConfig writes keys and rules into dir, where they are not there yet, and
 // returns the configuration of a service that watches the twin at url.
 func demoConfig(dir, url string) (*config.Config, error) {
-	file, err := writeTwinConfig(dir, twinConfig{URL: url})
+	file, err := writeTwinConfig(dir, url)
 	if err != nil {
 		return nil, err
 	}

@@ -353,7 +353,7 @@ func TestDemoWhoseServiceDies(t *testing.T) {
 	for name, once := range map[string]bool{"once": true, "goes on": false} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			twin := openTwin(switches{BlockedBody: "kept", TokenVersion: 2})
+			twin := graphtwin.New(switches{BlockedBody: "kept", TokenVersion: 2}.twin())
 			defer twin.Close()
 			at, err := twin.Start("127.0.0.1:0")
 			if err != nil {

@@ -18,9 +18,10 @@
 // [teamsdlp/actions/review] is the desk over them. None of these imports another
 // of them: each declares the little that it needs.
 //
-// Under cmd/internal, sqlite is the store behind all of their interfaces, graph
-// speaks to Microsoft Graph through its SDK, and pipeline takes one stored item
-// the whole way. [teamsdlp/config] is what an operator writes.
+// Under cmd/internal, sqlite is the store behind all of their interfaces and redis
+// that of several nodes, which one suite holds to the same contract; graph speaks
+// to Microsoft Graph through its SDK, and pipeline takes one stored item the whole
+// way. [teamsdlp/config] is what an operator writes.
 //
 // This command joins them. One file is one subcommand; service.go is the product
 // as serve and demo run it: it opens everything, runs it in stages, and ends the

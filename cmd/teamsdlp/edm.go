@@ -38,7 +38,7 @@ Example:
 
 func (c edmKeyCmd) Run(e *env) error {
 	key := detect.NewTableKey()
-	switch err := writeNew(c.File, 0o600, key.File()); {
+	switch err := writeNew(c.File, key.File()); {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s is there already: a key is never overwritten", c.File)
 	case err != nil:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ func openGraphs(cfg *config.Config, keys *actions.Keys, observe graph.Observer, 
 	endpoints := cfg.Cloud.Resolve()
 	g := &graphs{clients: map[string]*graph.Client{}, apps: map[string]*limit.App{}}
 	for _, t := range cfg.Tenants {
-		credential, err := tenantCredential(t, endpoints)
+		credential, err := tenantCredential(t, endpoints, nil)
 		if err != nil {
 			return nil, fmt.Errorf("credential of tenant %s: %w", t.ID, err)
 		}
@@ -95,10 +96,11 @@ func (g *graphs) forPipeline(tenant string) pipeline.Graph {
 	return nil
 }
 
-// tenantCredential is how the tenant's app proves who it is.
-func tenantCredential(t config.Tenant, e config.Endpoints) (azcore.TokenCredential, error) {
+// tenantCredential is how the tenant's app proves who it is. Tokens are asked for
+// over carrier; nil: as usual.
+func tenantCredential(t config.Tenant, e config.Endpoints, carrier http.RoundTripper) (azcore.TokenCredential, error) {
 	return graph.NewCredential(graph.CredentialOptions{
 		Kind: t.Credential.Kind, Tenant: t.ID, AppID: t.AppID, Secret: t.Credential.Secret,
-		CertificateFile: t.Credential.Certificate, ClientID: t.Credential.ClientID, LoginURL: e.Login,
+		CertificateFile: t.Credential.Certificate, ClientID: t.Credential.ClientID, LoginURL: e.Login, HTTP: carrier,
 	})
 }

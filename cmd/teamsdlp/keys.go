@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -11,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/big"
 	"os"
@@ -371,7 +369,7 @@ func writeEncryptionKey(o keyOptions, into string) ([]keyFile, error) {
 		if err := faults.Hit(faults.Making); err != nil {
 			return nil, err
 		}
-		if err := writeNew(filepath.Join(into, f.name), 0o600, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})); err != nil {
+		if err := writeNew(filepath.Join(into, f.name), pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})); err != nil {
 			return nil, err
 		}
 		made = append(made, keyFile{Path: filepath.Join(o.Dir, f.name), What: f.what})
@@ -401,9 +399,8 @@ func selfSigned(key *rsa.PrivateKey, now time.Time) ([]byte, error) {
 }
 
 // writeLogKeys makes the keys of the action log, as yet into another folder, or keeps
-// those in o.Dir: all or none. One
-// that is missing beside the others is not made anew, because what the old one
-// signed or keyed would never fit it.
+// those in o.Dir: all or none. One that is missing beside the others is not made anew,
+// because what the old one signed or keyed would never fit it.
 func writeLogKeys(o keyOptions, into string) ([]keyFile, error) {
 	files := []keyFile{
 		{Path: filepath.Join(o.Dir, actions.CheckpointKeyFile), What: "key that signs the action log: secret"},
@@ -432,14 +429,14 @@ func writeLogKeys(o keyOptions, into string) ([]keyFile, error) {
 	return kept, fmt.Errorf("%s is missing beside the other keys of the action log: put it back from your copy, or move the others away to begin a new log", missing)
 }
 
-// writeNew writes a file that must not be there yet, down to the disk. Half a
-// file is not left behind.
-func writeNew(path string, mode fs.FileMode, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+// writeNew writes a file that must not be there yet, for its owner alone, down to
+// the disk. Half a file is not left behind.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, bytes.NewReader(data))
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -375,7 +375,7 @@ func makeMark(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	if err := writeNew(path, 0o600, nil); err != nil {
+	if err := writeNew(path, nil); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path))))

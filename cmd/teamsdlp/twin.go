@@ -96,7 +96,10 @@ func (c *twinCmd) Run(e *env) error {
 	if c.Exit {
 		return c.write(e.stdout, "http://"+c.Listen)
 	}
-	twin := graphtwin.New(c.options(log))
+	o := c.twin()
+	o.Throttle, o.Delivery = graphtwin.Throttle{Off: c.NoThrottle}, graphtwin.Delivery{Scale: c.BackoffScale}
+	o.Logf = func(format string, args ...any) { log.Debug("twin", zap.String("event", fmt.Sprintf(format, args...))) }
+	twin := graphtwin.New(o)
 	defer twin.Close()
 	url, err := twin.Start(c.Listen)
 	if err != nil {
@@ -117,20 +120,8 @@ All of it                  teamsdlp twin --help
 	return nil
 }
 
-func (c *twinCmd) options(log *zap.Logger) graphtwin.Options {
-	world := graphtwin.Contoso()
-	for i := range world.Apps {
-		world.Apps[i].TokenVersion = c.TokenVersion
-	}
-	logf := func(format string, args ...any) { log.Debug("twin", zap.String("event", fmt.Sprintf(format, args...))) }
-	return graphtwin.Options{
-		World: world, Switches: c.twin(), Throttle: graphtwin.Throttle{Off: c.NoThrottle},
-		Delivery: graphtwin.Delivery{Scale: c.BackoffScale}, Logf: logf,
-	}
-}
-
 func (c *twinCmd) write(w io.Writer, url string) error {
-	file, err := writeTwinConfig(c.WriteConfig, twinConfig{URL: url})
+	file, err := writeTwinConfig(c.WriteConfig, url)
 	if err != nil {
 		return err
 	}
@@ -138,34 +129,27 @@ func (c *twinCmd) write(w io.Writer, url string) error {
 	return err
 }
 
-// twinConfig says what a configuration for a twin says.
-type twinConfig struct {
-	URL     string // of the twin
-	Public  string // listen address of the product; empty: 127.0.0.1:9500
-	Private string // listen address of its desk; empty: 127.0.0.1:9501
-}
+// Where the product and its desk listen in a configuration for a twin.
+const (
+	twinPublic  = "127.0.0.1:9500"
+	twinPrivate = "127.0.0.1:9501"
+)
 
 // configHead begins the configurations that writeTwinConfig writes.
 const configHead = "# Written by teamsdlp: a configuration for the simulated Microsoft Graph at\n"
 
-// writeTwinConfig writes into dir what serve needs to watch Contoso at a twin:
+// writeTwinConfig writes into dir what serve needs to watch Contoso at the twin at url:
 // teamsdlp.yaml, keys, the client secret and the sample rules. What is there
 // already stays; in a configuration of ours only the twin's address is set. It
 // refuses a directory with a configuration that is not ours, and writes nothing
 // there. It returns the path of the configuration.
-func writeTwinConfig(dir string, c twinConfig) (string, error) {
+func writeTwinConfig(dir, url string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	if c.Public == "" {
-		c.Public = "127.0.0.1:9500"
-	}
-	if c.Private == "" {
-		c.Private = "127.0.0.1:9501"
-	}
 	file := filepath.Join(dir, "teamsdlp.yaml")
-	data, err := c.configuration(dir, file)
+	data, err := configurationFor(url, dir, file)
 	if err != nil {
 		return "", err
 	}
@@ -175,7 +159,7 @@ func writeTwinConfig(dir string, c twinConfig) (string, error) {
 	if err := writeTwinKeys(dir); err != nil {
 		return "", fmt.Errorf("writing keys for the twin: %w", err)
 	}
-	if err := writeUnlessThere(filepath.Join(dir, "secret"), 0o600, []byte(graphtwin.ContosoSecret+"\n")); err != nil {
+	if err := writeUnlessThere(filepath.Join(dir, "secret"), []byte(graphtwin.ContosoSecret+"\n")); err != nil {
 		return "", err
 	}
 	if err := writeSampleRules(filepath.Join(dir, "rules")); err != nil {
@@ -184,16 +168,16 @@ func writeTwinConfig(dir string, c twinConfig) (string, error) {
 	return file, os.WriteFile(file, data, 0o600)
 }
 
-// configuration is the content of file: a new one, or the one that is there with
+// configurationFor is the content of file: a new one, or the one that is there with
 // this twin's address in the place of the other twin's.
-func (c twinConfig) configuration(dir, file string) ([]byte, error) {
+func configurationFor(url, dir, file string) ([]byte, error) {
 	have, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err := yaml.Marshal(c.document(dir))
+		data, err := yaml.Marshal(documentFor(url, dir))
 		if err != nil {
 			return nil, fmt.Errorf("encoding the configuration: %w", err)
 		}
-		return append([]byte(configHead+"# "+c.URL+". teamsdlp check --example prints every key.\n"), data...), nil
+		return append([]byte(configHead+"# "+url+". teamsdlp check --example prints every key.\n"), data...), nil
 	}
 	if err != nil {
 		return nil, err
@@ -206,12 +190,12 @@ func (c twinConfig) configuration(dir, file string) ([]byte, error) {
 	if !bytes.HasPrefix(have, []byte(configHead)) || yaml.Unmarshal(have, &there) != nil || there.Cloud.GraphURL == "" {
 		return nil, fmt.Errorf("%s is there and is no configuration for a twin: name another directory, or move it away", file)
 	}
-	return bytes.ReplaceAll(have, []byte(there.Cloud.GraphURL), []byte(c.URL)), nil
+	return bytes.ReplaceAll(have, []byte(there.Cloud.GraphURL), []byte(url)), nil
 }
 
-// document is the configuration as YAML. It holds a reference to the secret,
+// documentFor is the configuration as YAML. It holds a reference to the secret,
 // never the secret.
-func (c twinConfig) document(dir string) any {
+func documentFor(url, dir string) any {
 	return struct {
 		Public  map[string]string `yaml:"public"`
 		Private map[string]string `yaml:"private"`
@@ -221,10 +205,10 @@ func (c twinConfig) document(dir string) any {
 		Cloud   map[string]string `yaml:"cloud"`
 		Tenants []any             `yaml:"tenants"`
 	}{
-		map[string]string{"url": "http://" + c.Public, "listen": c.Public},
-		map[string]string{"listen": c.Private},
+		map[string]string{"url": "http://" + twinPublic, "listen": twinPublic},
+		map[string]string{"listen": twinPrivate},
 		filepath.Join(dir, "data"), filepath.Join(dir, "keys"), filepath.Join(dir, "rules"),
-		map[string]string{"name": config.Custom, "graph_url": c.URL, "login_url": c.URL},
+		map[string]string{"name": config.Custom, "graph_url": url, "login_url": url},
 		[]any{map[string]any{
 			"id": graphtwin.ContosoTenant, "app_id": graphtwin.ContosoApp,
 			"credential": map[string]string{"kind": "client_secret", "secret": "file:" + filepath.Join(dir, "secret")},
@@ -263,15 +247,15 @@ func writeSampleRules(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeUnlessThere(filepath.Join(dir, f.Name()), 0o600, data); err != nil {
+		if err := writeUnlessThere(filepath.Join(dir, f.Name()), data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeUnlessThere(path string, mode fs.FileMode, data []byte) error {
-	err := writeNew(path, mode, data)
+func writeUnlessThere(path string, data []byte) error {
+	err := writeNew(path, data)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
