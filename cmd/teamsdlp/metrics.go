@@ -166,7 +166,7 @@ func (m *metrics) Acted(outcome string, e actions.Exposure) {
 
 func (m *metrics) Waited(op string, d time.Duration) { m.wait.WithLabelValues(op).Observe(d.Seconds()) }
 
-func (m *metrics) Called(op string, status int, _ time.Duration) {
+func (m *metrics) Called(op string, status int) {
 	m.calls.WithLabelValues(op, strconv.Itoa(status)).Inc()
 }
 

@@ -29,7 +29,7 @@ type Observer interface {
 	// Waited tells how long a call waited for its turn.
 	Waited(op string, d time.Duration)
 	// Called tells how a call ended. status is 0 where nobody answered.
-	Called(op string, status int, d time.Duration)
+	Called(op string, status int)
 }
 
 // Options are what a Client is made of.
@@ -192,13 +192,13 @@ func (c *Client) call(ctx context.Context, op string, turn limit.Call, rec *reco
 	took := c.clock().Sub(start)
 	if err == nil {
 		c.limiter.Passed(turn.Workload)
-		c.observe.Called(op, rec.status, took)
+		c.observe.Called(op, rec.status)
 		c.log.Debug("graph call", zap.String("op", op), zap.Int("status", rec.status), zap.String("request_id", rec.requestID), zap.Duration("took", took))
 		return nil
 	}
 	fault := rec.fault(err)
 	c.regulate(turn.Workload, fault)
-	c.observe.Called(op, fault.Status, took)
+	c.observe.Called(op, fault.Status)
 	c.log.Debug("graph call", zap.String("op", op), zap.Int("status", fault.Status), zap.String("code", fault.Code),
 		zap.String("request_id", fault.RequestID), zap.Bool("not_sent", fault.NotSent), zap.Duration("retry_after", fault.RetryAfter), zap.Duration("took", took))
 	return fault
@@ -218,7 +218,7 @@ func (c *Client) prepare(ctx context.Context, op string) *actions.CallError {
 		if fault.NoToken {
 			c.forgetToken() // its certificate's file may hold another since
 		}
-		c.observe.Called(op, 0, 0)
+		c.observe.Called(op, 0)
 		c.log.Debug("graph call", zap.String("op", op), zap.String("code", fault.Code), zap.Bool("not_sent", true))
 		return fault
 	}
@@ -331,7 +331,7 @@ func (c *Client) token(ctx context.Context, u *url.URL) (string, error) {
 	if !sameHost(u, c.base) {
 		return "", &actions.CallError{Code: "foreign_host", NotSent: true}
 	}
-	t, err := c.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: c.scopes, TenantID: ""})
+	t, err := c.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: c.scopes})
 	if err != nil {
 		return "", newNoToken(ctx, err)
 	}
@@ -400,5 +400,5 @@ func (a authenticator) AuthenticateRequest(ctx context.Context, r *kiota.Request
 // nobody is an Observer that does not listen.
 type nobody struct{}
 
-func (nobody) Waited(string, time.Duration)      {}
-func (nobody) Called(string, int, time.Duration) {}
+func (nobody) Waited(string, time.Duration) {}
+func (nobody) Called(string, int)           {}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -24,28 +23,21 @@ import (
 	"teamsdlp/config"
 )
 
-// The kinds of credential, as in the configuration.
-const (
-	ClientSecret     = "client_secret"
-	Certificate      = "certificate"
-	WorkloadIdentity = "workload_identity"
-	ManagedIdentity  = "managed_identity"
-)
-
 // CredentialOptions say how an app proves who it is.
 type CredentialOptions struct {
+	// Kind is one of those of package config.
 	Kind   string
 	Tenant string
 	AppID  string
-	// Secret is needed for ClientSecret.
+	// Secret is needed for config.ClientSecret.
 	Secret config.Secret
-	// CertificateFile is needed for Certificate: a PEM file with certificate and key.
+	// CertificateFile is needed for config.Certificate: a PEM file with certificate and key.
 	CertificateFile string
-	// ClientID, for ManagedIdentity, is that of a user-assigned identity; empty
+	// ClientID, for config.ManagedIdentity, is that of a user-assigned identity; empty
 	// means the system-assigned one.
 	ClientID string
 	// LoginURL is the authority, as https://login.microsoftonline.com. Plain
-	// http is taken for a loopback address only, and then with ClientSecret only.
+	// http is taken for a loopback address only, and then with config.ClientSecret only.
 	LoginURL string
 	// HTTP carries the token requests. Nil: a transport with Go's defaults.
 	HTTP http.RoundTripper
@@ -73,7 +65,7 @@ func NewCredential(o CredentialOptions) (azcore.TokenCredential, error) {
 		client.Transport = newTransport()
 	}
 	if login.Scheme == "http" {
-		if o.Kind != ClientSecret {
+		if o.Kind != config.ClientSecret {
 			return nil, fmt.Errorf("a credential of kind %s needs an https login URL", o.Kind)
 		}
 		if o.Secret.Reveal() == "" {
@@ -122,9 +114,9 @@ func identity(o CredentialOptions, login *url.URL, client *http.Client) (azcore.
 	}
 	private := !slices.Contains(microsoftLogins, strings.ToLower(login.Hostname()))
 	switch o.Kind {
-	case ClientSecret:
+	case config.ClientSecret:
 		return azidentity.NewClientSecretCredential(o.Tenant, o.AppID, o.Secret.Reveal(), &azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: private})
-	case Certificate:
+	case config.Certificate:
 		data, err := os.ReadFile(o.CertificateFile)
 		if err != nil {
 			return nil, err
@@ -135,9 +127,9 @@ func identity(o CredentialOptions, login *url.URL, client *http.Client) (azcore.
 			return nil, fmt.Errorf("%s does not hold a certificate and its key in PEM, unencrypted", o.CertificateFile)
 		}
 		return azidentity.NewClientCertificateCredential(o.Tenant, o.AppID, certs, key, &azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: private})
-	case WorkloadIdentity:
+	case config.WorkloadIdentity:
 		return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: options, TenantID: o.Tenant, ClientID: o.AppID, DisableInstanceDiscovery: private})
-	case ManagedIdentity:
+	case config.ManagedIdentity:
 		m := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: client}}
 		if o.ClientID != "" {
 			m.ID = azidentity.ClientID(o.ClientID)
@@ -159,19 +151,11 @@ func endpoint(raw string) (*url.URL, error) {
 	}
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && config.Loopback(u.Hostname()):
 	default:
 		return nil, errors.New("must be https, or http to a loopback address")
 	}
 	return u, nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

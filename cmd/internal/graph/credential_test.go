@@ -60,9 +60,9 @@ func TestCredentialsOverTLS(t *testing.T) {
 	only := onlyHost{trusting, strings.TrimPrefix(url, "https://"), t}
 	options := CredentialOptions{Tenant: home, AppID: graphtwin.ContosoApp, LoginURL: url, HTTP: only}
 	secret, wrong, certified := options, options, options
-	secret.Kind, secret.Secret = ClientSecret, config.NewSecret(graphtwin.ContosoSecret)
-	wrong.Kind, wrong.Secret = ClientSecret, config.NewSecret("not it")
-	certified.Kind, certified.CertificateFile = Certificate, path
+	secret.Kind, secret.Secret = config.ClientSecret, config.NewSecret(graphtwin.ContosoSecret)
+	wrong.Kind, wrong.Secret = config.ClientSecret, config.NewSecret("not it")
+	certified.Kind, certified.CertificateFile = config.Certificate, path
 
 	m := speak(t, tw, "ana", "chat:ana-li")
 	for _, c := range []struct {
@@ -164,15 +164,15 @@ func TestNewCredentialRefuses(t *testing.T) {
 	}{
 		{"no kind", CredentialOptions{LoginURL: microsoft, Secret: secret}},
 		{"unknown kind", CredentialOptions{Kind: "password", LoginURL: microsoft, Secret: secret}},
-		{"no login URL", CredentialOptions{Kind: ClientSecret, Secret: secret}},
-		{"http to a stranger", CredentialOptions{Kind: ClientSecret, LoginURL: "http://login.test", Secret: secret}},
-		{"http to a name that begins like loopback", CredentialOptions{Kind: ClientSecret, LoginURL: "http://localhost.evil.test", Secret: secret}},
-		{"user in the URL", CredentialOptions{Kind: ClientSecret, LoginURL: "https://s3cr3t-value@login.test", Secret: secret}},
-		{"certificate over http", CredentialOptions{Kind: Certificate, LoginURL: "http://127.0.0.1:1", CertificateFile: bad}},
-		{"managed identity over http", CredentialOptions{Kind: ManagedIdentity, LoginURL: "http://127.0.0.1:1"}},
-		{"no secret", CredentialOptions{Kind: ClientSecret, LoginURL: "http://127.0.0.1:1"}},
-		{"no certificate", CredentialOptions{Kind: Certificate, LoginURL: microsoft, CertificateFile: bad + ".missing"}},
-		{"not a certificate", CredentialOptions{Kind: Certificate, LoginURL: microsoft, CertificateFile: bad}},
+		{"no login URL", CredentialOptions{Kind: config.ClientSecret, Secret: secret}},
+		{"http to a stranger", CredentialOptions{Kind: config.ClientSecret, LoginURL: "http://login.test", Secret: secret}},
+		{"http to a name that begins like loopback", CredentialOptions{Kind: config.ClientSecret, LoginURL: "http://localhost.evil.test", Secret: secret}},
+		{"user in the URL", CredentialOptions{Kind: config.ClientSecret, LoginURL: "https://s3cr3t-value@login.test", Secret: secret}},
+		{"certificate over http", CredentialOptions{Kind: config.Certificate, LoginURL: "http://127.0.0.1:1", CertificateFile: bad}},
+		{"managed identity over http", CredentialOptions{Kind: config.ManagedIdentity, LoginURL: "http://127.0.0.1:1"}},
+		{"no secret", CredentialOptions{Kind: config.ClientSecret, LoginURL: "http://127.0.0.1:1"}},
+		{"no certificate", CredentialOptions{Kind: config.Certificate, LoginURL: microsoft, CertificateFile: bad + ".missing"}},
+		{"not a certificate", CredentialOptions{Kind: config.Certificate, LoginURL: microsoft, CertificateFile: bad}},
 	}
 	for _, c := range cases {
 		c.o.Tenant, c.o.AppID = home, graphtwin.ContosoApp
@@ -191,7 +191,7 @@ func TestNewCredentialRefuses(t *testing.T) {
 func TestNewCredentialKinds(t *testing.T) {
 	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", filepath.Join(t.TempDir(), "token"))
 	for _, o := range []CredentialOptions{
-		{Kind: WorkloadIdentity}, {Kind: ManagedIdentity}, {Kind: ManagedIdentity, ClientID: graphtwin.ContosoApp},
+		{Kind: config.WorkloadIdentity}, {Kind: config.ManagedIdentity}, {Kind: config.ManagedIdentity, ClientID: graphtwin.ContosoApp},
 	} {
 		o.Tenant, o.AppID, o.LoginURL = home, graphtwin.ContosoApp, "https://login.microsoftonline.com"
 		if cred, err := NewCredential(o); err != nil || cred == nil {
@@ -204,7 +204,7 @@ func TestLoopbackCredential(t *testing.T) {
 	now := time.Now()
 	answer := say(200, "application/json", `{"access_token":"t1","expires_in":3600}`)
 	s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request) { answer(n, w, r) })
-	made, err := NewCredential(CredentialOptions{Kind: ClientSecret, Tenant: home, AppID: "app", Secret: config.NewSecret("s3cr3t & more"), LoginURL: s.URL, Clock: func() time.Time { return now }})
+	made, err := NewCredential(CredentialOptions{Kind: config.ClientSecret, Tenant: home, AppID: "app", Secret: config.NewSecret("s3cr3t & more"), LoginURL: s.URL, Clock: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func newTwin(t *testing.T, o graphtwin.Options, change ...func(*Options)) (*grap
 		t.Fatal(err)
 	}
 	cred, err := NewCredential(CredentialOptions{
-		Kind: ClientSecret, Tenant: home, AppID: graphtwin.ContosoApp, Secret: config.NewSecret(graphtwin.ContosoSecret), LoginURL: url,
+		Kind: config.ClientSecret, Tenant: home, AppID: graphtwin.ContosoApp, Secret: config.NewSecret(graphtwin.ContosoSecret), LoginURL: url,
 	})
 	if err != nil {
 		t.Fatal(err)
