@@ -34,9 +34,9 @@ type Observation struct {
 	System bool
 }
 
-// EffectVersion is the version under which the effect of o is kept. A deletion
+// effectVersion is the version under which the effect of o is kept. A deletion
 // has one of its own, because Graph does not promise that it moves the etag.
-func (o Observation) EffectVersion() string {
+func (o Observation) effectVersion() string {
 	if o.deleted() {
 		return o.Version + "/deleted"
 	}

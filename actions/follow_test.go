@@ -239,8 +239,8 @@ func TestEffectVersion(t *testing.T) {
 		{Observation{Version: "100", Deleted: true}, "100/deleted"},
 		{deleted(""), "/deleted"},
 	} {
-		if got := tt.o.EffectVersion(); got != tt.want {
-			t.Errorf("EffectVersion(%+v) = %q, want %q", tt.o, got, tt.want)
+		if got := tt.o.effectVersion(); got != tt.want {
+			t.Errorf("effectVersion(%+v) = %q, want %q", tt.o, got, tt.want)
 		}
 	}
 }

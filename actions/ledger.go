@@ -157,6 +157,6 @@ type Ledger interface {
 
 // Log is the durable action log.
 type Log interface {
-	// Append commits entries that end no effect (gap, rules, keys, label, view).
+	// Append commits entries that end no effect (gap, rules, keys, inbox, label, view).
 	Append(ctx context.Context, entries ...Entry) error
 }

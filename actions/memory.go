@@ -102,7 +102,7 @@ func (m *Memory) UnfinishedReleases(context.Context) ([]Effect, error) {
 		if err := json.Unmarshal(b, &e); err != nil {
 			return nil, fmt.Errorf("reading an effect: %w", err)
 		}
-		if e.State == StateDecided && e.IsRelease() {
+		if e.State == StateDecided && e.isRelease() {
 			list = append(list, e)
 		}
 	}

@@ -58,7 +58,7 @@ func Prove(ctx context.Context, src VerifySource, seq int64, checkpoints []byte,
 	var signed []byte
 	blocks, _ := splitCheckpoints(checkpoints)
 	for _, b := range blocks {
-		c, err := OpenCheckpoint(b, verifiers)
+		c, err := openCheckpoint(b, verifiers)
 		if err == nil && c.Size > seq && c.Size <= size && (signed == nil || c.Size < point.Size) {
 			point, signed = c, b
 		}
@@ -133,7 +133,7 @@ func CheckProof(proof []byte, verifiers note.Verifiers) (Proven, error) {
 		}
 		path = append(path, h)
 	}
-	point, err := OpenCheckpoint([]byte(signed), verifiers)
+	point, err := openCheckpoint([]byte(signed), verifiers)
 	if err != nil {
 		return refuse("%w", err)
 	}

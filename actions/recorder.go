@@ -20,8 +20,8 @@ var (
 	// effect decided: nothing was written, and the item must be put back to be
 	// resumed.
 	ErrUnsettled = errors.New("the action has no result yet")
-	// ErrLabel is returned for a label that is neither of the two.
-	ErrLabel = errors.New(`label is neither "true-positive" nor "false-positive"`)
+	// errLabel is returned for a label that is neither of the two.
+	errLabel = errors.New(`label is neither "true-positive" nor "false-positive"`)
 )
 
 // The actors of entries that no analyst made.
@@ -93,7 +93,7 @@ type Decision struct {
 // Begin reads what is known of a message and decides what version o of it calls
 // for.
 func (r *Recorder) Begin(ctx context.Context, t Target, o Observation) (Step, error) {
-	key, version := t.Key(), o.EffectVersion()
+	key, version := t.Key(), o.effectVersion()
 	s, e, err := r.Ledger.Begin(ctx, key, version)
 	if err != nil {
 		return Step{}, fmt.Errorf("reading what is known of the message: %w", err)
@@ -264,8 +264,8 @@ func (r *Recorder) Settle(ctx context.Context, d *Decision, res Result, receipt 
 // releasePrefix begins the version of an effect that is an analyst's release.
 const releasePrefix = "release/"
 
-// IsRelease reports whether e is an analyst's release, which no inbox row brings.
-func (e Effect) IsRelease() bool { return strings.HasPrefix(e.Version, releasePrefix) }
+// isRelease reports whether e is an analyst's release, which no inbox row brings.
+func (e Effect) isRelease() bool { return strings.HasPrefix(e.Version, releasePrefix) }
 
 // Release commits an analyst's decision to lift what stands on the message of c.
 // The Decision must be carried out and settled with an empty receipt, in the
@@ -328,7 +328,7 @@ func (r *Recorder) ResumeRelease(ctx context.Context, unfinished Effect) (*Decis
 // Label records an analyst's opinion of c: "true-positive" or "false-positive".
 func (r *Recorder) Label(ctx context.Context, c Case, actor, label, reason string) error {
 	if label != "true-positive" && label != "false-positive" {
-		return ErrLabel
+		return errLabel
 	}
 	e := r.ofCase(KindLabel, c, actor, reason)
 	e.Label = label

@@ -514,7 +514,7 @@ func TestEntriesThatEndNoEffect(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, label := range []string{"", "positive", "True-Positive", "true-positive "} {
-		if err := d.Label(ctx, Case{ID: "c"}, "jo", label, ""); !errors.Is(err, ErrLabel) {
+		if err := d.Label(ctx, Case{ID: "c"}, "jo", label, ""); !errors.Is(err, errLabel) {
 			t.Errorf("label %q: %v", label, err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"teamsdlp/test/trial"
 )
 
@@ -149,7 +151,7 @@ func BenchmarkFacts(b *testing.B) {
 	for name, of := range map[string]func(){
 		"skim":    func() { _, _ = skim(body) },
 		"decode":  func() { _ = decodeFacts(body) },
-		"SHA-256": func() { _ = RecordHash(body) },
+		"SHA-256": func() { _ = tlog.RecordHash(body) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(body)))

@@ -33,9 +33,6 @@ func SealEntry(e *Entry, seq int64) ([]byte, error) {
 	return data, nil
 }
 
-// RecordHash is the leaf hash of an entry's stored bytes: SHA-256(0x00 ‖ data).
-func RecordHash(data []byte) tlog.Hash { return tlog.RecordHash(data) }
-
 // AppendHashes returns the hashes to store for entry number size, in a tree that
 // holds size entries. They belong at index tlog.StoredHashIndex(0, size) and
 // those after it. A store calls it in the transaction that stores the entry; r
@@ -66,9 +63,9 @@ func SignCheckpoint(c Checkpoint, signer note.Signer) ([]byte, error) {
 	return signed, nil
 }
 
-// ErrCheckpoint is wrapped by every error about a checkpoint that cannot be
+// errCheckpoint is wrapped by every error about a checkpoint that cannot be
 // trusted.
-var ErrCheckpoint = errors.New("untrusted checkpoint")
+var errCheckpoint = errors.New("untrusted checkpoint")
 
 // unknownKey is of a checkpoint that no known key signed. It names those that did.
 type unknownKey string
@@ -87,9 +84,9 @@ func signersOf(n *note.Note) string {
 // errMalformed is of bytes that are not a signed note at all.
 var errMalformed = errors.New("not a signed note")
 
-// OpenCheckpoint verifies a signed checkpoint: one signature must be of a key
+// openCheckpoint verifies a signed checkpoint: one signature must be of a key
 // that verifiers know, and that key's name be the origin.
-func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error) {
+func openCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error) {
 	n, err := note.Open(signed, verifiers)
 	if err != nil {
 		var (
@@ -98,24 +95,24 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		)
 		switch {
 		case errors.As(err, &bad):
-			return Checkpoint{}, fmt.Errorf("%w: its signature is wrong", ErrCheckpoint)
+			return Checkpoint{}, fmt.Errorf("%w: its signature is wrong", errCheckpoint)
 		case errors.As(err, &unknown):
-			return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, unknownKey(signersOf(unknown.Note)))
+			return Checkpoint{}, fmt.Errorf("%w: %w", errCheckpoint, unknownKey(signersOf(unknown.Note)))
 		}
-		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, errMalformed)
+		return Checkpoint{}, fmt.Errorf("%w: %w", errCheckpoint, errMalformed)
 	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) < 4 {
-		return Checkpoint{}, fmt.Errorf("%w: too short", ErrCheckpoint)
+		return Checkpoint{}, fmt.Errorf("%w: too short", errCheckpoint)
 	}
 	c := Checkpoint{Origin: lines[0]}
 	if !isSize(lines[1]) {
-		return Checkpoint{}, fmt.Errorf("%w: its size is not a number", ErrCheckpoint)
+		return Checkpoint{}, fmt.Errorf("%w: its size is not a number", errCheckpoint)
 	}
 	c.Size, _ = strconv.ParseInt(lines[1], 10, 64) // that is what isSize says
 	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
 	if err != nil || len(root) != tlog.HashSize {
-		return Checkpoint{}, fmt.Errorf("%w: its root is not a hash", ErrCheckpoint)
+		return Checkpoint{}, fmt.Errorf("%w: its root is not a hash", errCheckpoint)
 	}
 	copy(c.Root[:], root)
 	for _, s := range n.Sigs {
@@ -123,7 +120,7 @@ func OpenCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 			return c, nil
 		}
 	}
-	return Checkpoint{}, fmt.Errorf("%w: not signed by its origin", ErrCheckpoint)
+	return Checkpoint{}, fmt.Errorf("%w: not signed by its origin", errCheckpoint)
 }
 
 // isSize reports whether a line is a number of entries, in the one form that it has.
@@ -172,7 +169,7 @@ func (f *FileSink) Put(_ context.Context, signed []byte) (err error) {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("syncing the directory of the checkpoint file: %w", err)
+		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	defer d.Close()
 	_ = d.Sync() // Windows has no such call; the file itself is synced

@@ -312,7 +312,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		}
 		return b
 	}
-	if c, err := OpenCheckpoint(sign("log.example\n12\n"+root+"\nmore\n"), note.VerifierList(k.Verifier())); err != nil || c.Size != 12 {
+	if c, err := openCheckpoint(sign("log.example\n12\n"+root+"\nmore\n"), note.VerifierList(k.Verifier())); err != nil || c.Size != 12 {
 		t.Errorf("with an extension: %+v, %v", c, err)
 	}
 	for _, text := range []string{
@@ -321,16 +321,16 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		"log.example\n12\n" + root[:42] + "\n", "log.example\ntwelve\n" + root + "\n", "log.example\n12\n\n" + root + "\n",
 	} {
 		if text == "" {
-			if _, err := OpenCheckpoint(nil, note.VerifierList(k.Verifier())); !errors.Is(err, ErrCheckpoint) {
+			if _, err := openCheckpoint(nil, note.VerifierList(k.Verifier())); !errors.Is(err, errCheckpoint) {
 				t.Errorf("nothing: %v", err)
 			}
 			continue
 		}
-		if _, err := OpenCheckpoint(sign(text), note.VerifierList(k.Verifier())); !errors.Is(err, ErrCheckpoint) {
+		if _, err := openCheckpoint(sign(text), note.VerifierList(k.Verifier())); !errors.Is(err, errCheckpoint) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := OpenCheckpoint(sign("log.example\n12\n"+root+"\n"), note.VerifierList()); !errors.Is(err, ErrCheckpoint) {
+	if _, err := openCheckpoint(sign("log.example\n12\n"+root+"\n"), note.VerifierList()); !errors.Is(err, errCheckpoint) {
 		t.Errorf("no keys: %v", err)
 	}
 }
@@ -349,7 +349,7 @@ func FuzzCheckpoints(f *testing.F) {
 		if r.OK() && len(bytes.TrimSpace(b)) > 0 && r.Checkpoints == 0 {
 			t.Fatal("a file without a checkpoint passed")
 		}
-		if err := CheckpointsOf(b, note.VerifierList(k.Verifier())); err != nil && (r.Checkpoints > 0 || !errors.Is(err, ErrNotThisLog)) {
+		if err := CheckpointsOf(b, note.VerifierList(k.Verifier())); err != nil && (r.Checkpoints > 0 || !errors.Is(err, errNotThisLog)) {
 			t.Fatalf("%+v, and: %v", r, err)
 		}
 	})
@@ -405,7 +405,7 @@ func TestSealer(t *testing.T) {
 			Sinks: []CheckpointSink{sinkFunc(func([]byte) error { mu.Lock(); defer mu.Unlock(); return fail }), sinkFunc(func(b []byte) error {
 				mu.Lock()
 				defer mu.Unlock()
-				c, err := OpenCheckpoint(b, note.VerifierList(k.Verifier()))
+				c, err := openCheckpoint(b, note.VerifierList(k.Verifier()))
 				sizes = append(sizes, c.Size)
 				return err
 			})}}

@@ -176,7 +176,7 @@ func (v *verification) open(file []byte, verifiers note.Verifiers) []Checkpoint 
 	var list []Checkpoint
 	blocks, torn := splitCheckpoints(file)
 	for i, b := range blocks {
-		c, err := OpenCheckpoint(b, verifiers)
+		c, err := openCheckpoint(b, verifiers)
 		switch {
 		case errors.Is(err, errMalformed):
 			torn++
@@ -531,8 +531,8 @@ func (f *forest) root() tlog.Hash {
 	return h
 }
 
-// ErrNotThisLog is returned by CheckpointsOf.
-var ErrNotThisLog = errors.New("not the checkpoints of this log")
+// errNotThisLog is returned by CheckpointsOf.
+var errNotThisLog = errors.New("not the checkpoints of this log")
 
 // CheckpointsOf returns an error if checkpoints, a concatenation as Verify takes it,
 // says nothing of the log whose keys verifiers know: it holds no checkpoint, or none
@@ -544,7 +544,7 @@ func CheckpointsOf(checkpoints []byte, verifiers note.Verifiers) error {
 	n := 0
 	for _, b := range blocks {
 		var other unknownKey
-		switch _, err := OpenCheckpoint(b, verifiers); {
+		switch _, err := openCheckpoint(b, verifiers); {
 		case errors.Is(err, errMalformed):
 		case !errors.As(err, &other):
 			return nil
@@ -556,9 +556,9 @@ func CheckpointsOf(checkpoints []byte, verifiers note.Verifiers) error {
 		}
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: it holds no signed checkpoint: %s", ErrNotThisLog, whyNone(checkpoints))
+		return fmt.Errorf("%w: it holds no signed checkpoint: %s", errNotThisLog, whyNone(checkpoints))
 	}
-	return fmt.Errorf("%w: no key of this log signed any of its %d, but %s", ErrNotThisLog, n, strings.Join(others, "; "))
+	return fmt.Errorf("%w: no key of this log signed any of its %d, but %s", errNotThisLog, n, strings.Join(others, "; "))
 }
 
 // whyNone says where a file without a checkpoint first differs from one, and does not
