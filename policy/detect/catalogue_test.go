@@ -57,4 +57,13 @@ func explain(s string) string {
 	return b.String()
 }
 
+// builtinEngine is the engine without a company's own detectors.
 var builtinEngine = mustNew()
+
+func mustNew() *Engine {
+	e, errs := New(nil)
+	if len(errs) > 0 {
+		panic(errs[0]) // the catalogue is part of the program
+	}
+	return e
+}

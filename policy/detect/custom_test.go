@@ -59,9 +59,6 @@ func TestCustom(t *testing.T) {
 	if !e.Has("badge") || !e.Has("iban") || e.Has("x") || !slices.Contains(e.IDs(), "project") || !slices.IsSorted(e.IDs()) {
 		t.Errorf("ids are %v", e.IDs())
 	}
-	if f := e.Families(); !slices.Contains(f, "company") || !slices.Contains(f, "financial") {
-		t.Errorf("families are %v", f)
-	}
 	if got := len(e.Detectors()); got != len(Builtin())+3 {
 		t.Errorf("%d detectors", got)
 	}

@@ -156,16 +156,6 @@ func (e *Engine) IDs() []string {
 	return ids
 }
 
-// Families returns the families of all detectors, sorted.
-func (e *Engine) Families() []string {
-	var f []string
-	for _, d := range e.Detectors() {
-		f = append(f, d.Family)
-	}
-	slices.Sort(f)
-	return slices.Compact(f)
-}
-
 // Detectors returns the built-in detectors, then a company's own.
 func (e *Engine) Detectors() []Detector {
 	var all []Detector

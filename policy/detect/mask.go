@@ -2,7 +2,6 @@ package detect
 
 import (
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"teamsdlp/policy/extract"
@@ -47,17 +46,6 @@ func mask(m MaskKind, value, prefix string) string {
 		tail = tail[size:]
 	}
 	return dots[:min(n-shown, mostDots)*dotSize] + tail
-}
-
-// ownless is the engine without a company's own detectors.
-var ownless = sync.OnceValue(mustNew)
-
-func mustNew() *Engine {
-	e, errs := New(nil)
-	if len(errs) > 0 {
-		panic(errs[0]) // the catalogue is part of the program
-	}
-	return e
 }
 
 // MaskAll replaces every match in s of at least Low by its masked form. It is for
