@@ -340,7 +340,7 @@ func (v *Verdict) conclude() {
 			v.Action = r.Rule.Action
 		}
 	}
-	if !v.Enforced() {
+	if !v.enforced() {
 		return
 	}
 	v.Override = WithoutJustification
@@ -368,8 +368,8 @@ func (v *Verdict) conclude() {
 	}
 }
 
-// Enforced reports whether the verdict asks for anything to be done in Teams.
-func (v *Verdict) Enforced() bool { return v.Action.rank() > 0 }
+// enforced reports whether the verdict asks for anything to be done in Teams.
+func (v *Verdict) enforced() bool { return v.Action.rank() > 0 }
 
 func (r *RuleVerdict) enforces() bool { return r.Result == Matched && r.Rule.Mode == Enforce }
 

@@ -245,7 +245,7 @@ func TestJudgeOne(t *testing.T) {
 			if diff := cmp.Diff(tt.need, v.Need); diff != "" {
 				t.Errorf("need (-want +got):\n%s", diff)
 			}
-			if enforced := v.Enforced(); !v.Need.Any() && enforced != (tt.want == Matched) {
+			if enforced := v.enforced(); !v.Need.Any() && enforced != (tt.want == Matched) {
 				t.Errorf("enforced = %v with result %s", enforced, got.Result)
 			}
 		})
@@ -310,7 +310,7 @@ func TestModeOff(t *testing.T) {
 	if got := v.Rules[0]; got.Result != OutOfScope || got.Reason != "mode is off" {
 		t.Errorf("got %s: %s", got.Result, got.Reason)
 	}
-	if v.Enforced() || v.Severity != "" || f.calls != 0 {
+	if v.enforced() || v.Severity != "" || f.calls != 0 {
 		t.Errorf("a rule that is off had an effect: %+v, %d scans", v, f.calls)
 	}
 }
@@ -572,11 +572,11 @@ func TestShadowChangesNothing(t *testing.T) {
 		if diff := cmp.Diff(outcome(want), outcome(got)); diff != "" {
 			t.Fatalf("run %d: shadow rules changed the outcome (-without +with):\n%s", i, diff)
 		}
-		if got.Enforced() {
+		if got.enforced() {
 			acted++
 			mixed += min(1, len(all)-len(live))
 		}
-		if !got.Enforced() && (got.Tip != Tip{} || got.Descriptions != nil || got.Override != NoOverride || got.Report != NoReport) {
+		if !got.enforced() && (got.Tip != Tip{} || got.Descriptions != nil || got.Override != NoOverride || got.Report != NoReport) {
 			t.Fatalf("run %d: a verdict that enforces nothing carries something: %+v", i, got)
 		}
 	}

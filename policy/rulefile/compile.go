@@ -94,7 +94,7 @@ func unread(dir string) (list []Finding) {
 // Compile compiles files as one generation, as [ReadDir] returns them: rule files
 // and those that they name. Positions name them as files in dir.
 func Compile(dir string, files []Source, o Options) (*Generation, error) {
-	return compileAll(dir, &snapshot{files: files, generation: GenerationOf(files)}, o)
+	return compileAll(dir, &snapshot{files: files, generation: generationOf(files)}, o)
 }
 
 func compileAll(dir string, snap *snapshot, o Options) (*Generation, error) {

@@ -389,8 +389,8 @@ func TestWatchSwapWhileJudging(t *testing.T) {
 		if err := os.Rename(filepath.Join(dir, ".next"), filepath.Join(dir, "customers.edm")); err != nil {
 			t.Fatal(err)
 		}
-		w.Tick()
-		w.Tick()
+		w.tick()
+		w.tick()
 		seen[w.Current().Generation] = true
 	}
 	close(stop)

@@ -88,7 +88,7 @@ func newReader(dir string) *reader {
 // read looks at the directory. Its error is that of the rule files; what is wrong
 // with a named file is in the snapshot.
 func (r *reader) read() (*snapshot, error) {
-	files, err := ReadFS(os.DirFS(r.dir))
+	files, err := readFS(os.DirFS(r.dir))
 	if faults, ok := AsFaults(err); ok {
 		for _, f := range faults {
 			f.File = filepath.Join(r.dir, f.File)
@@ -102,7 +102,7 @@ func (r *reader) read() (*snapshot, error) {
 		}
 		return nil, fmt.Errorf("reading rules in %s: %w", r.dir, err)
 	}
-	if g := GenerationOf(files); g != r.rules || r.names == nil {
+	if g := generationOf(files); g != r.rules || r.names == nil {
 		r.rules, r.names = g, namedBy(files)
 	}
 	s := &snapshot{files: files, modes: map[string]fs.FileMode{}, bad: map[string]error{}}
@@ -120,7 +120,7 @@ func (r *reader) read() (*snapshot, error) {
 		s.files = append(s.files, Source{name, f.data})
 		s.modes[name] = f.info.Mode()
 	}
-	s.generation = generationOf(s.files, func(f Source) [sha256.Size]byte { return r.known[f.Name].sum })
+	s.generation = generationBy(s.files, func(f Source) [sha256.Size]byte { return r.known[f.Name].sum })
 	return s, nil
 }
 

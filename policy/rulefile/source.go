@@ -80,8 +80,8 @@ func inDir(dir, name string) string {
 	return filepath.Join(dir, filepath.FromSlash(name))
 }
 
-// ReadFS reads the rule files of any file system, and not what they name.
-func ReadFS(fsys fs.FS) ([]Source, error) {
+// readFS reads the rule files of any file system, and not what they name.
+func readFS(fsys fs.FS) ([]Source, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil, err
@@ -144,14 +144,14 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	return data, nil
 }
 
-// GenerationOf names a generation: the first 12 hexadecimal digits of the SHA-256
+// generationOf names a generation: the first 12 hexadecimal digits of the SHA-256
 // over every file's name and content, each with its length before it. Of a file
 // that is no rule file it takes the SHA-256 of the content instead.
-func GenerationOf(files []Source) string {
-	return generationOf(files, func(f Source) [sha256.Size]byte { return sha256.Sum256(f.Data) })
+func generationOf(files []Source) string {
+	return generationBy(files, func(f Source) [sha256.Size]byte { return sha256.Sum256(f.Data) })
 }
 
-func generationOf(files []Source, sum func(Source) [sha256.Size]byte) string {
+func generationBy(files []Source, sum func(Source) [sha256.Size]byte) string {
 	h := sha256.New()
 	part := func(b []byte) {
 		var n [8]byte

@@ -120,13 +120,13 @@ func TestReadFSLimits(t *testing.T) {
 		big[fmt.Sprintf("%d.yaml", i)] = &fstest.MapFile{Data: bytes.Repeat([]byte("#"), MaxFile)}
 	}
 	for want, fsys := range map[string]fs.FS{"1001 rule files; at most 1000": many, "17825792 bytes; at most 16777216": big} {
-		_, err := ReadFS(fsys)
+		_, err := readFS(fsys)
 		if lines := faultLines(t, err); len(lines) != 1 || !strings.Contains(lines[0], want) {
 			t.Errorf("%q, want %q", lines, want)
 		}
 	}
 	fits := fstest.MapFS{"a.yaml": &fstest.MapFile{Data: bytes.Repeat([]byte("#"), MaxFile)}}
-	if _, err := ReadFS(fits); err != nil {
+	if _, err := readFS(fits); err != nil {
 		t.Errorf("a file of exactly %d bytes: %v", MaxFile, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestGenerationOf(t *testing.T) {
 		"none":         nil,
 		"an empty one": {{"a.yaml", nil}},
 	} {
-		g := GenerationOf(files)
+		g := generationOf(files)
 		if len(g) != 12 {
 			t.Errorf("%s: %q", name, g)
 		}
@@ -154,7 +154,7 @@ func TestGenerationOf(t *testing.T) {
 		}
 		seen[g] = name
 	}
-	if GenerationOf(base) != GenerationOf([]Source{{"a.yaml", []byte("x")}, {"b.yaml", []byte("y")}}) {
+	if generationOf(base) != generationOf([]Source{{"a.yaml", []byte("x")}, {"b.yaml", []byte("y")}}) {
 		t.Error("equal directories have different names")
 	}
 }

@@ -39,7 +39,7 @@ type Watcher struct {
 	opt     WatchOptions
 	current atomic.Pointer[Generation]
 
-	// Owned by the goroutine that calls Tick.
+	// Owned by the goroutine that calls tick.
 	reader  *reader
 	pending string // state seen once and not yet judged
 	judged  string // last state that was judged
@@ -84,14 +84,14 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.Tick()
+			w.tick()
 		}
 	}
 }
 
-// Tick looks at the directory once. It must not be called while Run runs, nor by
+// tick looks at the directory once. It must not be called while Run runs, nor by
 // two goroutines at once.
-func (w *Watcher) Tick() {
+func (w *Watcher) tick() {
 	s, err := w.reader.read()
 	var state string
 	if err != nil {

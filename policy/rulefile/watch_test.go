@@ -78,7 +78,7 @@ func (w *watched) expect(t *testing.T, inForce string, told ...string) {
 
 func (w *watched) ticks(n int) {
 	for range n {
-		w.Tick()
+		w.tick()
 	}
 }
 
@@ -87,9 +87,9 @@ func TestWatchChange(t *testing.T) {
 	w.ticks(5)
 	w.expect(t, "one")
 	write(t, w.dir, "r.yaml", ruleNamed("two"))
-	w.Tick()
+	w.tick()
 	w.expect(t, "one") // seen once: it may still be being written
-	w.Tick()
+	w.tick()
 	w.expect(t, "two", "change to two")
 	w.ticks(5)
 	w.expect(t, "two")
@@ -108,10 +108,10 @@ func TestWatchHalfWritten(t *testing.T) {
 	w := watch(t)
 	for i := range 10 {
 		write(t, w.dir, "s.yaml", ruleNamed(fmt.Sprint("part", i)))
-		w.Tick()
+		w.tick()
 	}
 	w.expect(t, "one")
-	w.Tick()
+	w.tick()
 	w.expect(t, "one,part9", "change to one,part9")
 }
 
@@ -190,8 +190,8 @@ func TestWatchEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, "r.yaml", ruleNamed("first"))
-	empty.Tick()
-	empty.Tick()
+	empty.tick()
+	empty.tick()
 	if got := idsOf(empty.Generation()); got != "first" {
 		t.Errorf("in force: %s", got)
 	}
@@ -205,8 +205,8 @@ func TestWatchConfigMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	configMap(t, dir, "..2", ruleNamed("two"))
-	w.Tick()
-	w.Tick()
+	w.tick()
+	w.tick()
 	if got := idsOf(w.Generation()); got != "two" {
 		t.Errorf("in force: %s", got)
 	}
