@@ -62,7 +62,7 @@ type Options struct {
 	URLs    URLs
 	// Certificate returns the certificate that Graph should encrypt for now. It
 	// is asked before every decision; a new id makes every subscription be
-	// patched. Call Manager.Wake after a change.
+	// patched.
 	Certificate func() Certificate
 	// ClientState makes the secret of a new subscription: at least 128 random
 	// bits, at most 128 characters. Nil: 256 bits, base64url.
@@ -264,14 +264,6 @@ func (m *Manager) beatOnce(ctx context.Context, last, now time.Time) time.Time {
 		return last
 	}
 	return now
-}
-
-// Wake makes every tenant be looked at now, without waiting for a timer. Call
-// it when the certificate changed.
-func (m *Manager) Wake() {
-	for _, l := range m.loops {
-		l.nudge()
-	}
 }
 
 // now is wall-clock time: a monotonic reading would not notice a clock that was
