@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -260,34 +261,32 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (t *Twin) furnish(w World) error {
-	for _, x := range w.Tenants {
-		t.AddTenant(x)
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tenants = slices.Clone(w.Tenants)
 	for _, x := range w.Apps {
-		t.AddApp(x)
+		t.addApp(x)
 	}
 	for _, x := range w.Users {
-		if _, err := t.AddUser(x); err != nil {
+		if err := t.addUser(x); err != nil {
 			return err
 		}
 	}
 	for _, x := range w.Bots {
-		if _, err := t.AddBot(x); err != nil {
-			return err
-		}
+		t.addBot(x)
 	}
 	for _, x := range w.Groups {
-		if _, err := t.AddGroup(x); err != nil {
+		if err := t.addGroup(x); err != nil {
 			return err
 		}
 	}
 	for _, x := range w.Chats {
-		if _, err := t.AddChat(x); err != nil {
+		if _, err := t.addChat(x); err != nil {
 			return err
 		}
 	}
 	for _, x := range w.Teams {
-		if _, err := t.AddTeam(x); err != nil {
+		if err := t.addTeam(x); err != nil {
 			return err
 		}
 	}

@@ -178,23 +178,10 @@ func (c *conversation) visible(tenant string) bool {
 	return false
 }
 
-// AddTenant adds a tenant.
-func (t *Twin) AddTenant(x Tenant) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.tenants = append(t.tenants, x)
-}
-
-// AddApp registers an app. One with the same id and tenant is replaced.
-func (t *Twin) AddApp(a App) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a.TokenVersion == 0 {
-		a.TokenVersion = 2
-	}
-	if a.ServicePrincipalID == "" {
-		a.ServicePrincipalID = derivedGUID("service principal " + a.TenantID + a.ID)
-	}
+// addApp registers an app.
+func (t *Twin) addApp(a App) {
+	setDefault(&a.TokenVersion, 2)
+	setDefault(&a.ServicePrincipalID, derivedGUID("service principal "+a.TenantID+a.ID))
 	t.apps[appKey{a.TenantID, a.ID}] = &a
 }
 
@@ -226,50 +213,35 @@ func (t *Twin) SetTokenVersion(tenantID, appID string, version int) error {
 	return nil
 }
 
-// AddUser adds a person and returns it with its defaults filled in.
-func (t *Twin) AddUser(u User) (User, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Twin) addUser(u User) error {
 	if u.ID == "" {
 		u.ID = t.newGUID()
 	}
-	if u.TenantID == "" {
-		u.TenantID = t.home()
-	}
+	setDefault(&u.TenantID, t.home())
 	if t.findTenant(u.TenantID) == nil {
-		return User{}, fmt.Errorf("user %s: no tenant %s", u.Name, u.TenantID)
+		return fmt.Errorf("user %s: no tenant %s", u.Name, u.TenantID)
 	}
 	if t.findUser(u.ID) != nil || u.Alias != "" && t.findUser(u.Alias) != nil {
-		return User{}, fmt.Errorf("user %s: id or alias is taken", u.Name)
+		return fmt.Errorf("user %s: id or alias is taken", u.Name)
 	}
 	t.users = append(t.users, &u)
-	return u, nil
+	return nil
 }
 
-// AddBot adds an application that can post.
-func (t *Twin) AddBot(b Bot) (Bot, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Twin) addBot(b Bot) {
 	if b.ID == "" {
 		b.ID = t.newGUID()
 	}
-	if b.Identity == "" {
-		b.Identity = "bot"
-	}
+	setDefault(&b.Identity, "bot")
 	t.bots = append(t.bots, &b)
-	return b, nil
 }
 
-// AddGroup adds a group; its members must exist.
-func (t *Twin) AddGroup(g Group) (Group, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// addGroup adds a group; its members must exist.
+func (t *Twin) addGroup(g Group) error {
 	if g.ID == "" {
 		g.ID = t.newGUID()
 	}
-	if g.TenantID == "" {
-		g.TenantID = t.home()
-	}
+	setDefault(&g.TenantID, t.home())
 	resolved := make([]string, 0, len(g.Members))
 	for _, m := range g.Members {
 		switch {
@@ -278,18 +250,22 @@ func (t *Twin) AddGroup(g Group) (Group, error) {
 		case t.findGroup(m) != nil:
 			resolved = append(resolved, t.findGroup(m).ID)
 		default:
-			return Group{}, fmt.Errorf("group %s: no member %q", g.Name, m)
+			return fmt.Errorf("group %s: no member %q", g.Name, m)
 		}
 	}
 	g.Members = resolved
 	t.groups = append(t.groups, &g)
-	return g, nil
+	return nil
 }
 
 // AddChat adds a chat; its members must exist.
 func (t *Twin) AddChat(c Chat) (Chat, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.addChat(c)
+}
+
+func (t *Twin) addChat(c Chat) (Chat, error) {
 	members, err := t.resolveUsers(c.Members)
 	if err != nil {
 		return Chat{}, fmt.Errorf("chat %s: %w", c.Alias, err)
@@ -332,43 +308,34 @@ func (t *Twin) chatID(kind string, members []*User) string {
 	return "19:" + strings.ReplaceAll(t.newGUID(), "-", "") + "@thread.v2"
 }
 
-// AddTeam adds a team with its channels.
-func (t *Twin) AddTeam(x Team) (Team, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// addTeam adds a team with its channels.
+func (t *Twin) addTeam(x Team) error {
 	members, err := t.resolveUsers(x.Members)
 	if err != nil {
-		return Team{}, fmt.Errorf("team %s: %w", x.Name, err)
+		return fmt.Errorf("team %s: %w", x.Name, err)
 	}
 	if x.ID == "" {
 		x.ID = t.newGUID()
 	}
-	if x.TenantID == "" {
-		x.TenantID = t.home()
-	}
+	setDefault(&x.TenantID, t.home())
 	channels := x.Channels
 	x.Channels = nil
-	t.teams = append(t.teams, &team{Team: x, members: members})
+	tm := &team{Team: x, members: members}
+	t.teams = append(t.teams, tm)
 	for _, c := range channels {
-		if _, err := t.addChannel(x.ID, c); err != nil {
-			return Team{}, err
+		if err := t.addChannel(tm, c); err != nil {
+			return err
 		}
 	}
-	return t.findTeam(x.ID).describe(), nil
+	return nil
 }
 
-func (t *Twin) addChannel(teamID string, c Channel) (Channel, error) {
-	tm := t.findTeam(teamID)
-	if tm == nil {
-		return Channel{}, fmt.Errorf("channel %s: no team %q", c.Name, teamID)
-	}
+func (t *Twin) addChannel(tm *team, c Channel) error {
 	members, err := t.resolveUsers(c.Members)
 	if err != nil {
-		return Channel{}, fmt.Errorf("channel %s: %w", c.Name, err)
+		return fmt.Errorf("channel %s: %w", c.Name, err)
 	}
-	if c.Membership == "" {
-		c.Membership = "standard"
-	}
+	setDefault(&c.Membership, "standard")
 	if c.ID == "" {
 		c.ID = "19:" + strings.ReplaceAll(t.newGUID(), "-", "") + "@thread.tacv2"
 	}
@@ -378,7 +345,7 @@ func (t *Twin) addChannel(teamID string, c Channel) (Channel, error) {
 	}
 	tm.channels = append(tm.channels, conv)
 	t.conversations = append(t.conversations, conv)
-	return c, nil
+	return nil
 }
 
 func (tm *team) describe() Team {
