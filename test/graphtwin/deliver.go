@@ -12,7 +12,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"net/http"
@@ -437,5 +436,3 @@ func (t *Twin) Hold(hold bool) {
 		t.start(t.queues[u])
 	}
 }
-
-var errNoApp = errors.New("no such app in that tenant")

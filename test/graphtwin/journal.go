@@ -50,9 +50,7 @@ func remember[T any](journal []T, entry T) []T {
 type Filter struct {
 	Method string // empty: any
 	Path   string // regular expression over the decoded path; empty: any
-	AppID  string
-	Status int // 0: any
-	Since  time.Time
+	Status int    // 0: any
 	// MessageID is a Message.ID.
 	MessageID string
 	// Applied takes only those that changed something.
@@ -70,9 +68,7 @@ func (t *Twin) Requests(f Filter) []Request {
 		switch {
 		case f.Method != "" && !strings.EqualFold(f.Method, r.Method):
 		case !re.MatchString(r.Path):
-		case f.AppID != "" && f.AppID != r.AppID:
 		case f.Status != 0 && f.Status != r.Status:
-		case r.At.Before(f.Since):
 		case f.MessageID != "" && f.MessageID != r.MessageID:
 		case f.Applied && !r.Applied:
 		default:

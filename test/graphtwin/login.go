@@ -40,9 +40,9 @@ func (t *Twin) serveLogin(c *call) answer {
 	case "oauth2/v2.0/token":
 		return t.token(c, tenant)
 	case ".well-known/openid-configuration":
-		return t.discovery(c, tenant, "discovery/keys", t.opts.IssuerV1)
+		return t.discovery(c, tenant, "discovery/keys", issuerV1)
 	case "v2.0/.well-known/openid-configuration":
-		return t.discovery(c, tenant, "discovery/v2.0/keys", t.opts.IssuerV2)
+		return t.discovery(c, tenant, "discovery/v2.0/keys", issuerV2)
 	case "discovery/keys", "discovery/v2.0/keys":
 		if !t.knownTenant(tenant) {
 			return oauthError(http.StatusBadRequest, "invalid_tenant", "AADSTS90002: Tenant not found.", 90002, t.now())
@@ -97,7 +97,7 @@ func (t *Twin) jwks(c *call) answer {
 	t.mu.Unlock()
 	list := []any{}
 	for _, k := range published {
-		list = append(list, k.jwk(issuer(t.opts.IssuerV2, c.base, "{tenantid}")))
+		list = append(list, k.jwk(issuer(issuerV2, c.base, "{tenantid}")))
 	}
 	return ok(map[string]any{"keys": list})
 }
@@ -234,22 +234,11 @@ func (t *Twin) checkAssertion(c *call, app *App, tenantName string, form url.Val
 
 func (t *Twin) accessToken(app *App, resource string, now time.Time) string {
 	return signing{key: t.signer(), x5t: true}.sign(map[string]any{
-		"aud": resource, "iss": issuer("{login}/{tid}/", t.base, app.TenantID), "iat": now.Unix(), "nbf": now.Unix(),
+		"aud": resource, "iss": issuer(issuerV1, t.base, app.TenantID), "iat": now.Unix(), "nbf": now.Unix(),
 		"exp": now.Add(t.opts.TokenLifetime).Unix(), "appid": app.ID, "app_displayname": app.Name, "idtyp": "app",
 		"oid": app.ServicePrincipalID, "sub": app.ServicePrincipalID, "roles": append([]string{}, app.Roles...), "tid": app.TenantID,
 		"uti": randomGUID(), "ver": "1.0", "xms_generation": t.tokenGeneration,
 	})
-}
-
-// AccessToken returns a token for Graph, as the token service would issue it.
-func (t *Twin) AccessToken(tenantID, appID string) (string, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	app := t.apps[appKey{tenantID, appID}]
-	if app == nil {
-		return "", errNoApp
-	}
-	return t.accessToken(app, "https://graph.microsoft.com", t.now()), nil
 }
 
 // RevokeTokens makes Graph refuse, with 401, every access token issued before.
@@ -346,15 +335,15 @@ func (t *Twin) validationToken(app *App, flaw string) string {
 		s.x5t = true
 		caller = "appid"
 		claims["ver"], claims["appidacr"] = "1.0", "2"
-		claims["iss"] = issuer(t.opts.IssuerV1, t.base, app.TenantID)
+		claims["iss"] = issuer(issuerV1, t.base, app.TenantID)
 		claims["idp"] = claims["iss"]
 		claims["exp"] = now.Add(29100 * time.Second).Unix() // as in Microsoft's example
 	} else {
 		claims["ver"], claims["azpacr"] = "2.0", "2"
-		claims["iss"] = issuer(t.opts.IssuerV2, t.base, app.TenantID)
+		claims["iss"] = issuer(issuerV2, t.base, app.TenantID)
 		claims["exp"] = now.Add(86700 * time.Second).Unix()
 	}
-	claims[caller] = t.opts.PublisherAppID
+	claims[caller] = PublisherAppID
 	switch flaw {
 	case FaultTokenAudience:
 		claims["aud"] = derivedGUID("somebody else's app")

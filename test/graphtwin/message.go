@@ -729,11 +729,7 @@ func (t *Twin) wireUser(u *User, tenant string) *wireUser {
 	default:
 		kind = "federatedUser"
 	}
-	w := &wireUser{"#microsoft.graph.teamworkUserIdentity", u.ID, text(u.Name), oddCase(kind, t.switches.OddCasing), u.TenantID}
-	if t.opts.OmitFromTenantID {
-		w.TenantID = ""
-	}
-	return w
+	return &wireUser{"#microsoft.graph.teamworkUserIdentity", u.ID, text(u.Name), oddCase(kind, t.switches.OddCasing), u.TenantID}
 }
 
 func text(s string) *string {

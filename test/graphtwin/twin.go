@@ -32,6 +32,13 @@ import (
 // Source: learn.microsoft.com/graph/change-notifications-with-resource-data.
 const PublisherAppID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 
+// The issuers of validation tokens and of what the discovery documents say; {login}
+// is the twin's URL and {tid} the tenant.
+const (
+	issuerV1 = "{login}/{tid}/"
+	issuerV2 = "{login}/{tid}/v2.0"
+)
+
 // The positions of Switches.BlockedBody.
 const (
 	BodyKept  = "kept"  // a blocked message's body is still read and notified
@@ -66,19 +73,6 @@ type Options struct {
 	Switches *Switches
 	// Clock; nil: the system's.
 	Clock Clock
-	// PublicURL is the base under which clients reach the twin, as
-	// https://twin.example. Empty: where Start listens, else what the first
-	// request says.
-	PublicURL string
-	// IssuerV1 and IssuerV2 are the issuers of validation tokens and of what the
-	// discovery documents say; {login} is the twin's URL and {tid} the tenant.
-	// Default {login}/{tid}/ and {login}/{tid}/v2.0.
-	IssuerV1, IssuerV2 string
-	// PublisherAppID is the azp or appid of validation tokens. Default the
-	// constant of that name.
-	PublisherAppID string
-	// OmitFromTenantID leaves tenantId out of identities, as Graph once did.
-	OmitFromTenantID bool
 	// TokenLifetime is that of access tokens. Default 1 hour.
 	TokenLifetime time.Duration
 	// PageSize is how many elements a page of a list holds. Default 100.
@@ -90,10 +84,6 @@ type Options struct {
 	// Refusals says what a PATCH that cannot be is answered; see Refusal. A
 	// missing one keeps its default, 0 lets the PATCH through.
 	Refusals map[Refusal]int
-	// RootCAs are trusted for https notification URLs. Nil: the system's.
-	RootCAs *x509.CertPool
-	// Seed makes faults with a probability repeatable.
-	Seed uint64
 	// Logf, if set, is told what the twin does: methods, paths, statuses, ids.
 	// Never text, tokens or client states.
 	Logf func(format string, args ...any)
@@ -215,9 +205,6 @@ func New(o Options) *Twin {
 		s := DefaultSwitches()
 		o.Switches = &s
 	}
-	setDefault(&o.IssuerV1, "{login}/{tid}/")
-	setDefault(&o.IssuerV2, "{login}/{tid}/v2.0")
-	setDefault(&o.PublisherAppID, PublisherAppID)
 	setDefault(&o.TokenLifetime, time.Hour)
 	setDefault(&o.PageSize, 100)
 	setDefault(&o.Delivery.Batch, 20)
@@ -230,14 +217,14 @@ func New(o Options) *Twin {
 	o.Delivery.Batch = min(o.Delivery.Batch, 100)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &Twin{
-		opts: o, clock: o.Clock, ctx: ctx, cancel: cancel, wake: make(chan struct{}), base: strings.TrimSuffix(o.PublicURL, "/"),
+		opts: o, clock: o.Clock, ctx: ctx, cancel: cancel, wake: make(chan struct{}),
 		client: &http.Client{
 			Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
+				TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		rng:  mrand.New(mrand.NewPCG(o.Seed, 0x7477696e)), //nolint:gosec // the seed repeats a run
+		rng:  mrand.New(mrand.NewPCG(0, 0x7477696e)), //nolint:gosec // a run can be repeated
 		apps: map[appKey]*App{}, messages: map[string]*message{}, tokenCache: map[string]cachedToken{},
 		subs: map[string]*subscription{}, queues: map[string]*queue{}, retries: map[*batch]func(){}, stats: map[string]*SubscriptionStats{},
 	}

@@ -441,15 +441,6 @@ func (t *Twin) findGroup(name string) *Group {
 	return nil
 }
 
-func (t *Twin) findTeam(name string) *team {
-	for _, tm := range t.teams {
-		if name != "" && (tm.ID == name || tm.Alias == name) {
-			return tm
-		}
-	}
-	return nil
-}
-
 // findConversation takes a chat id, chat:alias, a chat's alias, team/channel
 // (ids or aliases), or a channel id.
 func (t *Twin) findConversation(name string) *conversation {
