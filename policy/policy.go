@@ -2,7 +2,6 @@ package policy
 
 import (
 	"sync"
-	"time"
 
 	"teamsdlp/policy/detect"
 	"teamsdlp/policy/extract"
@@ -62,14 +61,12 @@ const (
 
 // Message is what is judged.
 type Message struct {
-	TenantID    string
-	Text        *extract.Text
-	Attachments []extract.Attachment
-	Sender      Sender
+	TenantID string
+	Text     *extract.Text
+	Sender   Sender
 	// ConversationID is the chat id, or team id "/" channel id.
 	ConversationID string
 	Channel        bool // in a channel; else in a chat
-	Edited         bool
 }
 
 // Sender is who said it, as far as the message itself tells.
@@ -210,7 +207,6 @@ type Rule struct {
 type Set struct {
 	Generation string // hash of every file's name and content
 	Rules      []*Rule
-	Loaded     time.Time
 
 	engine   *detect.Engine
 	scanner  scanner // the engine

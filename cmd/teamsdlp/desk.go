@@ -143,7 +143,7 @@ func shown(m *webhook.Message) review.Text {
 	source := extract.Source{Body: m.Body.Content.Reveal(), HTML: m.Body.HTML()}
 	for _, a := range m.Attachments {
 		source.Attachments = append(source.Attachments, extract.Attachment{
-			ID: a.ID, ContentType: a.ContentType, Name: a.Name.Reveal(), ContentURL: a.ContentURL.Reveal(), Content: a.Content.Reveal(),
+			ContentType: a.ContentType, Name: a.Name.Reveal(), ContentURL: a.ContentURL.Reveal(), Content: a.Content.Reveal(),
 		})
 	}
 	text := string(extract.Message(source).Bytes())

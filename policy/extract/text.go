@@ -45,9 +45,9 @@ type Source struct {
 	Attachments      []Attachment
 }
 
-// Attachment is Graph's chatMessageAttachment.
+// Attachment is what is read of Graph's chatMessageAttachment.
 type Attachment struct {
-	ID, ContentType, ContentURL, Content, Name string
+	ContentType, ContentURL, Content, Name string
 }
 
 // Text is an extracted message. The zero value is empty and ready for
@@ -112,9 +112,6 @@ func (t *Text) Bytes() []byte { return t.buf }
 
 // Len returns the length of the buffer in bytes.
 func (t *Text) Len() int { return len(t.buf) }
-
-// Empty reports whether there is nothing to read.
-func (t *Text) Empty() bool { return len(t.buf) == 0 }
 
 // Zone returns the zone of the byte at off.
 func (t *Text) Zone(off int) Zone {

@@ -133,7 +133,6 @@ func compileAll(dir string, snap *snapshot, o Options) (*Generation, error) {
 		rules[i] = r.compile()
 	}
 	g.Set = policy.NewSet(snap.generation, s.engine, rules, g.options)
-	g.Set.Loaded = o.Now
 	if !o.SkipTests {
 		if err := failures(g.RunTests()); err != nil {
 			return nil, err

@@ -42,7 +42,6 @@ type testSender struct {
 
 // testReader is a rule's test being read.
 type testReader struct {
-	set           *set
 	text, subject string
 	html          bool
 	kind          string
@@ -149,7 +148,7 @@ func testSenderFields() []field[testSender] {
 
 // testMessage reads a test: a text, or a mapping with one.
 func (d *decoder) testMessage(n *yaml.Node, s *set) (testMessage, bool) {
-	t := testReader{set: s, testSender: testSender{set: s, sender: policy.Sender{ID: somebody, Kind: "aadUser"}}}
+	t := testReader{testSender: testSender{set: s, sender: policy.Sender{ID: somebody, Kind: "aadUser"}}}
 	if n.Kind == yaml.ScalarNode {
 		text, ok := d.text(n, "a test")
 		t.text = text

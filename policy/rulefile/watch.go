@@ -13,7 +13,6 @@ import (
 type WatchOptions struct {
 	Dir      string
 	Interval time.Duration // between two looks; zero: 1 second
-	Compile  Options       // its Now is set anew at each compilation
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// OnChange is told of each generation that comes into force after the first.
@@ -71,9 +70,6 @@ func NewWatcher(o WatchOptions) (*Watcher, error) {
 
 // Current returns the set in force. It is safe for concurrent use.
 func (w *Watcher) Current() *policy.Set { return w.current.Load().Set }
-
-// Generation returns the generation in force. It is safe for concurrent use.
-func (w *Watcher) Generation() *Generation { return w.current.Load() }
 
 // Run watches until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
@@ -133,9 +129,7 @@ func (w *Watcher) tick() {
 }
 
 func (w *Watcher) compile(s *snapshot) (*Generation, error) {
-	o := w.opt.Compile
-	o.Now = w.opt.Now()
-	return compileAll(w.opt.Dir, s, o)
+	return compileAll(w.opt.Dir, s, Options{Now: w.opt.Now()})
 }
 
 func (w *Watcher) fault(err error) {

@@ -428,17 +428,15 @@ func (p *Pipeline) message(target actions.Target, m *webhook.Message) *policy.Me
 	}
 	for _, a := range m.Attachments {
 		source.Attachments = append(source.Attachments, extract.Attachment{
-			ID: a.ID, ContentType: a.ContentType, Name: a.Name.Reveal(), ContentURL: a.ContentURL.Reveal(), Content: a.Content.Reveal(),
+			ContentType: a.ContentType, Name: a.Name.Reveal(), ContentURL: a.ContentURL.Reveal(), Content: a.Content.Reveal(),
 		})
 	}
 	return &policy.Message{
 		TenantID:       target.Tenant,
 		Text:           extract.Message(source),
-		Attachments:    source.Attachments,
 		Sender:         sender(m),
 		ConversationID: target.ConversationID(),
 		Channel:        target.ChatID == "",
-		Edited:         !m.LastEdited.IsZero(),
 	}
 }
 
