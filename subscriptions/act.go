@@ -34,7 +34,7 @@ func (l *loop) create(ctx context.Context, w *watch, reason string) error {
 	}
 	s, ok := m.record(w.local)
 	if !ok || s.Status != Pending {
-		s = Subscription{LocalID: newLocalID(), ClientState: m.secret(), Status: Pending}
+		s = Subscription{LocalID: newLocalID(), ClientState: newClientState(), Status: Pending}
 	}
 	s.TenantID, s.AppID, s.Resource, s.ChangeTypes = w.TenantID, w.AppID, w.Resource, w.ChangeTypes
 	s.NotificationURL, s.LifecycleURL, s.CertificateID = m.urls.Notification, m.urls.Lifecycle, cert.ID

@@ -384,7 +384,7 @@ func (l *loop) fail(ctx context.Context, w *watch, step Step, err error) {
 // withheld reports whether Graph has waited for re-authorization for so long
 // that it drops what it held back, though the subscription exists.
 func (l *loop) withheld(w *watch) bool {
-	return !w.reauthorize.IsZero() && l.m.now().Sub(w.reauthorize) > l.m.bridge
+	return !w.reauthorize.IsZero() && l.m.now().Sub(w.reauthorize) > Bridge
 }
 
 // lose begins a gap where the target was last proved to be covered, or now if
@@ -502,10 +502,9 @@ func (l *loop) ask(ctx context.Context, w *watch) error {
 
 // publish shows where the target stands.
 func (l *loop) publish(w *watch) {
-	v := View{TenantID: w.TenantID, Resource: w.Resource, Checked: w.proved}
+	v := View{TenantID: w.TenantID, Resource: w.Resource}
 	if s, ok := l.m.record(w.local); ok {
-		v.ID, v.CertificateID, v.Status = s.ID, s.CertificateID, s.Status
-		v.Created, v.Renewed, v.Expires, v.LastNotified = s.Created, s.Renewed, s.Expires, s.LastNotified
+		v.ID, v.Status, v.Expires, v.LastNotified = s.ID, s.Status, s.Expires, s.LastNotified
 	}
 	if w.gap != nil {
 		g := *w.gap

@@ -19,10 +19,10 @@ const (
 	DefaultLifetime = 71*time.Hour + 55*time.Minute
 	// DefaultCheck is how often Graph's list is compared.
 	DefaultCheck = 10 * time.Minute
-	// DefaultBridge is how long the service may be down without a gap: Graph
+	// Bridge is how long the service may be down without a gap: Graph
 	// retries a delivery for 4 hours, and its back-off schedule is not public,
 	// so the last half hour is not counted on.
-	DefaultBridge = 3*time.Hour + 30*time.Minute
+	Bridge = 3*time.Hour + 30*time.Minute
 
 	// late is how long notifications may still come for a subscription that
 	// was replaced.
@@ -64,12 +64,8 @@ type Options struct {
 	// is asked before every decision; a new id makes every subscription be
 	// patched.
 	Certificate func() Certificate
-	// ClientState makes the secret of a new subscription: at least 128 random
-	// bits, at most 128 characters. Nil: 256 bits, base64url.
-	ClientState func() string
 	Lifetime    time.Duration    // zero: DefaultLifetime
 	Check       time.Duration    // zero: DefaultCheck
-	Bridge      time.Duration    // zero: DefaultBridge
 	Now         func() time.Time // nil: time.Now. Timers are always the runtime's
 	Observer    Observer         // nil: nobody
 }
@@ -82,10 +78,8 @@ type Manager struct {
 	gaps     Recorder
 	urls     URLs
 	cert     func() Certificate
-	secret   func() string
 	lifetime time.Duration
 	check    time.Duration
-	bridge   time.Duration
 	clock    func() time.Time
 	observe  Observer
 	loops    []*loop
@@ -114,8 +108,8 @@ func New(o Options) (*Manager, error) {
 	}
 	o = spoil(o)
 	m := &Manager{
-		api: o.API, store: o.Store, gaps: o.Gaps, urls: o.URLs, cert: o.Certificate, secret: o.ClientState,
-		lifetime: o.Lifetime, check: o.Check, bridge: o.Bridge, clock: o.Now, observe: o.Observer,
+		api: o.API, store: o.Store, gaps: o.Gaps, urls: o.URLs, cert: o.Certificate,
+		lifetime: o.Lifetime, check: o.Check, clock: o.Now, observe: o.Observer,
 		subs:     map[string]Subscription{},
 		byID:     map[string]string{},
 		dirty:    map[string]bool{},
@@ -123,17 +117,11 @@ func New(o Options) (*Manager, error) {
 		asked:    map[string]request{},
 		views:    map[string]View{},
 	}
-	if m.secret == nil {
-		m.secret = newClientState
-	}
 	if m.lifetime <= 0 {
 		m.lifetime = DefaultLifetime
 	}
 	if m.check <= 0 {
 		m.check = DefaultCheck
-	}
-	if m.bridge <= 0 {
-		m.bridge = DefaultBridge
 	}
 	if m.clock == nil {
 		m.clock = time.Now
@@ -247,12 +235,12 @@ func (m *Manager) beats(ctx context.Context, last, now time.Time) {
 // beatOnce moves the heartbeat from last to now and returns where it stands. It
 // stays where it was while a gap that lies between cannot be recorded.
 func (m *Manager) beatOnce(ctx context.Context, last, now time.Time) time.Time {
-	if !last.IsZero() && now.Sub(last) > m.bridge {
+	if !last.IsZero() && now.Sub(last) > Bridge {
 		for _, s := range m.active() {
 			if !s.Created.Before(last) {
 				continue
 			}
-			g := Gap{TenantID: s.TenantID, Resource: s.Resource, From: last, To: now.Add(-m.bridge), Cause: "the service was down for longer than Graph retries"}
+			g := Gap{TenantID: s.TenantID, Resource: s.Resource, From: last, To: now.Add(-Bridge), Cause: "the service was down for longer than Graph retries"}
 			if err := m.gaps.Gap(ctx, g); err != nil {
 				m.observe.Trouble(s.TenantID, "gap", err)
 				return last

@@ -228,7 +228,7 @@ func TestStoreRefusesResult(t *testing.T) {
 }
 
 func TestRestartAdopts(t *testing.T) {
-	for _, down := range []time.Duration{time.Second, time.Hour, DefaultBridge} {
+	for _, down := range []time.Duration{time.Second, time.Hour, Bridge} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.start()
@@ -284,7 +284,7 @@ func TestDownLongerThanGraphRetries(t *testing.T) {
 		w.pass(10 * time.Hour)
 		w.start()
 		g := w.oneGap()
-		if want := time.Now().Add(-DefaultBridge); !g.From.Equal(stopped) || !g.To.Equal(want) {
+		if want := time.Now().Add(-Bridge); !g.From.Equal(stopped) || !g.To.Equal(want) {
 			t.Errorf("gap %v to %v, want %v to %v", g.From, g.To, stopped, want)
 		}
 		w.stop()
@@ -1014,7 +1014,7 @@ func TestHeartbeatRefused(t *testing.T) {
 		w.store.set("gap", false)
 		w.start()
 		g := w.oneGap()
-		if d := g.To.Sub(g.From); d != 5*time.Hour+10*time.Minute-DefaultBridge {
+		if d := g.To.Sub(g.From); d != 5*time.Hour+10*time.Minute-Bridge {
 			t.Errorf("gap of %v", d)
 		}
 		w.stop()
@@ -1222,7 +1222,7 @@ func TestReauthorizationRefused(t *testing.T) {
 			}
 			w.pass(refused - 45*time.Minute)
 			gaps := w.store.takeGaps()
-			lost := refused > DefaultBridge
+			lost := refused > Bridge
 			if lost && (len(gaps) != 1 || !gaps[0].From.Equal(asked) || !gaps[0].To.IsZero() || w.m.Snapshot()[0].Gap == nil) || !lost && len(gaps) > 0 {
 				t.Fatalf("refused for %v: gaps %v, view %+v", refused, gaps, w.m.Snapshot()[0])
 			}

@@ -29,16 +29,11 @@ type View struct {
 	TenantID string
 	Resource string
 	// ID is Graph's; empty while there is none.
-	ID            string
-	CertificateID string
+	ID string
 	// Status is empty before the first attempt.
 	Status       Status
-	Created      time.Time
-	Renewed      time.Time
 	Expires      time.Time
 	LastNotified time.Time // zero: never
-	// Checked is when Graph last confirmed the subscription.
-	Checked time.Time
 	// Gap is open while the target is not covered; nil if it is.
 	Gap *Gap
 	// Trouble is why the last step did not work; empty if it did. It holds no

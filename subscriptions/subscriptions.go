@@ -30,7 +30,7 @@
 //     than the real loss, never shorter. It is so even where the subscription
 //     expired while we were down: what Graph held for it may be dropped with it.
 //   - Delivery. Graph retries for four hours. A service that was down for up to
-//     [DefaultBridge] (four hours less half an hour for the last step of a
+//     [Bridge] (four hours less half an hour for the last step of a
 //     back-off whose schedule is not public), and finds its subscription still
 //     there, has no gap. Down for longer, the gap runs from the last heartbeat
 //     to the restart less that bridge.
