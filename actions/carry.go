@@ -148,9 +148,6 @@ type Carrier struct {
 	// MinBackoff and MaxBackoff bound the waits that Graph does not name.
 	// Zero: 1 s and 60 s.
 	MinBackoff, MaxBackoff time.Duration
-	// ServerErrors is how many answers 500 or 502 in a row are borne before the
-	// order is parked. Zero: 6.
-	ServerErrors int
 	// Jitter returns what to add to a wait, so that many lanes do not wake at
 	// once. Nil: up to a tenth of it. It never makes a wait shorter.
 	Jitter func(wait time.Duration) time.Duration
@@ -187,6 +184,10 @@ func (c *Carrier) Carry(ctx context.Context, o Order, readFirst bool) Result {
 		}
 	}
 }
+
+// maxServerErrors is how many answers 500 or 502 in a row are borne before the order
+// is parked.
+const maxServerErrors = 6
 
 // trip is the state of one Carry.
 type trip struct {
@@ -282,7 +283,7 @@ func (t *trip) refused(ctx context.Context, err error, patch bool) (Result, bool
 	case e.Status == 429 || e.Status == 408 || e.Status == 0:
 		return Result{}, false, t.wait(e)
 	case e.Status == 500 || e.Status == 502:
-		if t.server++; t.server >= t.c.serverErrors() {
+		if t.server++; t.server >= maxServerErrors {
 			return t.end(Parked, "Graph keeps failing on this message"), true, 0
 		}
 		return Result{}, false, t.wait(e)
@@ -368,13 +369,6 @@ func (c *Carrier) now() time.Time {
 		return c.Clock()
 	}
 	return time.Now()
-}
-
-func (c *Carrier) serverErrors() int {
-	if c.ServerErrors > 0 {
-		return c.ServerErrors
-	}
-	return 6
 }
 
 func (c *Carrier) backoff(n int) time.Duration {

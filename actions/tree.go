@@ -204,19 +204,11 @@ type SealPolicy struct {
 	Rows     int64
 }
 
-// Due reports whether a log of size entries needs a checkpoint at now, the last
-// one having been made at last for lastSize entries, and why. It is pure.
-func (p SealPolicy) Due(size, lastSize int64, now, last time.Time) (bool, string) {
+// due reports whether a log of size entries needs a checkpoint at now, the last
+// one having been made at last for lastSize entries. It is pure.
+func (p SealPolicy) due(size, lastSize int64, now, last time.Time) bool {
 	p = p.withDefaults()
-	switch {
-	case size <= lastSize:
-		return false, "nothing was appended"
-	case size-lastSize >= p.Rows:
-		return true, fmt.Sprintf("%d entries were appended", size-lastSize)
-	case now.Sub(last) >= p.Interval:
-		return true, "the last checkpoint is " + now.Sub(last).Truncate(time.Second).String() + " old"
-	}
-	return false, "the last checkpoint is young enough"
+	return size > lastSize && (size-lastSize >= p.Rows || now.Sub(last) >= p.Interval)
 }
 
 func (p SealPolicy) withDefaults() SealPolicy {
@@ -262,7 +254,6 @@ type Sealer struct {
 	// Fault is told of a checkpoint that could not be made or delivered; the
 	// next one covers what it covered. Nil: nobody is.
 	Fault func(error)
-	Clock func() time.Time // nil: time.Now
 
 	mu       sync.Mutex // held while sealing; guards the next three
 	lastSize int64      // of what every sink has
@@ -322,10 +313,7 @@ func (s *Sealer) seal(ctx context.Context, force bool) ([]byte, error) {
 		return nil, fmt.Errorf("sealing the log: %w", err)
 	}
 	now := time.Now()
-	if s.Clock != nil {
-		now = s.Clock()
-	}
-	if due, _ := s.Policy.Due(size, s.tried, now, s.last); !due && (!force || size <= s.lastSize) {
+	if !s.Policy.due(size, s.tried, now, s.last) && (!force || size <= s.lastSize) {
 		return nil, nil
 	}
 	signed, err := SignCheckpoint(Checkpoint{Size: size, Root: root}, s.Signer)

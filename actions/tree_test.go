@@ -373,8 +373,8 @@ func TestSealPolicy(t *testing.T) {
 		{12, 10, 0, SealPolicy{Rows: 2}, true},
 		{11, 10, time.Second, SealPolicy{Interval: time.Second}, true},
 	} {
-		if got, why := tt.p.Due(tt.size, tt.last, now, now.Add(-tt.age)); got != tt.want || why == "" {
-			t.Errorf("Due(%d, %d, %v) = %v (%s), want %v", tt.size, tt.last, tt.age, got, why, tt.want)
+		if got := tt.p.due(tt.size, tt.last, now, now.Add(-tt.age)); got != tt.want {
+			t.Errorf("due(%d, %d, %v) = %v, want %v", tt.size, tt.last, tt.age, got, tt.want)
 		}
 	}
 }
