@@ -39,16 +39,6 @@ func (s *Store) Whole(ctx context.Context) error {
 	return s.Flush(ctx)
 }
 
-// Empty reports whether nothing is in the store.
-func (s *Store) Empty(ctx context.Context) (bool, error) {
-	found := false
-	err := s.Dump(ctx, func(archive.Record) error { found = true; return errEnough })
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return !found, err
-}
-
 // Dump implements archive.Source. See Whole.
 func (s *Store) Dump(ctx context.Context, fn func(archive.Record) error) error {
 	first, _, err := s.model.Forgettable(ctx, time.Time{})

@@ -63,7 +63,6 @@ func (b *batcher) add(c *putCall) {
 	select {
 	case b.queue <- c:
 	default:
-		b.s.opts.Observe.Refused("queue")
 		c.done <- fmt.Errorf("%w (queue)", webhook.ErrFull)
 	}
 }
@@ -137,7 +136,6 @@ func (s *Store) store(ctx context.Context, calls []*putCall) error {
 		s.broken.Store(nil)
 		return nil
 	case goredis.HasErrorPrefix(err, "OOM"):
-		s.opts.Observe.Refused("memory")
 		return fmt.Errorf("%w (memory of Redis)", webhook.ErrFull)
 	}
 	return s.broke(err)
@@ -246,7 +244,6 @@ func (s *Store) broke(err error) error {
 	err = s.judged(err)
 	if s.life.Err() == nil {
 		s.broken.Store(&outage{until: time.Now().Add(breakFor), err: err})
-		s.opts.Observe.Refused("store")
 	}
 	return err
 }

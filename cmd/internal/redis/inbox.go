@@ -123,7 +123,6 @@ func (s *Store) Put(ctx context.Context, items []webhook.Item) error {
 	}
 	fail := func(err error) error { return fmt.Errorf("storing %d items: %w", len(items), err) }
 	if err := s.refused(); err != nil {
-		s.opts.Observe.Refused("store")
 		return fail(err)
 	}
 	c := &putCall{of: make([]putItem, len(items)), done: make(chan error, 1)}
@@ -182,7 +181,6 @@ func (s *Store) reserve(more count) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if why := s.full(more); why != "" {
-		s.opts.Observe.Refused(why)
 		return fmt.Errorf("%w (%s)", webhook.ErrFull, why)
 	}
 	s.since = s.since.plus(more)

@@ -95,8 +95,6 @@ type Options struct {
 	Parked func()
 	// Log receives what an operator should know. Nil: nothing is logged.
 	Log *zap.Logger
-	// Observe is told of refusals. Nil: nobody is.
-	Observe sqlite.Observer
 	// ReadModel are the options of the read model, Dir apart; for tests.
 	ReadModel sqlite.Options
 
@@ -145,19 +143,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	if o.Observe == nil {
-		o.Observe = nobody{}
-	}
 	if len(o.Addrs) == 0 {
 		return o, errors.New("no address of Redis")
 	}
 	return o, nil
 }
-
-type nobody struct{}
-
-func (nobody) Committed(sqlite.Commit) {}
-func (nobody) Refused(string)          {}
 
 var (
 	// ErrFenced is returned for work under a lease that this node does not hold

@@ -676,9 +676,3 @@ func (c checkpointSink) Put(ctx context.Context, signed []byte) error {
 	}
 	return c.s.model.CheckpointSink().Put(ctx, signed)
 }
-
-// Prune removes what nobody asks for any more from the read model. What is in
-// Redis has a time of its own.
-func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
-	return s.model.Prune(ctx, now)
-}
