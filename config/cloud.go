@@ -88,8 +88,3 @@ func (e Endpoints) V1Keys(tenantID string) string {
 func (e Endpoints) V2Keys(tenantID string) string {
 	return e.Login + "/" + tenantID + "/discovery/v2.0/keys"
 }
-
-// Token is the address of the tenant's token endpoint.
-func (e Endpoints) Token(tenantID string) string {
-	return e.Login + "/" + tenantID + "/oauth2/v2.0/token"
-}

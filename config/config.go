@@ -32,41 +32,45 @@ import (
 
 // The defaults, each of the field that it is named after.
 const (
-	DefaultPublicListen     = "0.0.0.0:8443"
-	DefaultPrivateListen    = "127.0.0.1:8444"
-	DefaultDataDir          = "data"
-	DefaultKeysDir          = "keys"
-	DefaultRulesDir         = "rules"
-	DefaultCloud            = Global
-	DefaultMaxBody          = 16 << 20
-	DefaultMaxItems         = 1000
-	DefaultMaxInbox         = 1_000_000
-	DefaultMaxUnverified    = 10_000
-	DefaultStoreTimeout     = 2 * time.Second
-	DefaultLifetime         = 71*time.Hour + 55*time.Minute
-	DefaultCheck            = 10 * time.Minute
-	DefaultConversationRPS  = 1
-	DefaultTeamRPS          = 4
-	DefaultTenantRPS        = 30
-	DefaultAppRPS           = 300
-	DefaultTimeout          = 30 * time.Second
-	DefaultMaxParked        = 10_000
-	DefaultParkedFor        = 72 * time.Hour
-	DefaultCheckpointEvery  = time.Minute
-	DefaultCheckpointRows   = 1000
-	DefaultStore            = Embedded
-	DefaultRedisMode        = Single
-	DefaultRedisPrefix      = "tdlp"
-	DefaultPartitions       = 16
-	DefaultLease            = 6 * time.Second
-	DefaultMinCopies        = 2
-	DefaultResourceChats    = "chats"
-	DefaultResourceChannels = "channels"
+	defaultPublicListen    = "0.0.0.0:8443"
+	defaultPrivateListen   = "127.0.0.1:8444"
+	defaultDataDir         = "data"
+	defaultKeysDir         = "keys"
+	defaultRulesDir        = "rules"
+	defaultCloud           = Global
+	defaultMaxBody         = 16 << 20
+	defaultMaxItems        = 1000
+	defaultMaxInbox        = 1_000_000
+	defaultMaxUnverified   = 10_000
+	defaultStoreTimeout    = 2 * time.Second
+	defaultLifetime        = 71*time.Hour + 55*time.Minute
+	defaultCheck           = 10 * time.Minute
+	defaultConversationRPS = 1
+	defaultTeamRPS         = 4
+	defaultTenantRPS       = 30
+	defaultAppRPS          = 300
+	defaultTimeout         = 30 * time.Second
+	defaultMaxParked       = 10_000
+	defaultParkedFor       = 72 * time.Hour
+	defaultCheckpointEvery = time.Minute
+	defaultCheckpointRows  = 1000
+	defaultStore           = Embedded
+	defaultRedisMode       = Single
+	defaultRedisPrefix     = "tdlp"
+	defaultPartitions      = 16
+	defaultLease           = 6 * time.Second
+	defaultMinCopies       = 2
 
-	// DefaultPublisherAppID is the app id of Microsoft Graph Change Tracking, the
+	// defaultPublisherAppID is the app id of Microsoft Graph Change Tracking, the
 	// caller of every notification. Source: Microsoft Learn, "Set up change
 	// notifications that include resource data", which calls it globally unique.
-	DefaultPublisherAppID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
+	defaultPublisherAppID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
+)
+
+// The resources that have a word of their own: all chats, and all channels.
+const (
+	ResourceChats    = "chats"
+	ResourceChannels = "channels"
 )
 
 // Config is the whole configuration, resolved: defaults filled in, paths made
@@ -111,17 +115,11 @@ type Public struct {
 	TrustedProxies []string `yaml:"trusted_proxies"`
 }
 
-// The routes of the public listener, below [Public.URL].
-const (
-	NotificationRoute = "/graph/notifications"
-	LifecycleRoute    = "/graph/lifecycle"
-)
-
 // NotificationURL is where Graph sends change notifications.
-func (p Public) NotificationURL() string { return p.URL + NotificationRoute }
+func (p Public) NotificationURL() string { return p.URL + "/graph/notifications" }
 
 // LifecycleURL is where Graph sends lifecycle notifications.
-func (p Public) LifecycleURL() string { return p.URL + LifecycleRoute }
+func (p Public) LifecycleURL() string { return p.URL + "/graph/lifecycle" }
 
 // TLS names PEM files: both or none.
 type TLS struct {
@@ -159,9 +157,9 @@ func (t Tenant) Paths() []string {
 	paths := make([]string, 0, len(t.Resources))
 	for _, r := range t.Resources {
 		switch r {
-		case DefaultResourceChats:
+		case ResourceChats:
 			r = "chats/getAllMessages"
-		case DefaultResourceChannels:
+		case ResourceChannels:
 			r = "teams/getAllMessages"
 		}
 		paths = append(paths, r)
@@ -281,13 +279,12 @@ type DeskUser struct {
 // configuration is loaded. It prints as [secret] under every verb but %T and %p, and under
 // those not at all.
 type Secret struct {
-	ref string
 	// value is behind a pointer because %p is not left to Format: it prints the
 	// fields, and of a pointer only the address.
 	value *string
 }
 
-// NewSecret wraps a value that came from elsewhere than a file.
+// NewSecret is the secret that value is.
 func NewSecret(value string) Secret { return Secret{value: &value} }
 
 // Reveal returns the secret itself; empty for the zero Secret.
@@ -298,10 +295,6 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// Ref is the reference that the secret was read from, fit to be shown; empty
-// for one made by [NewSecret].
-func (s Secret) Ref() string { return s.ref }
-
 // Format implements fmt.Formatter.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
 
@@ -311,32 +304,32 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 // defaults is a Config with every default that does not hang on another value.
 func defaults() *Config {
 	return &Config{
-		Public:   Public{Listen: DefaultPublicListen},
-		Private:  Private{Listen: DefaultPrivateListen},
-		DataDir:  DefaultDataDir,
-		KeysDir:  DefaultKeysDir,
-		RulesDir: DefaultRulesDir,
-		Store: Store{Kind: DefaultStore, Redis: RedisStore{
-			Mode: DefaultRedisMode, Prefix: DefaultRedisPrefix, Partitions: DefaultPartitions, Lease: DefaultLease, MinCopies: DefaultMinCopies,
+		Public:   Public{Listen: defaultPublicListen},
+		Private:  Private{Listen: defaultPrivateListen},
+		DataDir:  defaultDataDir,
+		KeysDir:  defaultKeysDir,
+		RulesDir: defaultRulesDir,
+		Store: Store{Kind: defaultStore, Redis: RedisStore{
+			Mode: defaultRedisMode, Prefix: defaultRedisPrefix, Partitions: defaultPartitions, Lease: defaultLease, MinCopies: defaultMinCopies,
 		}},
-		Cloud: Cloud{Name: DefaultCloud, PublisherAppID: DefaultPublisherAppID},
+		Cloud: Cloud{Name: defaultCloud, PublisherAppID: defaultPublisherAppID},
 		Webhook: Webhook{
-			MaxBody:       DefaultMaxBody,
-			MaxItems:      DefaultMaxItems,
-			MaxInbox:      DefaultMaxInbox,
-			MaxUnverified: DefaultMaxUnverified,
-			StoreTimeout:  DefaultStoreTimeout,
+			MaxBody:       defaultMaxBody,
+			MaxItems:      defaultMaxItems,
+			MaxInbox:      defaultMaxInbox,
+			MaxUnverified: defaultMaxUnverified,
+			StoreTimeout:  defaultStoreTimeout,
 		},
-		Subscriptions: Subscriptions{Lifetime: DefaultLifetime, Check: DefaultCheck},
+		Subscriptions: Subscriptions{Lifetime: defaultLifetime, Check: defaultCheck},
 		Graph: Graph{
-			ConversationRPS: DefaultConversationRPS,
-			TeamRPS:         DefaultTeamRPS,
-			TenantRPS:       DefaultTenantRPS,
-			AppRPS:          DefaultAppRPS,
-			Timeout:         DefaultTimeout,
-			MaxParked:       DefaultMaxParked,
-			ParkedFor:       DefaultParkedFor,
+			ConversationRPS: defaultConversationRPS,
+			TeamRPS:         defaultTeamRPS,
+			TenantRPS:       defaultTenantRPS,
+			AppRPS:          defaultAppRPS,
+			Timeout:         defaultTimeout,
+			MaxParked:       defaultMaxParked,
+			ParkedFor:       defaultParkedFor,
 		},
-		ActionLog: ActionLog{CheckpointEvery: DefaultCheckpointEvery, CheckpointRows: DefaultCheckpointRows},
+		ActionLog: ActionLog{CheckpointEvery: defaultCheckpointEvery, CheckpointRows: defaultCheckpointRows},
 	}
 }

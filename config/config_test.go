@@ -113,7 +113,7 @@ func TestDefaults(t *testing.T) {
 	want.DataDir, want.KeysDir, want.RulesDir = "/etc/teamsdlp/data", "/etc/teamsdlp/keys", "/etc/teamsdlp/rules"
 	want.Tenants = []Tenant{{
 		ID: "11111111-1111-4111-8111-111111111111", AppID: "22222222-2222-4222-8222-222222222222",
-		Credential: Credential{Kind: ClientSecret, Secret: Secret{"env:SECRET", new(environment("SECRET"))}},
+		Credential: Credential{Kind: ClientSecret, Secret: NewSecret(environment("SECRET"))},
 		Resources:  []string{"chats", "channels"},
 	}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Secret{})); diff != "" {
@@ -143,7 +143,7 @@ func TestValues(t *testing.T) {
 		{"duration", with("subscriptions: {lifetime: 45m, check: 22m30s}"), func(c *Config) any { return c.Subscriptions }, Subscriptions{45 * time.Minute, 22*time.Minute + 30*time.Second}},
 		{"longest lifetime", with("subscriptions: {lifetime: 72h}"), func(c *Config) any { return c.Subscriptions.Lifetime }, 72 * time.Hour},
 		{"rate", with("graph: {team_rps: 0.5}"), func(c *Config) any { return c.Graph.TeamRPS }, 0.5},
-		{"sections of comments only", with("webhook:\ndesk:\n"), func(c *Config) any { return c.Webhook.MaxItems }, DefaultMaxItems},
+		{"sections of comments only", with("webhook:\ndesk:\n"), func(c *Config) any { return c.Webhook.MaxItems }, defaultMaxItems},
 		{"slash at the end", url("https://dlp.example.com/teams/"), func(c *Config) any { return c.Public.NotificationURL() }, "https://dlp.example.com/teams/graph/notifications"},
 		{"lifecycle", url("https://dlp.example.com:8443"), func(c *Config) any { return c.Public.LifecycleURL() }, "https://dlp.example.com:8443/graph/lifecycle"},
 		{"http on loopback", url("http://127.0.0.1:8443"), func(c *Config) any { return c.Public.URL }, "http://127.0.0.1:8443"},
@@ -152,7 +152,6 @@ func TestValues(t *testing.T) {
 		{"tenant in capitals", strings.Replace(minimal, "11111111", "AAAAAAAA", 1), func(c *Config) any { return c.Tenants[0].ID }, "aaaaaaaa-1111-4111-8111-111111111111"},
 		{"secret of a variable", cred("{kind: client_secret, secret: env:NEWLINE}"), func(c *Config) any { return c.Tenants[0].Credential.Secret.Reveal() }, "hunter2-the-client-secret"},
 		{"secret of a file", cred("{kind: client_secret, secret: 'file:" + secret + "'}"), func(c *Config) any { return c.Tenants[0].Credential.Secret.Reveal() }, "hunter2-from-a-file"},
-		{"its reference", cred("{kind: client_secret, secret: 'file:" + secret + "'}"), func(c *Config) any { return c.Tenants[0].Credential.Secret.Ref() }, "file:" + secret},
 		{"workload identity", cred("{kind: workload_identity}"), func(c *Config) any { return c.Tenants[0].Credential.Kind }, WorkloadIdentity},
 		{"managed identity", cred("{kind: managed_identity, client_id: ABCDEFAB-2222-4222-8222-222222222222}"), func(c *Config) any { return c.Tenants[0].Credential.ClientID }, "abcdefab-2222-4222-8222-222222222222"},
 		{"certificate", cred("{kind: certificate, certificate: '" + secret + "'}"), func(c *Config) any { return c.Tenants[0].Credential.Certificate }, secret},
@@ -206,10 +205,10 @@ func TestCloud(t *testing.T) {
 	} {
 		t.Run(c.cloud.Name, func(t *testing.T) {
 			e := c.cloud.Resolve()
-			got := []any{e.Graph, e.Login, strings.ReplaceAll(e.IssuerV1, "{tid}", tid), strings.ReplaceAll(e.IssuerV2, "{tid}", tid), c.cloud.CanEnforce(), e.V1Keys(tid), e.V2Keys(tid), e.Token(tid)}
+			got := []any{e.Graph, e.Login, strings.ReplaceAll(e.IssuerV1, "{tid}", tid), strings.ReplaceAll(e.IssuerV2, "{tid}", tid), c.cloud.CanEnforce(), e.V1Keys(tid), e.V2Keys(tid)}
 			want := []any{
 				c.graph, c.login, c.issuer1, c.issuer2, c.enforce,
-				c.login + "/" + tid + "/discovery/keys", c.login + "/" + tid + "/discovery/v2.0/keys", c.login + "/" + tid + "/oauth2/v2.0/token",
+				c.login + "/" + tid + "/discovery/keys", c.login + "/" + tid + "/discovery/v2.0/keys",
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -448,7 +447,7 @@ func FuzzParse(f *testing.F) {
 		case err == nil && cfg == nil:
 			t.Fatal("neither a config nor an error")
 		case err == nil:
-			if len(cfg.Tenants) == 0 || cfg.Public.URL == "" || cfg.Webhook.MaxBody <= 0 || cfg.Subscriptions.Lifetime > MaxLifetime {
+			if len(cfg.Tenants) == 0 || cfg.Public.URL == "" || cfg.Webhook.MaxBody <= 0 || cfg.Subscriptions.Lifetime > maxLifetime {
 				t.Fatalf("an invalid config passed: %v", cfg)
 			}
 		case !errors.As(err, &faults) || len(faults) == 0 || cfg != nil:

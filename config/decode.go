@@ -300,7 +300,7 @@ func (d *decoder) secret(path string, n *yaml.Node, v reflect.Value) {
 		d.fault(path, "the secret holds more than one line")
 		return
 	}
-	v.Set(reflect.ValueOf(Secret{ref: n.Value, value: &value}))
+	v.Set(reflect.ValueOf(NewSecret(value)))
 }
 
 // paths resolves every path below v and checks that files can be read.

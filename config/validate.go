@@ -19,11 +19,11 @@ import (
 
 // Bounds that are Microsoft's, not ours.
 const (
-	// MinLifetime is what Graph silently raises a shorter one to, and
-	// MaxLifetime, 4,320 minutes, the longest for chatMessage. Source: Microsoft
+	// minLifetime is what Graph silently raises a shorter one to, and
+	// maxLifetime, 4,320 minutes, the longest for chatMessage. Source: Microsoft
 	// Learn, "subscription resource type".
-	MinLifetime = 45 * time.Minute
-	MaxLifetime = 72 * time.Hour
+	minLifetime = 45 * time.Minute
+	maxLifetime = 72 * time.Hour
 	// graphWaits is how long Graph waits for the answer to a notification.
 	graphWaits = 3 * time.Second
 )
@@ -271,7 +271,7 @@ var resourceForm = regexp.MustCompile(`^(?:chats|channels|` +
 
 func (d *decoder) resources(at string, t *Tenant) {
 	if !d.given(at) || (t.Resources == nil && !d.bad[at]) {
-		t.Resources = []string{DefaultResourceChats, DefaultResourceChannels}
+		t.Resources = []string{ResourceChats, ResourceChannels}
 		return
 	}
 	if len(t.Resources) == 0 && !d.bad[at] {
@@ -284,18 +284,18 @@ func (d *decoder) resources(at string, t *Tenant) {
 		}
 		if !resourceForm.MatchString(r) {
 			d.fault(path, "unknown resource %s%s; it is chats, channels, teams/{id}/channels/{id}/messages, chats/{id}/messages or users/{id}/chats/getAllMessages",
-				quote(r), didYouMean(r, []string{DefaultResourceChats, DefaultResourceChannels}))
+				quote(r), didYouMean(r, []string{ResourceChats, ResourceChannels}))
 			continue
 		}
 		if slices.Contains(t.Resources[:i], r) {
 			d.fault(path, "is in the list already")
 			continue
 		}
-		all := DefaultResourceChats
+		all := ResourceChats
 		if strings.HasPrefix(r, "teams/") {
-			all = DefaultResourceChannels
+			all = ResourceChannels
 		}
-		if r != DefaultResourceChats && r != DefaultResourceChannels && slices.Contains(t.Resources, all) {
+		if r != ResourceChats && r != ResourceChannels && slices.Contains(t.Resources, all) {
 			d.warn(path, "%s covers it already; each message will be notified twice", all)
 		}
 	}
@@ -414,7 +414,7 @@ func (d *decoder) limits(c *Config) {
 	}
 
 	const life = "subscriptions.lifetime"
-	if !d.bad[life] && (c.Subscriptions.Lifetime < MinLifetime || c.Subscriptions.Lifetime > MaxLifetime) {
+	if !d.bad[life] && (c.Subscriptions.Lifetime < minLifetime || c.Subscriptions.Lifetime > maxLifetime) {
 		d.fault(life, "must be from 45m to 72h, the bounds that Graph sets for messages")
 	}
 	if positive(d, "subscriptions.check", c.Subscriptions.Check) && !d.bad[life] && c.Subscriptions.Check > c.Subscriptions.Lifetime/2 {
@@ -505,7 +505,7 @@ func (d *decoder) apart(c *Config) {
 	case inside && d.given("keys_dir"):
 		d.fault("keys_dir", "is inside data_dir: a copy of the data would be a copy of the keys")
 	case inside:
-		d.fault("data_dir", "keys_dir, %s, is inside it: a copy of the data would be a copy of the keys", DefaultKeysDir)
+		d.fault("data_dir", "keys_dir, %s, is inside it: a copy of the data would be a copy of the keys", defaultKeysDir)
 	}
 	const file = "action_log.checkpoint_file"
 	if c.ActionLog.CheckpointFile == "" || d.bad[file] {

@@ -140,7 +140,7 @@ type permission struct {
 // and the pages of the reads.
 func permissions(resources []string, enforce bool) (needed, optional []permission) {
 	chats := slices.ContainsFunc(resources, func(r string) bool { return strings.HasPrefix(r, "chats") || strings.HasPrefix(r, "users/") })
-	channels := slices.ContainsFunc(resources, func(r string) bool { return r == config.DefaultResourceChannels || strings.HasPrefix(r, "teams/") })
+	channels := slices.ContainsFunc(resources, func(r string) bool { return r == config.ResourceChannels || strings.HasPrefix(r, "teams/") })
 	if chats {
 		needed = append(needed, permission{[]string{"Chat.Read.All"}, "to be notified of chat messages", 0})
 		if enforce {
