@@ -402,39 +402,40 @@ Example:
   teamsdlp actions verify --proof entry-1204.proof --key checkpoint.pub`
 }
 
-// verifiers reads the public checkpoint key that was named, or the configured one.
-func (w where) verifiers(e *env, key string) (data string, known note.Verifiers, err error) {
+// sealedLog opens the log for reading, and reads the public checkpoint key that was
+// named, or the configured one, and the checkpoints: see readCheckpoints.
+func (w where) sealedLog(e *env, file, key string) (r *sqlite.Reader, checkpoints []byte, known note.Verifiers, err error) {
 	data, keys, err := w.dirs(e)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, nil, err
 	}
 	if key == "" {
 		if keys == "" {
-			return "", nil, errors.New("name the public checkpoint key with --key")
+			return nil, nil, nil, errors.New("name the public checkpoint key with --key")
 		}
 		key = filepath.Join(keys, actions.CheckpointPublicFile)
 	}
-	known, err = actions.LoadVerifiers(key)
-	return data, known, err
+	if known, err = actions.LoadVerifiers(key); err != nil {
+		return nil, nil, nil, err
+	}
+	if r, err = sqlite.OpenReadOnly(e.ctx, data); err != nil {
+		return nil, nil, nil, err
+	}
+	if checkpoints, err = readCheckpoints(e.ctx, r, file, known); err != nil {
+		return nil, nil, nil, errors.Join(err, r.Close())
+	}
+	return r, checkpoints, known, nil
 }
 
 func (c *actionsVerifyCmd) Run(e *env) error {
 	if c.Proof != "" {
 		return c.proof(e)
 	}
-	data, known, err := c.verifiers(e, c.Key)
-	if err != nil {
-		return err
-	}
-	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	r, checkpoints, known, err := c.sealedLog(e, c.Checkpoints, c.Key)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints, known)
-	if err != nil {
-		return err
-	}
 	report, err := actions.Verify(e.ctx, telling{r, e.stderr, 5 * time.Second}, checkpoints, known)
 	if err != nil {
 		return err
@@ -587,19 +588,11 @@ Example:
 }
 
 func (c *actionsProveCmd) Run(e *env) error {
-	data, known, err := c.verifiers(e, c.Key)
-	if err != nil {
-		return err
-	}
-	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	r, checkpoints, known, err := c.sealedLog(e, c.Checkpoints, c.Key)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	checkpoints, err := readCheckpoints(e.ctx, r, c.Checkpoints, known)
-	if err != nil {
-		return err
-	}
 	proof, err := actions.Prove(e.ctx, r, c.Seq, checkpoints, known)
 	switch {
 	case errors.Is(err, actions.ErrNotCovered):
