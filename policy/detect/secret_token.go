@@ -32,7 +32,6 @@ type tokenForm struct {
 // class.
 type tokenPart struct {
 	text     string
-	class    string
 	allowed  [256]bool
 	min, max int
 }
@@ -77,7 +76,7 @@ func parseParts(s string) ([]tokenPart, error) {
 			return nil, errors.New(`want {class:count} or {class:least-most}`)
 		}
 		least, most, ranged := strings.Cut(inside[colon+1:], "-")
-		p := tokenPart{class: inside[:colon], allowed: alphabet(inside[:colon])}
+		p := tokenPart{allowed: alphabet(inside[:colon])}
 		var errs [2]error
 		p.min, errs[0] = strconv.Atoi(least)
 		if p.max = p.min; ranged {
