@@ -552,7 +552,7 @@ func TestOverrideInBetween(t *testing.T) {
 				s.healed().launch()
 				s.ready()
 				s.settle(twin)
-				s.useRules("base.yaml")
+				s.useRules()
 				s.writeRule("more.yaml", "lists:\n  - {id: more, words: [nothing]}\n")
 				if _, err := twin.React(m.ID, "li", "like"); err != nil {
 					t.Fatal(err)

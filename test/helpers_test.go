@@ -329,7 +329,7 @@ func newSite(t *testing.T, twinURL string, change ...func(node)) *site {
 	if code != 0 {
 		t.Fatalf("twin --write-config: exit code %d\n%s%s", code, out, errs)
 	}
-	s.useRules("base.yaml")
+	s.useRules()
 	s.edit(append([]func(node){s.ports, fast}, change...)...)
 	return s
 }
@@ -437,8 +437,8 @@ func fast(doc node) {
 	doc["graph"] = node{"conversation_rps": 10_000, "team_rps": 10_000, "tenant_rps": 10_000}
 }
 
-// useRules replaces the rule directory's files by those of testdata.
-func (s *site) useRules(names ...string) {
+// useRules replaces the rule directory's files by that of testdata.
+func (s *site) useRules() {
 	s.t.Helper()
 	if err := os.RemoveAll(s.rules()); err != nil {
 		s.t.Fatal(err)
@@ -446,9 +446,7 @@ func (s *site) useRules(names ...string) {
 	if err := os.Mkdir(s.rules(), 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	for _, name := range names {
-		s.writeRule(name, readFile(s.t, filepath.Join("testdata", "rules", name)))
-	}
+	s.writeRule("base.yaml", readFile(s.t, filepath.Join("testdata", "rules", "base.yaml")))
 }
 
 func (s *site) writeRule(name, text string) {

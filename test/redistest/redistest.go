@@ -55,9 +55,15 @@ func Start(t testing.TB, args ...string) *Server {
 // StartIn is Start in a directory of the caller's.
 func StartIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, Dir: dir, Addr: FreeAddr(t), args: args}
+	return begin(&Server{t: t, Dir: dir, args: args})
+}
+
+// begin starts s on a free port; it ends with the test.
+func begin(s *Server) *Server {
+	s.t.Helper()
+	s.Addr = FreeAddr(s.t)
 	s.Up()
-	t.Cleanup(s.Kill)
+	s.t.Cleanup(s.Kill)
 	return s
 }
 
@@ -76,20 +82,14 @@ func StartValkey(t testing.TB, args ...string) *Server {
 	if len(args) == 0 {
 		args = Everysec
 	}
-	s := &Server{t: t, Dir: t.TempDir(), Addr: FreeAddr(t), program: program, args: args}
-	s.Up()
-	t.Cleanup(s.Kill)
-	return s
+	return begin(&Server{t: t, Dir: t.TempDir(), program: program, args: args})
 }
 
 // StartLocked is StartIn for a server that knows no command from somebody who has
 // not signed in.
 func StartLocked(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, Dir: dir, Addr: FreeAddr(t), args: args, locked: true}
-	s.Up()
-	t.Cleanup(s.Kill)
-	return s
+	return begin(&Server{t: t, Dir: dir, args: args, locked: true})
 }
 
 // FreeAddr is an address of loopback that nobody listens on.
@@ -219,8 +219,5 @@ func (s *Server) send(sig syscall.Signal) {
 // StartSentinel starts a sentinel with a configuration file, which it rewrites.
 func StartSentinel(t testing.TB, conf string) *Server {
 	t.Helper()
-	s := &Server{t: t, Dir: filepath.Dir(conf), Addr: FreeAddr(t), conf: conf}
-	s.Up()
-	t.Cleanup(s.Kill)
-	return s
+	return begin(&Server{t: t, Dir: filepath.Dir(conf), conf: conf})
 }
