@@ -36,14 +36,14 @@ type Reader struct {
 // OpenReadOnly opens the store in dir for reading, whether or not a server runs
 // on it. The schema must be of this release: a server migrates it when it starts.
 func OpenReadOnly(ctx context.Context, dir string) (*Reader, error) {
-	r, err := newReader(ctx, dir, 0)
+	r, err := newReader(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the store in %s: %w", dir, err)
 	}
 	return r, nil
 }
 
-func newReader(ctx context.Context, dir string, conns int) (*Reader, error) {
+func newReader(ctx context.Context, dir string) (*Reader, error) {
 	if _, err := os.Stat(dbPath(dir)); errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("there is no store; serve makes one when it starts")
 	}
@@ -55,9 +55,7 @@ func newReader(ctx context.Context, dir string, conns int) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if conns <= 0 {
-		conns = max(2, runtime.GOMAXPROCS(0))
-	}
+	conns := max(2, runtime.GOMAXPROCS(0))
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	if err := checkReadable(ctx, db); err != nil {

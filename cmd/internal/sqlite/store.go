@@ -42,8 +42,6 @@ type Options struct {
 	// MinFree is the free space in bytes below which items are refused, or 5 %
 	// of the file system if that is more. 0: 512 MiB. Negative: no mark at all.
 	MinFree int64
-	// Readers is the number of connections that read. 0: one a core, at least 2.
-	Readers int
 	// PruneEvery is how often what nobody can ask for any more is removed.
 	// 0: every 10 minutes. Negative: never; the owner calls Prune.
 	PruneEvery time.Duration
@@ -56,11 +54,7 @@ type Options struct {
 
 // Commit is what one commit of the writer was.
 type Commit struct {
-	Ops    int           // operations that shared it
-	Bytes  int           // they brought, roughly
-	Took   time.Duration // from begin to durable
-	Queued int           // operations waiting when it ended
-	Err    error         // not nil: nothing of it was stored
+	Ops int // operations that shared it
 }
 
 // Observer is told what the store does, for metrics. Its methods are called
@@ -80,10 +74,8 @@ func (noObserver) Refused(string)   {}
 
 // Stats is a look at the writer, for metrics.
 type Stats struct {
-	Queued   int   // operations waiting for the writer
 	WALBytes int64 // size of the write-ahead log's file
 	DiskFree int64 // bytes, at the last look
-	DiskLow  bool  // below the mark: items are refused
 }
 
 // Store is the embedded store of one server process. It is safe for concurrent
@@ -187,7 +179,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := migrate(ctx, s.conn, migrations); err != nil {
 		return nil, err
 	}
-	if s.Reader, err = newReader(ctx, o.Dir, o.Readers); err != nil {
+	if s.Reader, err = newReader(ctx, o.Dir); err != nil {
 		return nil, err
 	}
 	if err := s.inbox.load(ctx, s.Reader); err != nil {
@@ -229,10 +221,8 @@ func (s *Store) Ready() error {
 // Stats returns a look at the writer and the disk.
 func (s *Store) Stats() Stats {
 	return Stats{
-		Queued:   len(s.w.queue),
 		WALBytes: s.w.walBytes(),
 		DiskFree: s.diskFree.Load(),
-		DiskLow:  s.diskLow.Load(),
 	}
 }
 

@@ -346,7 +346,6 @@ func (w *writer) transact(ops []*op) (answers []error, err error) {
 	if err := w.err(); err != nil {
 		return nil, err
 	}
-	start := time.Now()
 	answers, size, err := w.try(ops)
 	if err != nil {
 		// Its own error says nothing new: SQLite may have rolled back already.
@@ -356,7 +355,7 @@ func (w *writer) transact(ops []*op) (answers []error, err error) {
 			err = w.err()
 		}
 	}
-	w.observe.Committed(Commit{Ops: len(ops), Bytes: size, Took: time.Since(start), Queued: len(w.queue), Err: err})
+	w.observe.Committed(Commit{Ops: len(ops)})
 	if err != nil {
 		return nil, err
 	}
