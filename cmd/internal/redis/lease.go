@@ -341,9 +341,7 @@ func (s *Store) lose(l *lease, why string) {
 	if l.part == lead {
 		s.turn()
 	}
-	s.mu.Unlock()
-	s.log.Info("lease ended", zap.String("partition", tag(l.part)), zap.Int64("fence", l.fence), zap.String("reason", why))
-	if s.opts.Lost != nil {
+	if s.opts.Lost != nil { // before the lease can be taken again, and its items claimed
 		s.opts.Lost(func(lane string) bool {
 			if strings.HasPrefix(lane, "lifecycle/") { // they are the leader's
 				return l.part == lead
@@ -351,6 +349,8 @@ func (s *Store) lose(l *lease, why string) {
 			return l.part != lead && partition(lane, s.opts.Partitions) == l.part
 		})
 	}
+	s.mu.Unlock()
+	s.log.Info("lease ended", zap.String("partition", tag(l.part)), zap.Int64("fence", l.fence), zap.String("reason", why))
 }
 
 // turn tells those who wait for a change of leadership. s.mu is held.

@@ -322,8 +322,16 @@ func TestPutBackComesAgain(t *testing.T) {
 func TestLostNamesTheLanes(t *testing.T) {
 	o := testOptions(t, sharedServer(t))
 	told := make(chan func(string) bool, 10)
-	o.Lost = func(owns func(string) bool) { told <- owns }
+	var opened atomic.Pointer[Store]
+	o.Lost = func(owns func(string) bool) {
+		if s := opened.Load(); s != nil && s.mu.TryLock() { // then the lease could be taken already
+			s.mu.Unlock()
+			t.Error("told too late")
+		}
+		told <- owns
+	}
 	a := owner(t, o)
+	opened.Store(a)
 	for p := lead; p < o.Partitions; p++ {
 		a.lose(a.lease(p), "test")
 		owns := <-told

@@ -84,7 +84,8 @@ type Options struct {
 	// Generation says which rules the node runs; nil: it does not.
 	Generation func() string
 	// Lost is told that a lease ended: owns reports whether a lane was in it. Nil:
-	// nobody is. It is called before the partition can be claimed again here.
+	// nobody is. It is called before the partition can be claimed again here, so it must
+	// not call the store.
 	Lost func(owns func(lane string) bool)
 	// Taken is told, in a goroutine of its own, that leases were taken. Nil: nobody is.
 	Taken func()
