@@ -57,6 +57,9 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]webhook.Item, error) {
 		if len(items) > 0 {
 			return items, nil
 		}
+		if s.inbox.behind() {
+			continue // what was read was none to hand out; who stored the rest woke nobody but us
+		}
 		if err := s.awaitRow(ctx); err != nil {
 			return nil, err
 		}
@@ -80,6 +83,13 @@ func (s *Store) awaitRow(ctx context.Context) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// behind reports whether there are rows that no claim has come to.
+func (b *inbox) behind() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cursor < b.stored
 }
 
 // firstDue returns when the first waiting row is due.
@@ -174,7 +184,8 @@ func (b *inbox) peekDue(now time.Time, limit int) []*row {
 }
 
 // readFresh reads rows beyond the cursor, at most limit and, after the first that
-// is claimed at all, at most size bytes. It returns how far it came.
+// is claimed at all, at most size bytes. It returns how far it came: behind many rows
+// that were deferred when the store was opened no further than one page.
 func (s *Store) readFresh(ctx context.Context, limit int, size int64) ([]claimed, int64, error) {
 	b := &s.inbox
 	b.mu.Lock()
@@ -185,7 +196,7 @@ func (s *Store) readFresh(ctx context.Context, limit int, size int64) ([]claimed
 	}
 	var got []claimed
 	const query = `SELECT seq, flags, body FROM inbox WHERE seq > ? AND seq <= ? ORDER BY seq`
-	end := stored
+	end, passed := stored, 0
 	err := s.Reader.each(ctx, query, []any{cursor, stored}, func(rows *sql.Rows) error {
 		c := claimed{row: &row{}}
 		var (
@@ -197,7 +208,11 @@ func (s *Store) readFresh(ctx context.Context, limit int, size int64) ([]claimed
 		}
 		c.size, c.unverified = int64(len(body)), flags&flagUnverified != 0
 		if b.loaded[c.seq] { // it comes, or came, through the heap
-			return nil
+			if passed++; passed < maxPage {
+				return nil
+			}
+			end = c.seq
+			return errStop
 		}
 		if len(got) == limit || len(got) > 0 && size < c.size {
 			end = got[len(got)-1].seq

@@ -60,21 +60,26 @@ func (b *inbox) load(ctx context.Context, r *Reader) error {
 		return fmt.Errorf("counting the quarantine: %w", err)
 	}
 	b.next = b.stored + 1
-	const deferred = `SELECT w.seq, w.due_ms, w.attempts, length(i.body), i.flags FROM work w JOIN inbox i ON i.seq = w.seq`
+	const deferred = `SELECT w.seq, w.due_ms, w.attempts, length(i.body), i.flags FROM work w JOIN inbox i ON i.seq = w.seq
+		WHERE w.seq > ? ORDER BY w.seq LIMIT ?`
 	now := time.Now()
-	err := r.each(ctx, deferred, nil, func(rows *sql.Rows) error {
-		w := &row{waiting: true}
-		var due, flags int64
-		if err := rows.Scan(&w.seq, &due, &w.attempts, &w.size, &flags); err != nil {
-			return err
+	for after, n := int64(0), maxPage; n == maxPage; {
+		n = 0
+		err := r.each(ctx, deferred, []any{after, maxPage}, func(rows *sql.Rows) error {
+			w := &row{waiting: true}
+			var due, flags int64
+			if err := rows.Scan(&w.seq, &due, &w.attempts, &w.size, &flags); err != nil {
+				return err
+			}
+			w.due, w.unverified = steady(fromMillis(due), now), flags&flagUnverified != 0
+			b.held[w.seq], b.loaded[w.seq] = w, true
+			heap.Push(&b.due, w)
+			after, n = w.seq, n+1
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading deferred rows: %w", err)
 		}
-		w.due, w.unverified = steady(fromMillis(due), now), flags&flagUnverified != 0
-		b.held[w.seq], b.loaded[w.seq] = w, true
-		heap.Push(&b.due, w)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading deferred rows: %w", err)
 	}
 	b.signal()
 	return nil

@@ -236,6 +236,30 @@ func TestDueWhateverTheClock(t *testing.T) {
 	}
 }
 
+// Many rows that were deferred before a restart hide no new one behind them.
+func TestManyDeferredAcrossRestart(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	const many = 2*maxPage + 1
+	must(t, s.do(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(`WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < ?1)
+			INSERT INTO inbox (seq, recv_ms, flags, body) SELECT seq, 0, 0, '{"resource":"old"}' FROM n`, many)
+		if err == nil {
+			_, err = tx.exec(`INSERT INTO work (seq, due_ms, attempts, reason) SELECT seq, ?, 1, '' FROM inbox`, millis(time.Now().Add(time.Hour)))
+		}
+		return err
+	}, nil))
+	s = reopen(t, s)
+	must(t, s.Put(ctx, testItems("new")))
+	<-s.inbox.wake // as if somebody had heard it and come before the claim
+	names, _ := claim(t, s, 10)
+	wantNames(t, "behind them", names, "new")
+	wantDepth(t, s, Depth{Items: many + 1, InFlight: 1, Deferred: many})
+	must(t, s.Recall(ctx, []string{strconv.Itoa(many)}))
+	names, _ = claim(t, s, 10)
+	wantNames(t, "called", names, "old")
+}
+
 func TestClaimOrder(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, testOptions(t.TempDir()))
@@ -521,6 +545,21 @@ func TestUndecodableRow(t *testing.T) {
 		t.Errorf("quarantine holds %+v", list)
 	}
 	wantDepth(t, s, Depth{Items: 1, InFlight: 1, Quarantined: 1})
+}
+
+// Rows that cannot be decoded keep nobody waiting, however many come before one that can.
+func TestUndecodableRowsInARow(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	must(t, s.Put(ctx, testItems("a", "b", "c", "d")))
+	must(t, s.do(ctx, 0, func(tx *tx) error {
+		_, err := tx.exec(`UPDATE inbox SET body = '{"resource": "cut sho' WHERE seq < 4`)
+		return err
+	}, nil))
+	s = reopen(t, s)
+	names, _ := claim(t, s, 1)
+	wantNames(t, "claimed", names, "d")
+	wantDepth(t, s, Depth{Items: 1, InFlight: 1, Quarantined: 3})
 }
 
 // hold keeps the writer busy until the function it returns is called.
