@@ -562,6 +562,27 @@ func TestUndecodableRowsInARow(t *testing.T) {
 	wantDepth(t, s, Depth{Items: 1, InFlight: 1, Quarantined: 3})
 }
 
+// A row that ends while it is on its way into quarantine is not counted there.
+func TestQuarantineOfARowThatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		s, err := Open(ctx, testOptions(t.TempDir()))
+		must(t, err)
+		defer s.Close()
+		must(t, s.Put(ctx, testItems("a")))
+		_, items := claim(t, s, 1)
+		release := hold(t, s)
+		var wg sync.WaitGroup
+		wg.Go(func() { must(t, s.Drop(ctx, items[0].Receipt, "done")) })
+		synctest.Wait()
+		wg.Go(func() { must(t, s.Quarantine(ctx, items[0].Receipt, "odd")) })
+		synctest.Wait()
+		release()
+		wg.Wait()
+		wantDepth(t, s, Depth{})
+	})
+}
+
 // hold keeps the writer busy until the function it returns is called.
 func hold(t testing.TB, s *Store) (release func()) {
 	t.Helper()

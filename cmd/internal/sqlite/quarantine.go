@@ -43,11 +43,16 @@ func (s *Store) Quarantine(ctx context.Context, receipt, reason string) error {
 		return fmt.Errorf("quarantining inbox row %d: %w", seq, ErrNotClaimed)
 	}
 	now := time.Now()
+	var moved int64
 	const move = `INSERT INTO quarantine (at_ms, recv_ms, flags, attempts, reason, body)
 		SELECT ?, recv_ms, flags, ?, ?, body FROM inbox WHERE seq = ?`
 	err = s.do(ctx, len(reason),
 		func(t *tx) error {
-			if _, err := t.exec(move, millis(now), attempts, reason, seq); err != nil {
+			res, err := t.exec(move, millis(now), attempts, reason, seq)
+			if err != nil {
+				return err
+			}
+			if moved, err = res.RowsAffected(); err != nil { // 0: it has ended meanwhile
 				return err
 			}
 			return endRow(t, seq)
@@ -55,7 +60,7 @@ func (s *Store) Quarantine(ctx context.Context, receipt, reason string) error {
 		func(err error) {
 			if err == nil {
 				s.inbox.ended(seq)
-				s.inbox.countQuarantined(1)
+				s.inbox.countQuarantined(moved)
 			}
 		})
 	if err != nil {
