@@ -377,7 +377,8 @@ func (b *inbox) proved(seq int64) {
 }
 
 // Defer puts a claimed row back until a time, and counts an attempt. Both
-// outlive the process; the resolution is a millisecond. reason is kept for
+// outlive the process; the resolution is a millisecond. After a restart a row is due
+// within a day, and no later because the clock was set back. reason is kept for
 // whoever looks into the file, so it names no text.
 func (s *Store) Defer(ctx context.Context, receipt string, until time.Time, reason string) error {
 	seq, err := parseReceipt(receipt)

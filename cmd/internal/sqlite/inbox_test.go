@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,6 +187,7 @@ func TestDefer(t *testing.T) {
 
 		// The time and the count outlive the process; b was in flight when it ended.
 		must(t, s.Close())
+		must(t, os.Chtimes(dbPath(o.Dir), time.Time{}, time.Now())) // files know no bubble's clock
 		s, err = Open(ctx, o)
 		must(t, err)
 		defer s.Close()
@@ -233,6 +235,33 @@ func TestDueWhateverTheClock(t *testing.T) {
 			t.Errorf("%s: due at %v, want %v by the clock that is never set", doing, due, until)
 		}
 		s = reopen(t, s)
+	}
+}
+
+// A clock that was set back while the store was closed, or was far ahead when a row was
+// put back, makes no row wait the longer: the files say when they were written last.
+func TestDueAfterAClockSetBack(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	must(t, s.Put(ctx, testItems("a", "b")))
+	_, items := claim(t, s, 2)
+	ahead := time.Now().Add(6 * time.Hour) // as the clock was
+	must(t, s.Defer(ctx, items[0].Receipt, ahead.Add(time.Hour), "later"))
+	must(t, s.Defer(ctx, items[1].Receipt, ahead.AddDate(5, 0, 0), "put back by a clock that was years ahead"))
+	must(t, s.Close())
+	must(t, os.Chtimes(dbPath(s.opts.Dir), time.Time{}, ahead))
+	for _, doing := range []string{"after a start", "after another"} {
+		s = openTest(t, s.opts)
+		list, err := s.ListWaiting(ctx, 0, 0)
+		must(t, err)
+		for i, most := range []time.Duration{time.Hour, longestDeferred} {
+			for by, due := range map[string]time.Time{"the file": list[i].Due, "memory": s.inbox.held[list[i].Seq].due} {
+				if in := time.Until(due); in > most || in < most-time.Hour {
+					t.Errorf("%s: row %d is due in %v by %s, want %v", doing, i+1, in, by, most)
+				}
+			}
+		}
+		must(t, s.Close())
 	}
 }
 

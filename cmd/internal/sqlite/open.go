@@ -214,6 +214,34 @@ func sideConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	return conn, nil
 }
 
+// lastWrite is when the files of the store in dir were written last, by the clock of
+// then.
+func lastWrite(dir string) (at time.Time) {
+	for _, path := range []string{dbPath(dir), dbPath(dir) + "-wal"} {
+		if info, err := os.Stat(path); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	return at
+}
+
+// longestDeferred bounds how long after a start a row can be due, whatever the clock was
+// when it was put back: longer than anybody puts one back for.
+const longestDeferred = 24 * time.Hour
+
+// followClock makes what was put back due earlier where the clock went back since the
+// files were written last, or was far ahead before that. No row is due later than it
+// would be by a clock that is never set; the file says when, so that the next start
+// finds it as well.
+func followClock(ctx context.Context, conn *sql.Conn, written, now time.Time) error {
+	const query = `UPDATE work SET due_ms = min(due_ms - ?1, ?2) WHERE ?1 > 0 OR due_ms > ?2`
+	back := max(0, written.Sub(now.Round(0)).Milliseconds())
+	if _, err := conn.ExecContext(ctx, query, back, millis(now.Add(longestDeferred))); err != nil {
+		return fmt.Errorf("setting when deferred rows are due: %w", err)
+	}
+	return nil
+}
+
 // SyncTooFast is the least time that a disk takes for a sync. Anything faster is
 // memory, or a disk that says it has written what it has not.
 const SyncTooFast = 20 * time.Microsecond

@@ -167,6 +167,7 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 		}
 	}()
 	probeSync(o.Dir, o.Log)
+	written := lastWrite(o.Dir)
 	if s.db, err = openWriterDB(o.Dir); err != nil {
 		return nil, err
 	}
@@ -177,6 +178,9 @@ func open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	if err := migrate(ctx, s.conn, migrations); err != nil {
+		return nil, err
+	}
+	if err := followClock(ctx, s.conn, written, time.Now()); err != nil {
 		return nil, err
 	}
 	if s.Reader, err = newReader(ctx, o.Dir); err != nil {
