@@ -28,7 +28,10 @@ func (s *Store) Forget(ctx context.Context, olderThan time.Time) (int64, error) 
 	if err != nil {
 		return fail(err)
 	}
-	if before <= first {
+	if before <= first { // but a call before may have been killed short of the cases
+		if err := s.deleteAllCases(ctx, first); err != nil {
+			return fail(err)
+		}
 		return 0, nil
 	}
 	record := actions.Entry{
@@ -54,14 +57,8 @@ func (s *Store) Forget(ctx context.Context, olderThan time.Time) (int64, error) 
 			break
 		}
 	}
-	for {
-		n, err := s.deleteCases(ctx, before)
-		if err != nil {
-			return fail(err)
-		}
-		if n < pruneRows {
-			break
-		}
+	if err := s.deleteAllCases(ctx, before); err != nil {
+		return fail(err)
 	}
 	if err := s.do(ctx, 0, vacuum, nil); err != nil {
 		return fail(fmt.Errorf("giving back free pages: %w", err))
@@ -113,6 +110,17 @@ func bySeq(table, column string) string {
 	return strings.NewReplacer("$table", table, "$column", column).Replace(
 		`WITH RECURSIVE one(v) AS (SELECT min($column) FROM $table UNION ALL SELECT (SELECT min($column) FROM $table WHERE $column > v) FROM one WHERE v IS NOT NULL)
 		DELETE FROM $table WHERE $column IN (SELECT v FROM one) AND seq >= ? AND seq < ?`)
+}
+
+// deleteAllCases is deleteCases for as many as there are.
+func (s *Store) deleteAllCases(ctx context.Context, before int64) error {
+	for n := pruneRows; n == pruneRows; {
+		var err error
+		if n, err = s.deleteCases(ctx, before); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteCases deletes up to pruneRows cases whose last entry is gone, with their

@@ -193,6 +193,23 @@ func TestForgetHalfWay(t *testing.T) {
 	}
 }
 
+// Killed when all entries were deleted and no case yet, the next call deletes those.
+func TestForgetKilledBeforeTheCases(t *testing.T) {
+	ctx := t.Context()
+	s, keys, start := forgetful(t, 10)
+	seal(t, s, keys)
+	must(t, s.do(ctx, 0, func(t *tx) error {
+		_, err := forgetSome(t, 15)
+		return err
+	}, nil))
+	if got, err := s.Forget(ctx, start.AddDate(0, 0, 15)); got != 0 || err != nil {
+		t.Errorf("deleted %d, %v; want none", got, err)
+	}
+	if list, err := s.Cases(ctx, actions.Filter{Limit: 100}); err != nil || len(list) != 5 {
+		t.Errorf("%d cases are left, %v; want 5", len(list), err)
+	}
+}
+
 // What deletes entries looks for them by an index, however long the log is.
 func TestForgetIsSearched(t *testing.T) {
 	s := openTest(t, testOptions(t.TempDir()))

@@ -63,25 +63,17 @@ func (r *Reader) Forgettable(ctx context.Context, olderThan time.Time) (first, b
 // ForgetBefore is Forget for a log that several nodes share, where the entry that
 // says so is in the log already.
 func (s *Store) ForgetBefore(ctx context.Context, before int64) error {
-	for _, some := range []func() (int64, error){
-		func() (n int64, err error) {
-			err = s.do(ctx, entryBytes, func(t *tx) error {
-				n, err = forgetSome(t, before)
-				return err
-			}, nil)
-			return n, err
-		},
-		func() (int64, error) {
-			n, err := s.deleteCases(ctx, before)
-			return int64(n), err
-		},
-	} {
-		for n := int64(pruneRows); n == pruneRows; {
-			var err error
-			if n, err = some(); err != nil {
-				return fmt.Errorf("deleting entries before %d: %w", before, err)
-			}
+	for n := int64(pruneRows); n == pruneRows; {
+		err := s.do(ctx, entryBytes, func(t *tx) (err error) {
+			n, err = forgetSome(t, before)
+			return err
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("deleting entries before %d: %w", before, err)
 		}
+	}
+	if err := s.deleteAllCases(ctx, before); err != nil {
+		return fmt.Errorf("deleting entries before %d: %w", before, err)
 	}
 	return nil
 }
