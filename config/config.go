@@ -261,7 +261,7 @@ type ActionLog struct {
 	CheckpointFile  string        `yaml:"checkpoint_file" is:"path"` // signed checkpoints are appended here; should be on another machine or medium; default none
 	CheckpointEvery time.Duration `yaml:"checkpoint_every"`          // default 60s
 	CheckpointRows  int64         `yaml:"checkpoint_rows"`           // default 1000
-	RetentionDays   int           `yaml:"retention_days"`            // what older entries said is deleted, their hashes stay; at least 7; 0, the default: nothing is
+	RetentionDays   int           `yaml:"retention_days"`            // what older entries said is deleted, their hashes stay; 7 to 36500; 0, the default: nothing is
 }
 
 // Desk is who may sign in to the review desk.

@@ -437,12 +437,15 @@ func (d *decoder) limits(c *Config) {
 	positive(d, "action_log.checkpoint_every", c.ActionLog.CheckpointEvery)
 	positive(d, "action_log.checkpoint_rows", c.ActionLog.CheckpointRows)
 	// Within a week Graph may still tell of an override, and somebody review the case.
-	if days := c.ActionLog.RetentionDays; days != 0 && days < minRetentionDays && !d.bad["action_log.retention_days"] {
-		d.fault("action_log.retention_days", "must be at least %d, or 0 to delete nothing", minRetentionDays)
+	if days := c.ActionLog.RetentionDays; days != 0 && (days < minRetentionDays || days > maxRetentionDays) && !d.bad["action_log.retention_days"] {
+		d.fault("action_log.retention_days", "must be from %d to %d, or 0 to delete nothing", minRetentionDays, maxRetentionDays)
 	}
 }
 
-const minRetentionDays = 7
+const (
+	minRetentionDays = 7
+	maxRetentionDays = 36500 // far more does not fit into a time.Duration
+)
 
 // given is path if the file has it, else nothing.
 func given(d *decoder, path string) string {

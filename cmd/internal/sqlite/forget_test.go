@@ -127,6 +127,17 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// A time that is too long ago for nanoseconds is long ago still.
+func TestForgetNothingOfCenturies(t *testing.T) {
+	s, keys, _ := forgetful(t, 2)
+	seal(t, s, keys)
+	for _, days := range []int{130_000, 200_000, 999_999} {
+		if got, err := s.Forget(t.Context(), time.Now().AddDate(0, 0, -days)); got != 0 || err != nil {
+			t.Errorf("what is older than %d days: %d, %v", days, got, err)
+		}
+	}
+}
+
 // Only what a checkpoint covers goes, and never the last entry.
 func TestForgetKeepsWhatIsNotCovered(t *testing.T) {
 	ctx := t.Context()

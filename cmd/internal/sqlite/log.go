@@ -30,10 +30,16 @@ func pageSize(limit int) int {
 	return min(limit, maxPage)
 }
 
-// nanos is the stored form of the log's times. The zero time is 0.
+// nanos is the stored form of the log's times. The zero time is 0; one that is too far
+// away for nanoseconds is as far as they go, and still before or after all others.
 func nanos(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Year() < 1678:
+		return math.MinInt64
+	case t.Year() > 2261:
+		return math.MaxInt64
 	}
 	return t.UnixNano()
 }
