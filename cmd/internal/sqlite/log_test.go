@@ -239,6 +239,35 @@ func TestCheckpoints(t *testing.T) {
 	}
 }
 
+// Of the checkpoints by one key the last of each hour is kept, and the last by each key:
+// whoever verifies with the first key needs it, to believe the next.
+func TestCheckpointsOfAnHour(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	first, err := actions.NewKeys("log.example")
+	must(t, err)
+	next, err := actions.NewKeys("log.example")
+	must(t, err)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i, by := range []*actions.Keys{first, first, first, first, next, next, first, next} {
+		must(t, s.Append(ctx, shadowEntry("c")))
+		size, root, err := actions.TreeHead(ctx, s)
+		must(t, err)
+		signed, err := actions.SignCheckpoint(actions.Checkpoint{Size: size, Root: root}, by.Signer())
+		must(t, err)
+		must(t, s.SaveCheckpoint(ctx, Checkpoint{size, at.Add(time.Duration(i) * 25 * time.Minute), signed})) // 12:00, 12:25, 12:50, 13:15, 13:40 ...
+	}
+	list, err := s.Checkpoints(ctx, 0, 0)
+	must(t, err)
+	var sizes []int64
+	for _, c := range list {
+		sizes = append(sizes, c.Size)
+	}
+	if want := []int64{3, 4, 5, 6, 7, 8}; !slices.Equal(sizes, want) {
+		t.Errorf("kept those of sizes %v, want %v", sizes, want)
+	}
+}
+
 // story fills a log with three cases and two entries about none.
 func story(t *testing.T, s *Store) (at func(minute int) time.Time) {
 	at = func(minute int) time.Time { return time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"teamsdlp/actions"
@@ -172,19 +173,46 @@ type Checkpoint struct {
 	Note []byte // as in c2sp.org/tlog-checkpoint
 }
 
-// SaveCheckpoint keeps c. A second one of the same size is kept in place of the
-// first: it is about the same tree.
+// SaveCheckpoint keeps c, in place of one of the same size, which is about the same
+// tree, and of the one before it if that is of the same hour and by the same key: a
+// checkpoint vouches for all that an earlier one does. The last by each key stays, on
+// which the belief in the key after it may rest.
 func (s *Store) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
 	const query = `INSERT INTO checkpoint (size, time_ms, note) VALUES (?, ?, ?)
 		ON CONFLICT (size) DO UPDATE SET time_ms = excluded.time_ms, note = excluded.note`
+	const hour = int64(time.Hour / time.Millisecond)
 	err := s.do(ctx, len(c.Note), func(t *tx) error {
-		_, err := t.exec(query, c.Size, millis(c.Time), c.Note)
+		var (
+			before Checkpoint
+			ms     int64
+		)
+		err := t.row(`SELECT size, time_ms, note FROM checkpoint WHERE size < ? ORDER BY size DESC LIMIT 1`, []any{c.Size}, &before.Size, &ms, &before.Note)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if by := signers(c.Note); by != "" && by == signers(before.Note) && ms/hour == millis(c.Time)/hour {
+			if _, err := t.exec(`DELETE FROM checkpoint WHERE size = ?`, before.Size); err != nil {
+				return err
+			}
+		}
+		_, err = t.exec(query, c.Size, millis(c.Time), c.Note)
 		return err
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("saving the checkpoint of size %d: %w", c.Size, err)
 	}
 	return nil
+}
+
+// signers names the keys that a checkpoint says it is signed by, empty if it is none.
+func signers(signed []byte) (names string) {
+	var unknown *note.UnverifiedNoteError
+	if _, err := note.Open(signed, note.VerifierList()); errors.As(err, &unknown) {
+		for _, s := range unknown.Note.UnverifiedSigs {
+			names += fmt.Sprintf("%s+%08x ", s.Name, s.Hash)
+		}
+	}
+	return names
 }
 
 // LastCheckpoint returns the checkpoint of the largest size; its Note is nil if
