@@ -34,8 +34,14 @@ func (s *service) newSealer() *actions.Sealer {
 	}
 }
 
+// leap is how far the clock may go on from one look at it to the next without a doubt
+// about it.
+const leap = 30 * 24 * time.Hour
+
 // retain deletes what the configuration says is too old, now and every hour, until
-// ctx ends.
+// ctx ends. What a wrong clock would have it delete does not come back, so a clock that
+// is a leap ahead of the newest entry at the start, or of an hour ago, is believed an
+// hour later only: by then it may have been set right.
 func (s *service) retain(ctx context.Context) error {
 	days := s.cfg.ActionLog.RetentionDays
 	if days == 0 {
@@ -43,22 +49,32 @@ func (s *service) retain(ctx context.Context) error {
 	}
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
-	for {
-		n, err := s.store.Forget(ctx, time.Now().AddDate(0, 0, -days))
-		switch {
-		case ctx.Err() != nil:
-			return nil //nolint:nilerr // told to stop; the next start goes on
-		case err != nil:
-			s.log.Error("retention", zap.Error(err)) // nothing is lost by deleting later
-		case n > 0:
-			s.sealer.Appended()
-			s.log.Info("retention deleted what old entries said", zap.Int64("entries", n), zap.Int("days", days))
+	for known := s.newest; ; {
+		now := time.Now().Round(0)
+		if !known.IsZero() && now.Sub(known) > leap {
+			s.log.Warn("retention waits for an hour: the clock is far ahead of the newest entry, or was set; if it is wrong, set it right", zap.Time("now", now), zap.Time("known", known))
+		} else {
+			s.forget(ctx, now, days)
 		}
+		known = now
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// forget deletes what is older than so many days.
+func (s *service) forget(ctx context.Context, now time.Time, days int) {
+	n, err := s.store.Forget(ctx, now.AddDate(0, 0, -days))
+	switch {
+	case ctx.Err() != nil: // told to stop; the next start goes on
+	case err != nil:
+		s.log.Error("retention", zap.Error(err)) // nothing is lost by deleting later
+	case n > 0:
+		s.sealer.Appended()
+		s.log.Info("retention deleted what old entries said", zap.Int64("entries", n), zap.Int("days", days))
 	}
 }
 

@@ -46,6 +46,7 @@ type service struct {
 	manager  coverer
 	pipeline *pipeline.Pipeline
 	sealer   *actions.Sealer
+	newest   time.Time // of the log's entries at the start; zero: there was none
 	desk     *review.Server
 	graphs   *graphs
 
@@ -97,6 +98,13 @@ func openService(ctx context.Context, cfg *config.Config, log *zap.Logger, check
 	}
 	if err = s.openStore(ctx); err != nil {
 		return nil, err
+	}
+	newest, err := s.store.Entries(ctx, actions.Filter{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(newest) > 0 {
+		s.newest = newest[0].Time
 	}
 	if interrupted {
 		if err = s.undoRetirements(); err != nil {
