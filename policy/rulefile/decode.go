@@ -246,15 +246,16 @@ func detectorTestFields() []field[tests[string]] {
 // level returns a confidence by its name or its number in Microsoft Purview.
 func (d *decoder) level(n *yaml.Node, none bool) detect.Level {
 	levels := map[string]detect.Level{"low": detect.Low, "medium": detect.Medium, "high": detect.High, "65": detect.Low, "75": detect.Medium, "85": detect.High}
+	words := levelWords
 	if none {
-		levels["none"] = 0
+		levels["none"], words = 0, slices.Concat([]string{"none"}, levelWords)
 	}
 	if n.Kind == yaml.ScalarNode {
 		if l, ok := levels[n.Value]; ok {
 			return l
 		}
 	}
-	d.fault(n, "unknown confidence %q%s; it is one of low, medium, high (65, 75, 85)", clip(n.Value), didYouMean(n.Value, levelWords))
+	d.fault(n, "unknown confidence %q%s; it is one of %s (65, 75, 85)", clip(n.Value), didYouMean(n.Value, words), strings.Join(words, ", "))
 	return 0
 }
 

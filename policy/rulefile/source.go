@@ -96,7 +96,7 @@ func readFS(fsys fs.FS) ([]Source, error) {
 		}
 		data, err := readFile(fsys, name)
 		if err != nil {
-			faults = append(faults, &Fault{File: name, Msg: err.Error(), Err: err})
+			faults = append(faults, &Fault{File: name, Msg: shortError(err).Error(), Err: err})
 			continue
 		}
 		total += len(data)

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -111,6 +112,16 @@ func (d *decoder) syntax(data []byte, err error) {
 	if line := lines[at.Line-1]; bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
 		msg = "a tab: YAML is indented with spaces"
 	}
+	for n := max(0, at.Line-2); n < at.Line; n++ { // with such a character two lines can be one text
+		i := bytes.IndexFunc(lines[n], oddBlank)
+		before := strings.TrimRight(string(lines[n][:max(0, i)]), " ")
+		if i >= 0 && (before == "" || strings.HasSuffix(before, ":") || strings.HasSuffix(before, "-")) {
+			r, _ := utf8.DecodeRune(lines[n][i:])
+			at.Line, at.Column = n+1, 1+utf8.RuneCount(lines[n][:i])
+			msg = fmt.Sprintf("a character that looks like a blank, or like nothing, and is neither (%U): write a blank in its place", r)
+			break
+		}
+	}
 	switch msg {
 	case "found unknown escape character":
 		msg = "a backslash in double quotes begins an escape: put the text, as a regular expression, in single quotes"
@@ -128,9 +139,15 @@ func (d *decoder) syntax(data []byte, err error) {
 	case "found character that cannot start any token":
 		msg = "a text that begins with %, @ or ` must be in quotes"
 	case "mapping values are not allowed in this context":
-		msg = "a colon and a blank where no key can be: put a text that holds them in quotes, and look for a quote above that is not closed"
+		msg = "a colon and a blank where no key can be: put a text that holds them in quotes, and look above for a quote that is not closed, a key without a colon, or a dash without a blank"
 	}
 	d.fault(at, "%s", msg)
+}
+
+// oddBlank reports whether r is one of the characters that come along with a copied
+// text, and that YAML takes for letters.
+func oddBlank(r rune) bool {
+	return r != ' ' && (unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Cf, r))
 }
 
 // stumbles is the line, from 1, at which the YAML parser stumbles with msg. Its error
@@ -216,7 +233,11 @@ func fieldNames[T any](fields []field[T]) []string {
 }
 
 func (d *decoder) unknownKey(key *yaml.Node, what string, known []string) {
-	d.fault(key, "unknown key %q in %s%s", clip(key.Value), what, didYouMean(key.Value, known))
+	hint := didYouMean(key.Value, known)
+	if d.rule != "" && what != "a rule" && slices.Contains(fieldNames(ruleFields()), key.Value) {
+		hint = ": it is a key of the rule; indent it as the rule's id is"
+	}
+	d.fault(key, "unknown key %q in %s%s", clip(key.Value), what, hint)
 }
 
 // newKey refuses a key that is no string, or is there a second time.
@@ -353,9 +374,9 @@ func (d *decoder) integer(n *yaml.Node, what string, most int) int {
 
 // oneOf returns a word out of a closed list.
 func (d *decoder) oneOf(n *yaml.Node, what string, words []string) (string, bool) {
-	s, ok := d.text(n, what)
-	if !ok {
-		return "", false
+	s := n.Value
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" || strings.TrimSpace(s) == "" {
+		return d.text(n, what) // a fault: of a number or a truth the words themselves say more
 	}
 	if !slices.Contains(words, s) {
 		guess := didYouMean(s, words)
