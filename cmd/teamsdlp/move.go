@@ -100,7 +100,7 @@ func openMovable(ctx context.Context, cfg *config.Config) (movable, error) {
 func (c *storeExportCmd) Run(e *env) (err error) {
 	cfg, err := config.Load(c.Config, e.getenv)
 	if err != nil {
-		return err
+		return configFault(err, "name it with --config FILE")
 	}
 	if cfg.Store.Kind != config.Redis {
 		if _, err := os.Stat(filepath.Join(cfg.DataDir, sqlite.FileName)); err != nil {
@@ -143,7 +143,7 @@ Example:
 func (c *storeImportCmd) Run(e *env) (err error) {
 	cfg, err := config.Load(c.Config, e.getenv)
 	if err != nil {
-		return err
+		return configFault(err, "name it with --config FILE")
 	}
 	f, err := os.Open(c.File)
 	if err != nil {

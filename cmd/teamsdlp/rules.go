@@ -40,7 +40,7 @@ func (s rulesSource) dir(e *env) (dir string, named bool, err error) {
 	case s.Config != "":
 		cfg, err := config.Load(s.Config, e.getenv)
 		if err != nil {
-			return "", true, err
+			return "", true, configFault(err, "name the rule directory with --rules DIR instead, or put the file there")
 		}
 		return cfg.RulesDir, true, nil
 	}
@@ -88,6 +88,11 @@ func writeIndented(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// cannotLoad ends a command about rules that have faults.
+func cannotLoad(faults rulefile.Faults) found {
+	return found{plural(len(faults), "fault") + ": the rules cannot be loaded"}
+}
+
 // unusable prints faults and ends the command with exit code 1.
 func unusable(w io.Writer, faults rulefile.Faults) error {
 	for _, f := range faults {
@@ -95,7 +100,7 @@ func unusable(w io.Writer, faults rulefile.Faults) error {
 			return err
 		}
 	}
-	return found{plural(len(faults), "fault") + ": the rules cannot be loaded"}
+	return cannotLoad(faults)
 }
 
 type rulesTestCmd struct {
@@ -143,19 +148,19 @@ func (c rulesTestCmd) Run(e *env) error {
 		}
 	} else if faults != nil {
 		return unusable(e.stdout, faults)
-	} else if err := c.print(e.stdout, report); err != nil {
+	} else if err := c.print(e.stdout, len(g.Set.Rules), report); err != nil {
 		return err
 	}
 	switch {
 	case len(faults) > 0:
-		return found{plural(len(faults), "fault") + ": the rules cannot be loaded"}
+		return cannotLoad(faults)
 	case report.Failed > 0:
 		return found{plural(report.Failed, "test") + " failed"}
 	}
 	return nil
 }
 
-func (c rulesTestCmd) print(w io.Writer, report testReport) error {
+func (c rulesTestCmd) print(w io.Writer, rules int, report testReport) error {
 	for _, t := range report.Tests {
 		if t.Passed && !c.Verbose {
 			continue
@@ -176,7 +181,7 @@ func (c rulesTestCmd) print(w io.Writer, report testReport) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s, %d passed, %d failed; generation %s\n", plural(len(report.Tests), "test"), report.Passed, report.Failed, report.Generation)
+	_, err := fmt.Fprintf(w, "%s, %d passed, %d failed; %s, generation %s\n", plural(len(report.Tests), "test"), report.Passed, report.Failed, plural(rules, "rule"), report.Generation)
 	return err
 }
 
@@ -270,12 +275,12 @@ func (c rulesShowCmd) Run(e *env) error {
 	if err != nil && (named || c.What == "") {
 		return err
 	}
-	if faults != nil {
-		return unusable(e.stdout, faults)
-	}
 	detectors := detect.Builtin()
 	if g != nil {
 		detectors = g.Set.Engine().Detectors()
+	}
+	if faults != nil {
+		return c.despite(e, faults, detectors)
 	}
 	switch {
 	case c.What == "":
@@ -294,6 +299,30 @@ func (c rulesShowCmd) Run(e *env) error {
 		return fmt.Errorf("no rule or detector %q: teamsdlp rules show lists the rules, teamsdlp rules show detectors the detectors", c.What)
 	}
 	return c.detector(e.stdout, detectors[at])
+}
+
+// despite shows the built-in detectors of rules that have faults: whoever looks for
+// the name of one may do so because of such a fault. All else is the faults.
+func (c rulesShowCmd) despite(e *env, faults rulefile.Faults, builtin []detect.Detector) error {
+	at := slices.IndexFunc(builtin, func(d detect.Detector) bool { return d.ID == c.What })
+	var err error
+	switch {
+	case c.What == "detectors":
+		err = c.detectors(e.stdout, builtin)
+	case at >= 0:
+		err = c.detector(e.stdout, builtin[at])
+	case c.JSON:
+		if err = writeIndented(e.stdout, map[string]any{"faults": jsonFaults(faults)}); err != nil {
+			return err
+		}
+		return cannotLoad(faults)
+	default:
+		return unusable(e.stdout, faults)
+	}
+	if err != nil {
+		return err
+	}
+	return found{cannotLoad(faults).msg + ", so only the built-in detectors are shown; teamsdlp rules lint lists the faults"}
 }
 
 // shownRule is a rule as rules show prints it.

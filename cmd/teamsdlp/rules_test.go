@@ -59,7 +59,7 @@ func TestRulesCommands(t *testing.T) {
 		code int
 		want []string // in what is printed
 	}{
-		{"rules test --rules " + good, 0, []string{"5 tests, 5 passed, 0 failed; generation "}},
+		{"rules test --rules " + good, 0, []string{"5 tests, 5 passed, 0 failed; 3 rules, generation "}},
 		{"rules test -v --rules " + good, 0, []string{"ok   " + good + "/r.yaml:10:21: rule birds-outside, match: matched: keyword list birds occurred once"}},
 		{"rules test --rules " + failing, 1, []string{"FAIL ", "rule birds-outside, test must match, but no_match: keyword list birds did not occur", "teamsdlp: 1 test failed"}},
 		{"rules test --json --rules " + failing, 1, []string{`"failed": 1`, `"passed": false`}},
@@ -76,6 +76,10 @@ func TestRulesCommands(t *testing.T) {
 		{"rules lint --rules " + none, 2, []string{"no such file or directory"}},
 		{"rules show --rules " + good, 0, []string{"birds-outside", "enforce", "3 rules; generation "}},
 		{"rules show --rules " + broken, 1, []string{"r.yaml:1:1: "}},
+		{"rules show --json --rules " + broken, 1, []string{`"faults": [`}},
+		{"rules show detectors --rules " + broken, 1, []string{"credit-card", "2 faults: the rules cannot be loaded, so only the built-in detectors are shown"}},
+		{"rules show credit-card --rules " + broken, 1, []string{"detector        credit-card", "2 faults"}},
+		{"rules show credit-crad --rules " + broken, 1, []string{"r.yaml:1:1: ", "2 faults"}},
 		{"rules show birds-outside --rules " + good, 0, []string{"when                   all[list birds, audience external]"}},
 		{"rules show birds-outside --json --rules " + good, 0, []string{`"when": "all[list birds, audience external]"`}},
 		{"rules show nobody --rules " + good, 2, []string{`no rule or detector "nobody"`}},
