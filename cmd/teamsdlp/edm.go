@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func leftOut(r detect.TableReport, minLength int) (list []edmLeftOut, lost int) 
 }
 
 func (c edmBuildCmd) Run(e *env) error {
-	o := detect.TableOptions{MinLength: c.MinLength, Built: time.Now()}
+	o := detect.TableOptions{MinLength: cmp.Or(c.MinLength, 1), Built: time.Now()} // 0 would be the default
 	var err error
 	if o.Primary, err = tableColumn("--primary", c.Primary); err != nil {
 		return err
@@ -298,6 +299,9 @@ func (s stopped) Read(p []byte) (int, error) {
 func replaceFile(name string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(name)
 	if info, err := os.Stat(name); err == nil {
+		if !info.Mode().IsRegular() { // a device, say, would be gone
+			return fmt.Errorf("%s is there and is not a file: it is not replaced", name)
+		}
 		mode = info.Mode().Perm()
 	}
 	f, err := os.CreateTemp(dir, ".edm-*")

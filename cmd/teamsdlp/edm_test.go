@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,6 +227,11 @@ func TestEDMRefuses(t *testing.T) {
 	if err := os.Chmod(dir+"/open.key", 0o644); err != nil {
 		t.Fatal(err)
 	}
+	socket, err := net.Listen("unix", dir+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
 	const rest = " --key {dir}/edm.key --primary customer_no=digits -o {dir}/sub/t.edm"
 	putFile(t, dir+"/sub/x", "")
 	for _, tc := range []struct {
@@ -246,6 +252,9 @@ func TestEDMRefuses(t *testing.T) {
 		{"edm build {dir}/c.csv" + rest + " --delimiter ;;", 2, `--delimiter ";;": want one character, or tab`},
 		{"edm build {dir}/c.csv" + rest + " --delimiter tab", 2, "the row has 1 columns: is the delimiter ,?"},
 		{"edm build {dir}/c.csv" + rest + " --min-length 2", 2, "would match by chance"},
+		{"edm build {dir}/c.csv" + rest + " --min-length 0", 2, "would match by chance"},
+		{"edm build {dir}/c.csv --key {dir}/edm.key --primary email=email -o {dir}/socket", 2, "socket is there and is not a file: it is not replaced"},
+		{"edm build {dir}/c.csv --key {dir}/edm.key --primary email=email -o {dir}/sub", 2, "sub is there and is not a file"},
 		{"edm build {dir}/c.csv" + rest + " --min-length 20", 2, "left out: 2 rows (row 2, 3): the primary value has fewer than 20"},
 		{"edm build {dir}/c.csv --key {dir}/no.key --primary a=digits -o {dir}/t.edm", 2, "no.key: not a key for exact data: it holds 16 bytes"},
 		{"edm build {dir}/c.csv --key {dir}/big.key --primary a=digits -o {dir}/t.edm", 2, "big.key: not a key for exact data"},
