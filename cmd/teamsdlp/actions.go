@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -77,16 +78,27 @@ func (w where) open(e *env) (*sqlite.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := sqlite.OpenReadOnly(e.ctx, data)
-	if err != nil {
-		// SQLite says only that it could not: the system says why.
-		if f, cannot := os.Open(filepath.Join(data, sqlite.FileName)); errors.Is(cannot, fs.ErrPermission) {
-			err = fmt.Errorf("reading the store in %s: permission denied (be the user that serve runs as)", data)
-		} else if cannot == nil {
-			_ = f.Close() // it was only tried
-		}
+	return openLog(e.ctx, data)
+}
+
+// openLog opens the store in a data directory, or the copy of one, for reading.
+func openLog(ctx context.Context, data string) (*sqlite.Reader, error) {
+	r, err := sqlite.OpenReadOnly(ctx, data)
+	if err == nil {
+		return r, nil
 	}
-	return r, err
+	// SQLite says only that it could not: the system says why.
+	f, cannot := os.Open(filepath.Join(data, sqlite.FileName))
+	if cannot == nil {
+		_ = f.Close() // it was only tried
+	}
+	switch {
+	case errors.Is(cannot, fs.ErrPermission):
+		return nil, fmt.Errorf("reading the store in %s: permission denied (be the user that serve runs as)", data)
+	case cannot == nil && sqlite.WantsFolder(err):
+		return nil, fmt.Errorf("%w (its index is made beside it: be the user that serve runs as, or copy all files of the store into a folder that you can write to)", err)
+	}
+	return nil, err
 }
 
 // ---- list ----
@@ -418,7 +430,7 @@ func (w where) sealedLog(e *env, file, key string) (r *sqlite.Reader, checkpoint
 	if known, err = actions.LoadVerifiers(key); err != nil {
 		return nil, nil, nil, err
 	}
-	if r, err = sqlite.OpenReadOnly(e.ctx, data); err != nil {
+	if r, err = openLog(e.ctx, data); err != nil {
 		return nil, nil, nil, err
 	}
 	if checkpoints, err = readCheckpoints(e.ctx, r, file, known); err != nil {
@@ -668,7 +680,7 @@ func (c *actionsFindCmd) Run(e *env) error {
 		}
 		filter.Since = f.Since
 	}
-	r, err := sqlite.OpenReadOnly(e.ctx, data)
+	r, err := openLog(e.ctx, data)
 	if err != nil {
 		return err
 	}
@@ -676,6 +688,9 @@ func (c *actionsFindCmd) Run(e *env) error {
 	list := &actionsListCmd{JSON: c.JSON, All: true}
 	n, err := listAll(e, list, filter, r.Entries, func(x actions.Entry, f *actions.Filter) { f.Before = x.Seq }, entryLine)
 	if err == nil && n == 0 {
+		if c.Detector != "" && !slices.ContainsFunc(detect.Builtin(), func(d detect.Detector) bool { return d.ID == c.Detector }) {
+			return found{fmt.Sprintf("not found; no built-in detector is called %q: look whether one of your rules' is", c.Detector)}
+		}
 		return found{"not found"}
 	}
 	return err

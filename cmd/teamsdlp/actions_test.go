@@ -317,6 +317,35 @@ func TestActionsVerifyEmpty(t *testing.T) {
 	}
 }
 
+// Where SQLite cannot make its files beside the store, as in somebody else's copy of
+// one, each command that reads the log says what to do.
+func TestActionsBesideTheStore(t *testing.T) {
+	dir := logSite(t, 1)
+	index := filepath.Join(dir, "data", sqlite.FileName+"-wal")
+	if err := os.RemoveAll(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(index, 0o700); err != nil { // cannot be made, for root neither
+		t.Fatal(err)
+	}
+	value := filepath.Join(dir, "value")
+	put(t, dir, "value", "4539578763621486")
+	keys := filepath.Join(dir, "keys")
+	key := filepath.Join(keys, actions.CheckpointPublicFile)
+	for _, args := range [][]string{{"list"}, {"show", "c0"}, {"verify", "--key", key}, {"prove", "0", "--key", key}, {"find", value, "--keys-dir", keys}} {
+		if code, _, errs := actionsAt(t, dir, args...); code != 2 || !strings.Contains(errs, "copy all files of the store into a folder that you can write to") {
+			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+	}
+	if err := os.Remove(index); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, filepath.Join("data", sqlite.FileName), "") // as without what was there
+	if code, _, errs := actionsAt(t, dir, "verify", "--key", key); code != 2 || !strings.Contains(errs, "it was copied without teamsdlp.db-wal") {
+		t.Errorf("an empty file: exit code %d: %s", code, errs)
+	}
+}
+
 // What serve answers to a decision, and what the command makes of it.
 func TestActionsDecide(t *testing.T) {
 	dir := t.TempDir()
@@ -496,6 +525,9 @@ func TestActionsFind(t *testing.T) {
 		if strings.Contains(out, number) {
 			t.Errorf("find prints the value:\n%s", out)
 		}
+	}
+	if _, out := find("CE-123456", "--detector", "employe-number"); !strings.Contains(out, `not found; no built-in detector is called "employe-number"`) {
+		t.Errorf("find by a detector that nobody knows: %s", out)
 	}
 	if code, out, errs := actionsAt(t, dir, "find"); code != 2 || !strings.Contains(out+errs, "--keys-dir") {
 		t.Errorf("without keys: exit code %d\n%s%s", code, out, errs)

@@ -486,6 +486,9 @@ func (k *checker) store(dir string) {
 	case errors.Is(err, sqlite.ErrOlderSchema):
 		k.add(isNote, check, "", "nothing to do: serve migrates it when it starts", "%s", sqlite.ErrOlderSchema)
 		return
+	case errors.Is(err, sqlite.ErrNothing):
+		k.warn(check, "if it was to hold a log, put it there again with all files beside it; else there is nothing to do", "%s", sqlite.ErrNothing)
+		return
 	case errors.Is(err, sqlite.ErrNewerSchema):
 		k.fault(check, "run the newer release again, or restore a backup made before it", "%s", oneLine(err))
 		return
@@ -500,7 +503,7 @@ func (k *checker) store(dir string) {
 		return
 	}
 	if len(aside) > 0 {
-		k.warn(check, "what is in quarantine was not judged; the program log has the reason of each",
+		k.warn(check, "what is in quarantine was not judged: teamsdlp inbox list says why, teamsdlp inbox retry tries it again",
 			"log entries: %d; items are in quarantine, the latest: %s", entries, aside[0].Reason)
 		return
 	}
@@ -534,7 +537,7 @@ func (k *checker) nodes(ctx context.Context, cfg *config.Config) {
 		}
 	}
 	if look.Quarantined > 0 {
-		k.warn(check, "what is in quarantine was not judged; the program log has the reason of each", "items in quarantine: %d", look.Quarantined)
+		k.warn(check, "what is in quarantine was not judged: teamsdlp inbox list says why, teamsdlp inbox retry tries it again", "items in quarantine: %d", look.Quarantined)
 	}
 	generations := map[string]bool{}
 	for _, n := range look.Nodes {

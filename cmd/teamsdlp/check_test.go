@@ -254,7 +254,7 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 1, []string{"pair a: the certificate is of another key"}},
-		{"no digest key", "", remove("keys/digest.key"), 1, []string{"fault    keys ", "digest.key", "-> make what is missing: teamsdlp keys new --keys-dir DIR/keys; or put it back from your copy\n"}},
+		{"no digest key", "", remove("keys/digest.key"), 1, []string{"fault    keys ", "digest.key", "-> put it back from your copy, or move the other keys of the action log away to begin a new log\n"}},
 		{"broken checkpoint key", "", file("keys/checkpoint.key", "hunter2\n"), 1, []string{"fault    keys          reading the checkpoint key"}},
 
 		{"own TLS, not trusted", ownTLS, pem("dlp.example.com", 90*24*time.Hour), 0, []string{"warning  tls           this machine does not trust the certificate for dlp.example.com"}},
@@ -291,7 +291,8 @@ func TestCheck(t *testing.T) {
 		{"data is a file", "data_dir: rules/projects.yaml", nil, 1, []string{"fault    data          DIR/rules/projects.yaml is not a folder"}},
 		{"data open", "", chmod("data", 0o755), 0, []string{"warning  data          others than its owner can look into DIR/data"}},
 		{"a store", "", store(0), 0, []string{"ok       store         log entries: 1; nothing in quarantine\n"}},
-		{"a store with a quarantine", "", store(2), 0, []string{"warning  store         log entries: 1; items are in quarantine, the latest: unknown_certificate\n", "-> what is in quarantine was not judged"}},
+		{"a store with a quarantine", "", store(2), 0, []string{"warning  store         log entries: 1; items are in quarantine, the latest: unknown_certificate\n", "-> what is in quarantine was not judged: teamsdlp inbox list says why"}},
+		{"a store without tables", "", file("data/teamsdlp.db", ""), 0, []string{"warning  store         there is nothing in teamsdlp.db: ", "-> if it was to hold a log, put it there again"}},
 		{"a store of something else", "", file("data/teamsdlp.db", strings.Repeat("hunter2", 1000)), 1, []string{"fault    store         reading the store in DIR/data: ", "-> see that the disk is whole"}},
 		{"data where nobody can write", "data_dir: /proc/teamsdlp", nil, 1, []string{"fault    data          writing to /proc: "}},
 

@@ -87,10 +87,21 @@ func keysMend(err error, dir string) string {
 		return "start serve: it puts back the key whose retirement was cut short"
 	case errors.Is(err, fs.ErrPermission):
 		return "be the user that serve runs as, and give that user the folder"
+	case errors.Is(err, actions.ErrKeys) && errors.Is(err, fs.ErrNotExist) && hasLogKeys(dir):
+		return "put it back from your copy, or move the other keys of the action log away to begin a new log"
 	case errors.Is(err, webhook.ErrNoKeys), errors.Is(err, actions.ErrKeys) && errors.Is(err, fs.ErrNotExist):
 		return "make what is missing: teamsdlp keys new --keys-dir " + dir + "; or put it back from your copy"
 	}
 	return "put right what is named, from your copy where half a pair is missing"
+}
+
+// hasLogKeys reports whether some of the keys of the action log are there: then keys
+// new makes none of those that are missing.
+func hasLogKeys(dir string) bool {
+	return slices.ContainsFunc([]string{actions.CheckpointKeyFile, actions.CheckpointPublicFile, actions.DigestKeyFile}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	})
 }
 
 type keysNewCmd struct {

@@ -74,6 +74,8 @@ func checkReadable(ctx context.Context, db *sql.DB) error {
 		return err
 	case have > len(migrations) && !faults.On(faults.OpenNewer):
 		return fmt.Errorf("schema version %d, this release knows %d: %w; use that release", have, len(migrations), ErrNewerSchema)
+	case have == 0:
+		return ErrNothing
 	case have < len(migrations):
 		return fmt.Errorf("schema version %d, this release's is %d: %w: start serve once to migrate it", have, len(migrations), ErrOlderSchema)
 	}

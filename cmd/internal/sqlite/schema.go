@@ -26,6 +26,9 @@ var ErrNewerSchema = errors.New("the store was written by a newer release")
 // written and no server of this one has migrated.
 var ErrOlderSchema = errors.New("the store was written by an older release")
 
+// ErrNothing is returned by OpenReadOnly for a file without tables.
+var ErrNothing = errors.New("there is nothing in " + FileName + ": serve has not begun it yet, or it was copied without " + FileName + "-wal")
+
 // A migration takes the schema from one version to the next. It runs in one
 // transaction with the version number it leads to.
 type migration string

@@ -515,6 +515,13 @@ func code(err error) int {
 // foreignCode is code for the errors of another driver, which tests set.
 var foreignCode = func(error) int { return 0 }
 
+// WantsFolder reports whether err says that SQLite could not make or open the files
+// that it keeps beside a store, even to read it.
+func WantsFolder(err error) bool {
+	c := code(err) & 0xff
+	return c == lib.SQLITE_CANTOPEN || c == lib.SQLITE_READONLY
+}
+
 // isFull reports whether err says that there was no room. That includes room for
 // the shared index of the write-ahead log, which SQLite reports otherwise.
 func isFull(err error) bool {
