@@ -44,13 +44,13 @@ With --json or --jsonl it prints one line for each input:
 
 The id is the input's own, or the file's name; offsets are in Unicode code points of
 the input, for html of the markup; known_test marks a published test number, obfuscated
-what was written to get past a detector. With --rules it also has the verdict (none, notify,
-block-external or block) and what each rule says: id, result, reason, action, mode. With --explain it also has
+what was written to get past a detector. With --rules it also has the verdict of the rules
+that enforce (none, notify, block-external or block) and what each rule says: id, result, reason, action, mode. With --explain it also has
 "rejected": detector, start, end and gate, a sentence that says what a candidate lacked,
 for at most a thousand of them. What has not even the form of a value is no candidate.
 For a person --explain with --rules leaves out the candidates of detectors that no rule names.
 
-Exit code: 0 nothing found, 1 something found, 2 an input could not be read.
+Exit code: 0 nothing found, 1 something found or a rule matches, in shadow too, 2 an input could not be read.
 
 Example:
   echo 'my card is 4111 1111 1111 1111' | teamsdlp scan
@@ -288,7 +288,7 @@ func (r *scanRun) scan(id json.RawMessage, src extract.Source) error {
 		v := judgeText(r.set, &r.text, r.now)
 		line.scanVerdict = &v
 	}
-	if len(line.Matches) > 0 || line.scanVerdict != nil && line.Verdict != string(policy.NoAction) {
+	if len(line.Matches) > 0 || line.scanVerdict.matched() {
 		r.found++
 	}
 	if !r.JSON && !r.JSONL {
@@ -348,7 +348,11 @@ func (r *scanRun) print(line scanLine) error {
 	name := strings.Trim(string(line.ID), `"`)
 	switch n := len(line.Matches); n {
 	case 0:
-		fmt.Fprintf(r.out, "%s: nothing found\n", name)
+		what := "nothing found"
+		if line.scanVerdict.matched() {
+			what = "found by a rule"
+		}
+		fmt.Fprintf(r.out, "%s: %s\n", name, what)
 	case 1:
 		fmt.Fprintf(r.out, "%s: 1 match\n", name)
 	default:

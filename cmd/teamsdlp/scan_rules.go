@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"teamsdlp/policy"
@@ -16,6 +17,11 @@ type scanVerdict struct {
 	// block.
 	Verdict string     `json:"verdict"`
 	Rules   []scanRule `json:"rules"`
+}
+
+// matched reports whether a rule matches, in shadow too; none does without rules.
+func (v *scanVerdict) matched() bool {
+	return v != nil && slices.ContainsFunc(v.Rules, func(r scanRule) bool { return r.Result == string(policy.Matched) })
 }
 
 // scanRule is what one rule says, in file order.

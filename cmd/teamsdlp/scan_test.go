@@ -236,6 +236,15 @@ rules:
 	if code != 1 || errs != "" || got.Verdict != "block" || len(got.Matches) != 1 || got.Matches[0].Detector != "employee-number" || got.Rules[0].Result != "matched" {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
+	shadow := rulesDir(t, "rules:\n  - {id: birds, mode: shadow, when: {keyword: [heron]}, action: block}\n")
+	for text, want := range map[string]struct {
+		code int
+		says string
+	}{"a heron": {1, "-: found by a rule\n  rule birds (shadow): matched: "}, "a hen": {0, "-: nothing found\n  rule birds (shadow): no_match: "}} {
+		if code, out, _ := scanned(t, text, "--rules", shadow); code != want.code || !strings.HasPrefix(out, want.says) || !strings.HasSuffix(out, "verdict: none\n") {
+			t.Errorf("%s: exit %d, want %d and %q:\n%s", text, code, want.code, want.says, out)
+		}
+	}
 	if code, out, _ := scanned(t, "CE-123456 staff", "--rules", dir); code != 0 || !strings.Contains(out, "rule staff: ") || !strings.Contains(out, "verdict: none") {
 		t.Errorf("exit %d, %s", code, out)
 	}
