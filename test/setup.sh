@@ -5,7 +5,6 @@ set -euo pipefail
 
 # A program, the Debian packages that bring it, and what it is for.
 needs=(
-	'chromium|chromium fonts-liberation|the review desk is opened in a real browser'
 	'gcc|gcc libc6-dev|the race detector is linked with it'
 	'redis-server|redis-server|the store of several nodes runs on a real one'
 )
