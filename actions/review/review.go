@@ -212,6 +212,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /cases/{id}/release", s.change(s.doRelease))
 	mux.HandleFunc("POST /cases/{id}/label", s.change(s.doLabel))
 	mux.HandleFunc("POST /cases/{id}/text", s.page("text.html", s.doText))
+	mux.HandleFunc("GET /cases/{id}/text", func(w http.ResponseWriter, r *http.Request) { // the address of a text, opened anew
+		http.Redirect(w, r, "/cases/"+url.PathEscape(r.PathValue("id")), http.StatusSeeOther)
+	})
 	mux.HandleFunc("GET /api/cases", s.api(s.apiCases))
 	mux.HandleFunc("GET /api/cases/{id}", s.api(s.apiCase))
 	mux.HandleFunc("GET /api/entries", s.api(s.apiEntries))

@@ -226,6 +226,15 @@ func TestTokenSignIn(t *testing.T) {
 	}
 }
 
+// TestTextOpenedAnew: the address of a text leads back to its case, and shows nothing.
+func TestTextOpenedAnew(t *testing.T) {
+	r := newRig(t)
+	r.signIn()
+	if res, page := r.do("GET", "/cases/c1/text", ""); res.StatusCode != http.StatusOK || res.Request.URL.Path != "/cases/c1" || len(r.desk.did) != 0 {
+		t.Errorf("%d at %s, %q: %s", res.StatusCode, res.Request.URL.Path, r.desk.did, page)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path, body string
@@ -273,6 +282,9 @@ func TestCoveragePage(t *testing.T) {
 		}
 	}
 	_, page := r.do("GET", "/coverage", "")
+	if n := strings.Count(page, "<td data-th="); n == 0 || n != strings.Count(page, "<td") { // else a telephone cannot say what it shows
+		t.Errorf("%d of %d cells are named", n, strings.Count(page, "<td"))
+	}
 	for _, want := range []string{"(AADSTS7000222) &lt;b&gt;", "tried again 2026-11-24 12:01:00.000 UTC", "no subscription"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
