@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode"
@@ -130,7 +131,11 @@ func (d *decoder) syntax(data []byte, err error) {
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			at.line = n
 		}
+		at.line = stumbles(data, at.line, m[2])
 		msg = "not YAML: " + anchorName.ReplaceAllString(m[2], "anchor")
+	}
+	if mend, known := syntaxMends[strings.TrimPrefix(msg, "not YAML: ")]; known {
+		msg += ": " + mend
 	}
 	switch {
 	case strings.Contains(msg, "tab character"), strings.HasSuffix(msg, "cannot start any token"):
@@ -147,6 +152,34 @@ func (d *decoder) syntax(data []byte, err error) {
 		msg = `not YAML: a backslash in double quotes begins an escape; put the value in single quotes`
 	}
 	d.add(at, msg)
+}
+
+// syntaxMends are what to look for after an error of the YAML parser.
+var syntaxMends = map[string]string{
+	"did not find expected key":           "this line, or one just above it, does not fit the lines before; indent what belongs together alike",
+	"did not find expected '-' indicator": "this line, or one just above it, does not fit the lines before; indent what belongs together alike",
+	"did not find expected node content":  "a value is missing here, or a bracket above is not closed",
+	"did not find expected ',' or '}'":    "a comma or the closing bracket is missing",
+	"did not find expected ',' or ']'":    "a comma or the closing bracket is missing",
+	"could not find expected ':'":         "a key without a colon and a blank after it",
+	"found unexpected end of stream":      "a quote that begins here or above is not closed",
+}
+
+// stumbles is the line, from 1, at which the YAML parser stumbles with msg: that where
+// the shortest beginning of the file ends of which it says the same. The line that it
+// names, early, may be the one where a mapping or a list began, far above.
+func stumbles(data []byte, early int, msg string) int {
+	lines := bytes.SplitAfter(bytes.TrimRight(data, "\n"), []byte("\n"))
+	early = min(max(early, 1), len(lines))
+	return early + sort.Search(len(lines)-early, func(n int) bool {
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:early+n], nil)))
+		for {
+			if err := dec.Decode(new(yaml.Node)); err != nil {
+				m := syntaxLine.FindStringSubmatch(err.Error())
+				return m != nil && m[2] == msg
+			}
+		}
+	})
 }
 
 // readFile reads a regular file of bounded size: a pipe or a device would let
