@@ -306,7 +306,10 @@ func replaceFile(name string, mode os.FileMode, write func(io.Writer) error) (er
 	}
 	f, err := os.CreateTemp(dir, ".edm-*")
 	if err != nil {
-		return err
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err // without the name, which nobody gave
+		}
+		return fmt.Errorf("writing into the folder %s: %w", dir, err)
 	}
 	defer func() {
 		if err != nil {

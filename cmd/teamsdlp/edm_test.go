@@ -260,7 +260,7 @@ func TestEDMRefuses(t *testing.T) {
 		{"edm build {dir}/c.csv --key {dir}/big.key --primary a=digits -o {dir}/t.edm", 2, "big.key: not a key for exact data"},
 		{"edm build {dir}/c.csv --key {dir}/not-there --primary a=digits -o {dir}/t.edm", 2, "not-there: no such file or directory (teamsdlp edm key makes one)"},
 		{"edm build {dir}/c.csv --key {dir} --primary a=digits -o {dir}/t.edm", 2, "not a key for exact data"},
-		{"edm build {dir}/c.csv --key {dir}/edm.key --primary customer_no=digits -o {dir}/none/t.edm", 2, "no such file or directory"},
+		{"edm build {dir}/c.csv --key {dir}/edm.key --primary customer_no=digits -o {dir}/none/t.edm", 2, "writing into the folder none: no such file or directory"},
 		{"edm build {dir}/c.csv --primary customer_no=digits -o {dir}/t.edm", 2, "missing flags: --key"},
 		{"edm show {dir}/sub/t.edm", 0, "not checked"},
 		{"edm show {dir}/sub/t.edm --key {dir}/other.key", 1, "sub/t.edm: built with key "},
