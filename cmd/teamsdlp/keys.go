@@ -67,7 +67,11 @@ func (c *keysRotateCmd) Run(e *env) error {
 	if err != nil {
 		return keysFault(err, c.KeysDir)
 	}
-	_, err = fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it\n", c.Key, c.KeysDir)
+	more := ""
+	if c.Key == "checkpoint" {
+		more = ", and before you rotate again: only the last key is kept to vouch for the next"
+	}
+	_, err = fmt.Fprintf(e.stdout, "a new %s key is in %s; restart serve to use it%s\n", c.Key, c.KeysDir, more)
 	return err
 }
 
