@@ -62,6 +62,8 @@ func TestHTML(t *testing.T) {
 		{"4111<a href=\"https://x.test/?a=1&amp;b=%32\" title=t>1111</a>", "41111111\n\nhttps://x.test/?a=1&b=2\n\nt"},
 		{"a<img src=x alt=\"4111 1111\">b", "ab\n\n4111 1111"},
 		{`<emoji id="x" alt="4️⃣"></emoji><emoji alt="1️⃣" title=""></emoji>1`, "411"},
+		{`<emoji alt="4"></emoji><emoji alt="1"></emoji>1`, "411"},
+		{`ssn<ol start="536221234"><li>a<li value=536221235>b</ol><ol start="3"><li>c</ol>`, "ssn\n\na\n\nb\n\nc\n\n536221234\n\n536221235"},
 		{`4<emoji id="1f61b" alt="😛" title="hi"></emoji>1`, "41\n\nhi\n\n😛"},
 		{`<at id="0">Li Wei</at>&nbsp;hi <at id=1>R&amp;D Köln</AT>`, " hi "},
 		{`<at id="0">Team&nbsp;4</at>`, "Team 4"},

@@ -224,6 +224,10 @@ func (p *page) attrs(name []byte, i int, end bool) (alt attr, closed bool, next 
 		v := attr{int32(from), int32(to), false}
 		switch attribute(name, src[key:keyEnd]) {
 		case noAttr:
+		case listNumber:
+			if to-from >= 5 { // a list that begins so late is none
+				p.t.links = append(p.t.links, v)
+			}
 		case emojiAlt:
 			alt = v
 		case linkTarget:
@@ -243,6 +247,7 @@ const (
 	readable            // title, alternative text
 	linkTarget          // href
 	emojiAlt            // the character that an emoji is
+	listNumber          // what an item of a list is numbered
 )
 
 func attribute(tag []byte, key string) attrKind {
@@ -256,6 +261,8 @@ func attribute(tag []byte, key string) attrKind {
 		return readable
 	case strings.EqualFold(key, "href"):
 		return linkTarget
+	case string(tag) == "ol" && strings.EqualFold(key, "start"), string(tag) == "li" && strings.EqualFold(key, "value"):
+		return listNumber
 	}
 	return noAttr
 }
@@ -441,7 +448,7 @@ func (p *page) emoji(alt attr) {
 		return
 	}
 	v := p.src[alt.from:alt.to]
-	if c := v[0]; c-'0' < 10 && len(v) > 1 {
+	if c := v[0]; c-'0' < 10 {
 		p.text(int(alt.from), int(alt.to), false)
 		return
 	}
