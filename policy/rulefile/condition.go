@@ -314,7 +314,8 @@ func (d *decoder) pattern(n *yaml.Node) *regexp.Regexp {
 		return nil
 	}
 	if tree, err := syntax.Parse(s, syntax.Perl); err == nil { // else Compile says why not
-		size := stepsOf(tree)
+		steps, ranges := stepsOf(tree)
+		size := steps + ranges/10 // ten take the room of a step
 		if size > MaxSteps {
 			d.fault(n, "a regular expression has %d steps with its repetitions written out; at most %d are allowed: shorten them", size, MaxSteps)
 			return nil
@@ -338,24 +339,26 @@ func (d *decoder) pattern(n *yaml.Node) *regexp.Regexp {
 	return re
 }
 
-// stepsOf is about how many steps an expression is compiled to: package regexp writes
-// every repetition out, so that a few characters can stand for a hundred megabytes, and
-// each byte of a message may be looked at by every step.
-func stepsOf(re *syntax.Regexp) int {
-	n := 1
+// stepsOf is about how many steps an expression is compiled to, and how many bounds of
+// ranges its classes hold: package regexp writes every repetition out, but for these, so
+// that a few characters can stand for a hundred megabytes, and each byte of a message may
+// be looked at by every step.
+func stepsOf(re *syntax.Regexp) (steps, ranges int) {
+	steps = 1
 	switch re.Op {
 	case syntax.OpLiteral:
-		n = len(re.Rune)
+		steps = len(re.Rune)
 	case syntax.OpCharClass:
-		n += len(re.Rune) / 50 // a step can hold its ranges: \pL has 659
+		ranges = len(re.Rune)
 	}
 	for _, sub := range re.Sub {
-		n += stepsOf(sub)
+		s, r := stepsOf(sub)
+		steps, ranges = steps+s, ranges+r
 	}
 	if re.Op == syntax.OpRepeat {
-		n *= max(1, re.Min, re.Max)
+		steps *= max(1, re.Min, re.Max)
 	}
-	return n
+	return steps, ranges
 }
 
 // patternError words an error of package regexp for people who know other
