@@ -123,6 +123,9 @@ func compileAll(dir string, snap *snapshot, o Options) (*Generation, error) {
 	for _, n := range s.ruleNodes {
 		s.readRule(n)
 	}
+	if n := len(s.faults); n > maxFaults {
+		s.faults = append(s.faults[:maxFaults:maxFaults], &Fault{File: dir, Msg: fmt.Sprintf("more than these: %d faults in all", n)})
+	}
 	if len(s.faults) > 0 {
 		s.faults.sort()
 		return nil, s.faults

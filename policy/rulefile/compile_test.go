@@ -545,3 +545,15 @@ func TestAllStepsAreBounded(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// A file that is no rule file at all, as one of a million numbers, has a fault for each of
+// them: what is told of it is bounded, and with it what it takes of the memory.
+func TestFaultsAreBounded(t *testing.T) {
+	const n = 5000
+	_, err := Compile("dir", []Source{{"r.yaml", []byte("lists: [" + strings.Repeat("1,", n) + "]\n")}}, Options{})
+	faults, ok := AsFaults(err)
+	if !ok || len(faults) != maxFaults+1 || faults[0].Error() != "dir: more than these: 5000 faults in all" ||
+		faults[maxFaults].Error() != "dir/r.yaml:1:2007: a list must be a mapping (key: value), not a number" {
+		t.Errorf("%d faults, %v ... %v", len(faults), faults[0], faults[len(faults)-1])
+	}
+}

@@ -25,10 +25,11 @@ const (
 	MaxAllSteps = 1_000_000
 	MaxPatterns = 20 // of one detector
 	MaxWords    = 10_000
-	MaxWord     = 128 // characters of one keyword
-	MaxTip      = 256 // characters of a tip; as in Microsoft Purview
-	MaxDepth    = 32  // conditions inside conditions
-	maxTitle    = 128 // characters
+	MaxWord     = 128  // characters of one keyword
+	MaxTip      = 256  // characters of a tip; as in Microsoft Purview
+	MaxDepth    = 32   // conditions inside conditions
+	maxFaults   = 1000 // that are told one by one
+	maxTitle    = 128  // characters
 	maxID       = 64
 
 	MaxListFile  = 8 << 20 // bytes of a file of keywords

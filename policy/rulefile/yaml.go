@@ -27,6 +27,10 @@ type decoder struct {
 
 // fault records a fault at n; n may be nil for the file as a whole.
 func (d *decoder) fault(n *yaml.Node, format string, args ...any) {
+	if len(*d.faults) >= maxFaults {
+		*d.faults = append(*d.faults, nil) // it counts: see compileAll
+		return
+	}
 	f := &Fault{File: d.file, Rule: d.rule, Msg: fmt.Sprintf(format, args...)}
 	for _, a := range args {
 		if err, ok := a.(error); ok {
