@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -356,6 +357,13 @@ func (p *Pipeline) carrier(g Graph) *actions.Carrier {
 func isGone(err error) bool {
 	var call *actions.CallError
 	return errors.As(err, &call) && call.Gone()
+}
+
+// isNonsense reports whether err is the answer to a question that can never be right,
+// as for a message whose id no message has.
+func isNonsense(err error) bool {
+	var call *actions.CallError
+	return errors.As(err, &call) && call.Status == http.StatusBadRequest && call.Code != actions.NotJSON
 }
 
 // ---- from Graph's words to ours ----

@@ -569,6 +569,8 @@ func (p *Pipeline) read(ctx context.Context, item webhook.Item, target actions.T
 		return nil, true, nil //nolint:nilerr // claimed again at the next start
 	case isGone(err) && (item.ChangeType == string(actions.Deleted) || item.Attempts > 0):
 		return nil, true, p.gone(ctx, item, target)
+	case isNonsense(err): // it would be tried for ever
+		return nil, true, p.quarantine(ctx, item, "Graph can read no message that its resource names")
 	}
 	// A message that is new may not be there yet: it is asked for once more.
 	return nil, true, p.putBack(ctx, item, "content could not be read from Graph")

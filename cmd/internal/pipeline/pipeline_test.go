@@ -269,6 +269,9 @@ func (g *teams) Message(_ context.Context, t actions.Target) ([]byte, error) {
 	if m, ok := g.messages[t.MessageID]; ok {
 		return []byte(m), nil
 	}
+	if strings.Contains(t.MessageID, "/") {
+		return nil, &actions.CallError{Status: http.StatusBadRequest, Code: "invalid_target"}
+	}
 	return nil, &actions.CallError{Status: http.StatusNotFound}
 }
 
@@ -694,6 +697,7 @@ func TestSetAside(t *testing.T) {
 		{"tenant that is gone, no content", func(i *webhook.Item) { i.TenantID, i.Encrypted = "other", nil }, "quarantined: its tenant is not configured any more"},
 		{"no content and Graph does not have it yet", func(i *webhook.Item) { i.Encrypted = nil }, "deferred: content could not be read from Graph"},
 		{"no content and Graph still does not have it", func(i *webhook.Item) { i.Encrypted, i.Attempts = nil, 1 }, "finished"},
+		{"no content and an id that none has", func(i *webhook.Item) { i.Encrypted, i.Resource = nil, "chats('19:a@thread.v2')/messages('1/2')" }, "quarantined: Graph can read no message that its resource names"},
 		{"deleted, and Graph has it not", func(i *webhook.Item) { i.Encrypted, i.ChangeType = nil, "deleted" }, "finished"},
 	} {
 		bubble(t, c.name, func(r *rig) {
