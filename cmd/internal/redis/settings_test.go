@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/storetest"
 	"teamsdlp/test/redistest"
@@ -270,9 +272,11 @@ func killedLosesNothing(t *testing.T, srv *redistest.Server) {
 	cancel()
 	wg.Wait()
 	waitFor(t, "the node to be back", func() bool { return s.Ready() == nil && s.Holds() == 4 })
+	patient := goredis.NewClient(&goredis.Options{Addr: o.Addrs[0], ReadTimeout: -1}) // a long queue takes longer than the store waits
+	defer patient.Close()
 	stored := map[string]int{}
 	for p := range o.Partitions {
-		list, err := s.rdb.XRange(t.Context(), s.keys.queue(p), "-", "+").Result()
+		list, err := patient.XRange(t.Context(), s.keys.queue(p), "-", "+").Result()
 		must(t, err)
 		for _, m := range list {
 			body := text(m.Values["b"])
