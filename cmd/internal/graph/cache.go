@@ -2,6 +2,7 @@ package graph
 
 import (
 	"maps"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -26,12 +27,21 @@ const cacheSize = 20_000
 type caches struct {
 	names   *cache[title]           // by conversation
 	members *cache[[]policy.Member] // by conversation
+	rosters *cache[roster]          // by conversation
 	people  *cache[*policy.Person]  // by user; nil: not in this tenant
 	groups  *cache[bool]            // by user and group
 }
 
 func newCaches(clock func() time.Time) caches {
-	return caches{names: newCache[title](clock), members: newCache[[]policy.Member](clock), people: newCache[*policy.Person](clock), groups: newCache[bool](clock)}
+	return caches{names: newCache[title](clock), members: newCache[[]policy.Member](clock), rosters: newCache[roster](clock), people: newCache[*policy.Person](clock), groups: newCache[bool](clock)}
+}
+
+// roster is a list of members that was not read to its end.
+type roster struct {
+	members []policy.Member
+	begun   time.Time
+	pages   int      // read
+	next    *url.URL // the page that follows
 }
 
 // cache keeps values for a time. It is safe for concurrent use.

@@ -23,7 +23,7 @@ type title struct{ kind, name string }
 // Conversation returns kind, name and members of the chat or channel that t's
 // message is in. Members are believed for 10 minutes, the rest for a day. It
 // takes two calls of the one a second that Graph allows for a conversation, or
-// one if only the members are old.
+// one if only the members are old, and one more for each further page of members.
 //
 // A member is external if it is not an account of this tenant: another kind of
 // account than a work account, one of another tenant, or a guest. Roles prove
@@ -50,7 +50,6 @@ func (c *Client) Conversation(ctx context.Context, t actions.Target) (*policy.Co
 		if members, fault = c.members(ctx, t, at); fault != nil {
 			return nil, fault
 		}
-		c.cache.members.put(at.Conversation, members, memberLife)
 	}
 	return &policy.Conversation{Kind: name.kind, Name: name.name, Members: append([]policy.Member(nil), members...)}, nil
 }
@@ -62,9 +61,11 @@ func (c *Client) ForgetMembers(t actions.Target) {
 	at := turn(t, around)
 	if at.Team == "" {
 		c.cache.members.drop(at.Conversation)
+		c.cache.rosters.drop(at.Conversation)
 		return
 	}
 	c.cache.members.dropUnder(at.Team + "/")
+	c.cache.rosters.dropUnder(at.Team + "/")
 }
 
 func (c *Client) conversationURL(t actions.Target) *url.URL {
@@ -104,17 +105,26 @@ func known(s string, words ...string) string {
 	return ""
 }
 
-// members reads all members, page by page. For channels it is allMembers, which
-// holds those of other tenants and of teams that the channel is shared with.
+// members reads all members, page by page, and keeps them. For channels it is
+// allMembers, which holds those of other tenants and of teams that the channel is
+// shared with. Of a large team it takes longer than a verdict waits, at the one call a
+// second that Graph allows: what was read when ctx ends is gone on from the next time.
 func (c *Client) members(ctx context.Context, t actions.Target, at limit.Call) ([]policy.Member, *actions.CallError) {
-	u := c.conversationURL(t).JoinPath("allMembers")
-	if t.ChatID != "" {
-		u = c.conversationURL(t).JoinPath("members")
+	r, ok := c.cache.rosters.get(at.Conversation)
+	c.cache.rosters.drop(at.Conversation)
+	if !ok {
+		r = roster{begun: c.clock(), next: c.conversationURL(t).JoinPath("allMembers")}
+		if t.ChatID != "" {
+			r.next = c.conversationURL(t).JoinPath("members")
+		}
 	}
-	var members []policy.Member
-	for range maxPages {
-		data, fault := c.get(ctx, "conversation", at, u)
+	life := memberLife - c.clock().Sub(r.begun)
+	for ; r.pages < maxPages; r.pages++ {
+		data, fault := c.get(ctx, "conversation", at, r.next)
 		if fault != nil {
+			if ctx.Err() != nil {
+				c.cache.rosters.put(at.Conversation, r, life)
+			}
 			return nil, fault
 		}
 		var page struct {
@@ -125,16 +135,17 @@ func (c *Client) members(ctx context.Context, t actions.Target, at limit.Call) (
 			return nil, unreadable()
 		}
 		for _, m := range page.Value {
-			members = append(members, m.policy(c.tenant))
+			r.members = append(r.members, m.policy(c.tenant))
 		}
 		if page.Next == "" {
-			return members, nil
+			c.cache.members.put(at.Conversation, r.members, life)
+			return r.members, nil
 		}
 		next, err := url.Parse(page.Next)
 		if err != nil || !sameHost(next, c.base) {
 			return nil, &actions.CallError{Code: "foreign_host", NotSent: true}
 		}
-		u = next
+		r.next = next
 	}
 	return nil, unreadable()
 }

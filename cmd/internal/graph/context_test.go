@@ -1,10 +1,12 @@
 package graph
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +162,62 @@ func TestCaches(t *testing.T) {
 	c.ForgetMembers(inChat)
 	if got := ask(); got != 1 {
 		t.Errorf("after members changed: %d requests, want 1", got)
+	}
+}
+
+// A large team is not read in the time that one message waits: what was read counts for
+// the next, and no longer than it would if it were whole.
+func TestMembersOfALargeTeam(t *testing.T) {
+	const pages = 5
+	now := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+	var stop func()
+	var asked []string
+	var s *server
+	s = newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/allMembers") {
+			say(200, "application/json", `{"membershipType":"standard"}`)(0, w, r)
+			return
+		}
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		asked = append(asked, strconv.Itoa(page))
+		if page == 2 && stop != nil {
+			stop()
+			<-r.Context().Done()
+			return
+		}
+		next := ""
+		if page+1 < pages {
+			next = fmt.Sprintf(`,"@odata.nextLink":"%s%s?page=%d"`, s.URL, r.URL.Path, page+1)
+		}
+		say(200, "application/json", fmt.Sprintf(`{"value":[{"userId":"u%d"}]%s}`, page, next))(0, w, r)
+	})
+	c := newClient(t, s.URL, func(o *Options) { o.Clock = func() time.Time { return now } })
+	for _, step := range []struct {
+		after time.Duration
+		stops bool
+		want  string
+	}{
+		{0, true, "0 1 2"},
+		{9 * time.Minute, false, "2 3 4"},
+		{59 * time.Second, false, ""},
+		{time.Second, false, "0 1 2 3 4"}, // ten minutes after the first page was read
+		{10 * time.Minute, true, "0 1 2"},
+		{10 * time.Minute, false, "0 1 2 3 4"}, // what was read is too old
+	} {
+		now = now.Add(step.after)
+		ctx, cancel := context.WithCancel(t.Context())
+		asked, stop = nil, nil
+		if step.stops {
+			stop = cancel
+		}
+		got, err := c.Conversation(ctx, actions.Target{TeamID: "team", ChannelID: "general"})
+		if (err != nil) != step.stops || err == nil && len(got.Members) != pages {
+			t.Errorf("after %v: %v, %v", step.after, got, err)
+		}
+		cancel()
+		if said := strings.Join(asked, " "); said != step.want {
+			t.Errorf("after %v: pages %q were read, want %q", step.after, said, step.want)
+		}
 	}
 }
 
