@@ -58,16 +58,20 @@ func (l *lanes) admit(key, receipt string, job func()) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.lane(key)
+	depth := l.depth
+	if n.running && l.clock().Sub(n.begun) > standsStill {
+		depth = min(depth, few)
+	}
 	place, back := n.away[receipt]
 	switch {
-	case !back && len(n.away) == 0 && len(n.jobs) < l.depth:
+	case !back && len(n.away) == 0 && len(n.jobs) < depth:
 		l.start(key, n, append(n.jobs, job))
 		return 0
 	case !back:
 		place = n.next
 		n.away[receipt] = place
 		n.next++
-	case place == n.first && len(n.jobs) < l.depth:
+	case place == n.first && len(n.jobs) < depth:
 		delete(n.away, receipt)
 		delete(n.stays, place)
 		n.first++
@@ -75,8 +79,15 @@ func (l *lanes) admit(key, receipt string, job func()) (wait time.Duration) {
 		l.start(key, n, append(n.jobs, job))
 		return 0
 	}
-	return n.wait(place, receipt, l.depth, l.clock())
+	return n.wait(place, receipt, depth, l.clock())
 }
+
+// A lane whose job has run for so long stands still, as when Graph is away. It takes no
+// more than a few items: many such lanes must not hold what the others need.
+const (
+	standsStill = 10 * time.Second
+	few         = 4
+)
 
 // putBack calls an item again that was called, if that came while it was being put
 // back: then nobody heard it.

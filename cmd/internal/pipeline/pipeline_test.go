@@ -1348,6 +1348,44 @@ func TestFewInFlight(t *testing.T) {
 	}, func(c *Config) { c.InFlight = 1 })
 }
 
+// Many conversations that stand still, since Graph is away, hold nobody else up.
+func TestManyStandStill(t *testing.T) {
+	bubble(t, "one goes on", func(r *rig) {
+		r.teams.stand = time.Now().Add(time.Hour)
+		in := func(chat int) func(*webhook.Item) {
+			return func(i *webhook.Item) {
+				i.Resource = fmt.Sprintf("chats('19:%d@thread.v2')/messages('%d')", chat, 1000+r.inbox.rows())
+			}
+		}
+		say := func(chat int, body string) int {
+			return r.notify("created", said{id: strconv.Itoa(1000 + r.inbox.rows()), body: body, chat: fmt.Sprintf("19:%d@thread.v2", chat)}, in(chat))
+		}
+		for chat := range 10 {
+			say(chat, bad)
+		}
+		time.AfterFunc(time.Minute, func() {
+			for range 20 {
+				for chat := range 10 {
+					say(chat, clean)
+				}
+			}
+		})
+		time.AfterFunc(2*time.Minute, func() {
+			row := say(99, clean)
+			pause(context.Background(), time.Minute)
+			if got := r.inbox.how(row); got != "finished" {
+				r.Errorf("a message in another chat: %q", got)
+			}
+		})
+		r.run(time.Hour + time.Minute)
+		for row := range r.inbox.rows() {
+			if got := r.inbox.how(row + 1); got != "finished" {
+				r.Fatalf("row %d, once Graph is back: %q", row+1, got)
+			}
+		}
+	}, func(c *Config) { c.InFlight, c.LaneDepth = 100, 32 })
+}
+
 // An inbox that cannot be read for a moment does not end the service; one that
 // cannot be read at all does.
 func TestInboxOutOfReach(t *testing.T) {
