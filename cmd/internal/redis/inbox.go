@@ -26,6 +26,9 @@ const (
 	remember = 5 * time.Hour
 	// claimBytes bounds the bodies of one claim, after its first.
 	claimBytes = 4 << 20
+	// passMost is about how many items one claim passes over that are put back: Redis does
+	// nothing else meanwhile.
+	passMost = 1000
 	// pollEvery is how often a partition is looked at that nothing was heard of.
 	pollEvery = 250 * time.Millisecond
 	// recallMost is how many rows a node recalls that takes a lease, by so many at once.
@@ -356,7 +359,7 @@ func (s *Store) claimFrom(ctx context.Context, some []*lease, limit int) (items 
 			l.cursor, l.rewind = head0, false
 		}
 		l.look = false
-		args[i] = l.args(l.cursor, limit, claimBytes, s.keys.of(l.part, knownPrefix))
+		args[i] = l.args(l.cursor, limit, claimBytes, s.keys.of(l.part, knownPrefix), passMost)
 	}
 	s.mu.Unlock()
 	var all sync.WaitGroup
@@ -420,6 +423,9 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		s.mu.Unlock()
 		return nil, nil
 	}
+	if text(list[0]) != l.cursor || len(list) > 2 {
+		l.look = true // there may be more
+	}
 	l.cursor, l.due = text(list[0]), time.Time{}
 	if wait >= 0 {
 		l.due = time.Now().Add(time.Duration(wait) * time.Millisecond)
@@ -439,9 +445,6 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 		r.attempts = attempts
 		l.held[id] = r
 		got = append(got, claimed{receipt{p, id, r.size, r.unverified}, r, body, at, text(list[i+5]) == "1", r.proved || r.unverified == "0"})
-	}
-	if len(list) > 2 {
-		l.look = true // there may be more
 	}
 	s.mu.Unlock()
 	slices.SortFunc(got, func(a, b claimed) int { return a.at.compare(b.at) })

@@ -1181,6 +1181,38 @@ func TestInFlightIsPassedOver(t *testing.T) {
 	}
 }
 
+// However much is put back before it, an item is claimed, and no call to Redis passes over
+// all of that at once.
+func TestManyPutBackArePassedInPortions(t *testing.T) {
+	t.Parallel()
+	const away = 5 * passMost
+	o := testOptions(t, sharedServer(t))
+	o.Partitions = 1
+	s := owner(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for i := range away {
+			id := fmt.Sprint("1-", i+1)
+			p.XAdd(ctx, &goredis.XAddArgs{Stream: s.keys.queue(0), ID: id, Values: []any{"b", "{}", "u", "0", "r", 1}})
+			p.ZAdd(ctx, s.keys.delay(0), goredis.Z{Score: float64(time.Now().Add(time.Hour).UnixMilli()), Member: id})
+		}
+		return nil
+	})
+	must(t, err)
+	must(t, s.Put(ctx, messages(1)))
+	claims := newSlow(claimScript)
+	claims.lost.Store(-1 << 40) // it counts down
+	s.rdb.AddHook(claims)
+	got, err := s.Claim(ctx, 10)
+	if err != nil || len(got) != 1 || got[0].Resource != messages(1)[0].Resource {
+		t.Fatalf("claimed %v, %v", got, err)
+	}
+	if calls := -1<<40 - claims.lost.Load(); calls < away/passMost {
+		t.Errorf("%d items were passed over in %d calls", away, calls)
+	}
+}
+
 // A lease that could not be prolonged is given up before it ends, however long it was.
 func TestGivenUpBeforeItEnds(t *testing.T) {
 	for _, long := range []time.Duration{time.Second, 6 * time.Second, time.Minute} {

@@ -74,7 +74,7 @@ return 1`)
 
 	// claim reads deferred items that are due and items after the cursor. KEYS: lease,
 	// queue, delay, attempts, counts. ARGV: owner, fence, cursor, items and bytes wanted, what
-	// begins the keys of items that came before. It answers the cursor, ms until the
+	// begins the keys of items that came before, about how many items to pass at most. It answers the cursor, ms until the
 	// next is due (-1: none), then id, body, unverified (proved: p), attempts, what the item is
 	// known by and whether one like it led to an effect, of each.
 	claimScript = script(`
@@ -101,9 +101,11 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', whole(now), 'LI
   local e = redis.call('XRANGE', KEYS[2], id, id)
   if e[1] then give(e[1]) end
 end
-while n < most and (n == 0 or bytes < size) do
+local seen = 0
+while n < most and (n == 0 or bytes < size) and seen < tonumber(ARGV[7]) do
   local page = redis.call('XRANGE', KEYS[2], '(' .. cursor, '+', 'COUNT', 32)
   if #page == 0 then break end
+  seen = seen + #page
   for _, e in ipairs(page) do
     if n >= most or (n > 0 and bytes >= size) then break end
     cursor = e[1]
