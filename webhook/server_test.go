@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -337,7 +338,7 @@ func TestRequestUnderWayIsNotClosed(t *testing.T) {
 // Whoever was answered waits anew, also if his request was one that need not be read
 // to its end, as a handshake.
 func TestAnsweredWaitsAnew(t *testing.T) {
-	addr, _, _ := guardedServer(t, offline(t, &memory{}).Handler(), 2, false)
+	addr, g, _ := guardedServer(t, offline(t, &memory{}).Handler(), 2, false)
 	dial := func() net.Conn {
 		t.Helper()
 		c, err := net.Dial("tcp", addr)
@@ -362,6 +363,11 @@ func TestAnsweredWaitsAnew(t *testing.T) {
 	}
 	handshake() // then it has been accepted before the next
 	silent := dial()
+	for accepted := 0; accepted < 2; runtime.Gosched() {
+		g.mu.Lock()
+		accepted = len(g.all)
+		g.mu.Unlock()
+	}
 	for range 2 { // when the second is answered, the server has seen the first one's end
 		handshake()
 	}
