@@ -473,7 +473,11 @@ func (r *Recorder) verdict(k Kind, step Step, j Judgement, act Action) Entry {
 	e := r.about(k, step)
 	t := step.target
 	e.Actor, e.Target = ActorSelf, &t
-	e.Conversation = cmpOr(j.Conversation, e.Conversation)
+	if j.Conversation != nil {
+		place := *j.Conversation
+		place.Name = r.words(place.Name) // whoever is in a chat may give it any
+		e.Conversation = &place
+	}
 	e.Sender = cmpOr(j.Sender, e.Sender)
 	if j.Message != nil {
 		m := *j.Message

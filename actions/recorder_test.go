@@ -447,6 +447,22 @@ func TestWhatEntriesHold(t *testing.T) {
 	}
 }
 
+// The name of a chat is what somebody wrote.
+func TestNamesOfConversationsAreMasked(t *testing.T) {
+	d := newDesk(t)
+	j := blocks
+	j.Conversation = &Conversation{Kind: "group", ID: "19:c", Name: "card 4111111111111111"}
+	d.settle(d.judge(created("100", "A"), j), Applied)
+	for _, e := range d.m.entries {
+		if e.Conversation.Name != "card 411111••••••1111" {
+			t.Errorf("%s holds %q", e.Kind, e.Conversation.Name)
+		}
+	}
+	if c := d.kase(); c.Conversation.Name != "card 411111••••••1111" || j.Conversation.Name != "card 4111111111111111" {
+		t.Errorf("the case holds %q, and what was given is now %q", c.Conversation.Name, j.Conversation.Name)
+	}
+}
+
 func TestWords(t *testing.T) {
 	d := newDesk(t)
 	for _, tt := range []struct{ in, want string }{
