@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"teamsdlp/config"
+	"teamsdlp/webhook"
 )
 
 // A renewed certificate is in use without a restart, and one that cannot be used
@@ -145,5 +147,17 @@ func TestCertificateHangs(t *testing.T) {
 	}
 	if got := <-shown; got.Leaf.DNSNames[0] != "old.example.com" {
 		t.Errorf("%s is shown", got.Leaf.DNSNames[0])
+	}
+}
+
+// Where few files may be open, connections leave some for all else.
+func TestConnectionsLeaveFiles(t *testing.T) {
+	for files, want := range map[int]int{0: 1, 1024: 512, 8192: webhook.MaxConnections, math.MaxInt32: webhook.MaxConnections} {
+		if got := connections(files); got != want {
+			t.Errorf("%d connections where %d files may be open, want %d", got, files, want)
+		}
+	}
+	if got := openFiles(); got < 64 {
+		t.Errorf("%d files may be open", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os/user"
 	"strconv"
@@ -43,4 +44,13 @@ func peerOf(ctx context.Context) (string, error) {
 		return "", errors.New("the peer of the connection is not known")
 	}
 	return name, nil
+}
+
+// openFiles is how many files this process may have open.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxInt32
+	}
+	return int(min(limit.Cur, math.MaxInt32)) //nolint:gosec // bounded right here
 }

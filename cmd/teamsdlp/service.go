@@ -345,13 +345,18 @@ func (s *service) close() {
 	}
 }
 
+// connections is how many the public listener holds, of a process that may have so many
+// files open: half is for all else. Without a file left no newcomer could be accepted,
+// and none of those who wait would be closed in his favour.
+func connections(files int) int { return min(webhook.MaxConnections, max(files/2, 1)) }
+
 // servePublic serves the public listener until ctx ends, as serveUntil does.
 func (s *service) servePublic(ctx context.Context, h http.Handler) error {
 	srv := webhook.NewServer(s.cfg.Public.Listen, h)
 	if s.publicTLS != nil {
 		srv.TLSConfig.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.publicTLS.current(), nil }
 	}
-	ln := webhook.Guard(s.public, srv, webhook.MaxConnections, s.log.Named("webhook"))
+	ln := webhook.Guard(s.public, srv, connections(openFiles()), s.log.Named("webhook"))
 	return s.serveUntil(ctx, srv, ln)
 }
 
