@@ -23,8 +23,9 @@
 // spaces. A detector may join a number across '\n', and never across '\f'.
 //
 // A [Zone] says what a stretch was (prose, code, a cell, a quote, a link). Link
-// targets, titles and alt texts are no part of the running text: they follow at
-// the end of their part, each on a line of its own, so that a link in the middle
+// targets, titles, alt texts and what a list is numbered with, if that is large, are
+// no part of the running text: they follow at the end of their part, each on a line
+// of its own, so that a link in the middle
 // of a number does not split it. The name in a mention (<at>) is left out, unless
 // it holds what no name does, as a digit.
 //
