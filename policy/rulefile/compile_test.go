@@ -192,6 +192,7 @@ func TestFaults(t *testing.T) {
 	det := func(line string) string { return "detectors:\n  - id: d\n    " + line + "\n" }
 	in := func(pos, msg string) []string { return []string{"r.yaml:" + pos + ": rule \"r\": " + msg} }
 	at := func(pos, msg string) []string { return []string{"r.yaml:" + pos + ": " + msg} }
+	const ruleKeys = "; it has id, title, owner, severity, mode, scope, when, action, tip, override, report_false_positive, exceptions, tests"
 	tests := []struct {
 		name, text string
 		want       []string
@@ -200,7 +201,7 @@ func TestFaults(t *testing.T) {
 		{"not a mapping", "- a\n", at("1:1", "a rule file must be a mapping (key: value), not a list")},
 		{"text", "hello\n", at("1:1", "a rule file must be a mapping (key: value), not text")},
 		{"unknown section", "rulez: []\n", at("1:1", `unknown key "rulez" in a rule file (did you mean "rules"?)`)},
-		{"unlike anything", "zebra: []\n", at("1:1", `unknown key "zebra" in a rule file`)},
+		{"unlike anything", "zebra: []\n", at("1:1", `unknown key "zebra" in a rule file; it has detectors, lists, groups, rules`)},
 		{"broken YAML", "rules: [\n", at("1:1", "a value is missing here, or a bracket above is not closed")},
 		{"tab", "rules:\n\t- id: r\n", at("2:1", "a tab: YAML is indented with spaces")},
 		{"escape", "detectors:\n  - {id: d, patterns: [\"CE-\\d{6}\"]}\n", at("2:28", "a backslash in double quotes begins an escape: put the text, as a regular expression, in single quotes")},
@@ -227,7 +228,7 @@ func TestFaults(t *testing.T) {
 		{"alias bomb", "lists: &a [x]\ngroups: [*a, *a]\n", []string{
 			"r.yaml:1:8: an anchor (&a): write the value out where it is needed",
 			"r.yaml:2:10: an alias (*a): write the value out", "r.yaml:2:14: an alias (*a): write the value out"}},
-		{"merge key", "rules:\n  - <<: {id: r}\n", []string{`r.yaml:2:5: unknown key "<<" in a rule`, `r.yaml:2:5: a rule needs the key "id"`, `r.yaml:2:5: a rule needs the key "mode"`,
+		{"merge key", "rules:\n  - <<: {id: r}\n", []string{`r.yaml:2:5: unknown key "<<" in a rule` + ruleKeys, `r.yaml:2:5: a rule needs the key "id"`, `r.yaml:2:5: a rule needs the key "mode"`,
 			`r.yaml:2:5: a rule needs the key "when"`, `r.yaml:2:5: a rule needs the key "action"`}},
 		{"tag", "lists: !!binary aGVsbG8=\n", at("1:8", "a tag (!!binary): write the value without")},
 
@@ -250,7 +251,7 @@ func TestFaults(t *testing.T) {
 		{"several at once", rule("severity: x\n    owner: 1\n    nope: 2"), []string{
 			`r.yaml:6:15: rule "r": unknown severity "x"; it is one of low, medium, high, critical`,
 			`r.yaml:7:12: rule "r": owner must be text, not a number: put it in quotes`,
-			`r.yaml:8:5: rule "r": unknown key "nope" in a rule`}},
+			`r.yaml:8:5: rule "r": unknown key "nope" in a rule` + ruleKeys}},
 
 		// Tips.
 		{"long tip", rule("tip: {text: " + strings.Repeat("é", 257) + "}"), in("6:17", "tip.text has 257 characters; at most 256 are allowed")},
@@ -270,7 +271,7 @@ func TestFaults(t *testing.T) {
 		{"detector of many", when("{detect: passport}"), in("5:20", `unknown detector "passport" (there is "in-passport", "passport-number"); teamsdlp rules show detectors lists them`)},
 		{"detector like none", when("{detect: zebra}"), in("5:20", `unknown detector "zebra"; teamsdlp rules show detectors lists them`)},
 		{"unknown detector", when("{detect: credit-crad}"), in("5:20", `unknown detector "credit-crad" (did you mean "credit-card"?)`)},
-		{"detector that is a list", when("{detect: [credit-card]}"), in("5:20", "detect must be text, not a list")},
+		{"detector that is a list", when("{detect: [credit-card]}"), in("5:20", "detect takes one detector: join several under any, as any: [{detect: a}, {detect: b}]")},
 		{"two kinds", when("{detect: credit-card, keyword: x}"), in("5:33", `a condition has one kind, and this one is "detect" already: join it with "keyword" under all or any`)},
 		{"option of another kind", when("{keyword: x, count: 2}"), in("5:24", `unknown key "count" in condition keyword`)},
 		{"empty all", when("{all: []}"), in("5:17", "all needs at least one condition")},

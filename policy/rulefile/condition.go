@@ -224,6 +224,10 @@ func (d *decoder) conditions(n *yaml.Node, what string, c *conditionReader) []po
 }
 
 func (d *decoder) detectCondition(n *yaml.Node, c *conditionReader) {
+	if n.Kind == yaml.SequenceNode {
+		d.fault(n, "detect takes one detector: join several under any, as any: [{detect: a}, {detect: b}]")
+		return
+	}
 	id, ok := d.text(n, "detect")
 	if !ok {
 		return

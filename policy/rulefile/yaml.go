@@ -238,6 +238,9 @@ func fieldNames[T any](fields []field[T]) []string {
 
 func (d *decoder) unknownKey(key *yaml.Node, what string, known []string) {
 	hint := didYouMean(key.Value, known)
+	if hint == "" && len(known) > 0 {
+		hint = "; it has " + strings.Join(known, ", ")
+	}
 	if d.rule != "" && what != "a rule" && slices.Contains(fieldNames(ruleFields()), key.Value) {
 		hint = ": it is a key of the rule; indent it as the rule's id is"
 	}
