@@ -345,7 +345,11 @@ func (c *counter) span(start, end int) (from, to int) {
 
 // print writes the result of one input for a person.
 func (r *scanRun) print(line scanLine) error {
-	name := strings.Trim(string(line.ID), `"`)
+	var name string
+	if err := json.Unmarshal(line.ID, &name); err != nil {
+		return err
+	}
+	name = plain(name)
 	switch n := len(line.Matches); n {
 	case 0:
 		what := "nothing found"

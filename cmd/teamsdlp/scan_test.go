@@ -207,6 +207,20 @@ func TestScanFiles(t *testing.T) {
 	}
 }
 
+// The name of a file is printed as it is, but for what would move the cursor.
+func TestScanNames(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{"a&b <c>.txt": "a&b <c>.txt", "é\"\x1b[2J": "é\"?[2J"} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, out, _ := scanned(t, "", file); out != filepath.Join(dir, want)+": nothing found\n" {
+			t.Errorf("%q: %q", name, out)
+		}
+	}
+}
+
 func TestScanRules(t *testing.T) {
 	dir := rulesDir(t, `detectors:
   - id: employee-number
