@@ -436,6 +436,10 @@ func (k *checker) data(dir string) bool {
 	case at != dir:
 		missing = " (not there yet: serve makes it)"
 	case info.Mode().Perm()&0o077 != 0:
+		if ours, err := sqlite.Ours(dir); err == nil && !ours {
+			k.fault(check, "chmod 700 "+dir+", or set data_dir to a folder of its own", "others than its owner can look into %s, and there is something else in it: serve does not start on it", dir)
+			break
+		}
 		k.warn(check, "chmod 700 "+dir, "others than its owner can look into %s", dir)
 	}
 	took, err := sqlite.SyncLatency(at)

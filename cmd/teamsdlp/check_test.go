@@ -290,6 +290,10 @@ func TestCheck(t *testing.T) {
 		{"data not there yet", "", remove("data"), 0, []string{"DIR/data (not there yet: serve makes it): a synced write"}},
 		{"data is a file", "data_dir: rules/projects.yaml", nil, 1, []string{"fault    data          DIR/rules/projects.yaml is not a folder"}},
 		{"data open", "", chmod("data", 0o755), 0, []string{"warning  data          others than its owner can look into DIR/data"}},
+		{"data open, and somebody else's", "", func(t *testing.T, dir string) {
+			put(t, dir, "data/notes", "")
+			chmod("data", 0o755)(t, dir)
+		}, 1, []string{"fault    data          others than its owner can look into DIR/data, and there is something else in it: serve does not start on it\n", "-> chmod 700 DIR/data, or"}},
 		{"a store", "", store(0), 0, []string{"ok       store         log entries: 1; nothing in quarantine\n"}},
 		{"a store with a quarantine", "", store(2), 0, []string{"warning  store         log entries: 1; items are in quarantine, the latest: unknown_certificate\n", "-> what is in quarantine was not judged: teamsdlp inbox list says why"}},
 		{"a store without tables", "", file("data/teamsdlp.db", ""), 0, []string{"warning  store         there is nothing in teamsdlp.db: ", "-> if it was to hold a log, put it there again"}},

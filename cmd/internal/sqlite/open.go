@@ -61,6 +61,13 @@ func prepareDir(dir string, log *zap.Logger) (*fileLock, error) {
 	return lock, nil
 }
 
+// Ours reports whether a directory is empty or holds a store. Any other that others
+// can enter is refused by Open.
+func Ours(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	return len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == FileName }), err
+}
+
 // keepOthersOut takes the rights of group and others from a directory that is
 // ours: an empty one, or one that holds a store. Any other that others can
 // enter is refused rather than changed: it may be somebody's home.
@@ -74,11 +81,10 @@ func keepOthersOut(dir string, log *zap.Logger) error {
 		return nil
 	}
 	mend := fmt.Errorf("mode %#o lets other users into the data directory; run: chmod 700 %s", mode, dir)
-	entries, err := os.ReadDir(dir)
+	ours, err := Ours(dir)
 	if err != nil {
 		return err
 	}
-	ours := len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == FileName })
 	if !ours {
 		return mend
 	}
