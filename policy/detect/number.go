@@ -354,7 +354,11 @@ func (s *scanner) confirmed(x *stretch, a, b int, detail string) {
 	case k.number.paren && detail == byGroup && x.layout == printed && x.paired:
 		detail = byPairs
 	}
-	if why := s.cut(x, a, b); why != "" {
+	why := s.cut(x, a, b)
+	if x.lines > 0 && !s.t.SameCell(x.start, x.end-1) {
+		why = "it reaches over two cells of a table"
+	}
+	if why != "" {
 		s.reject(k.ID, x.start, x.end, why)
 		return
 	}

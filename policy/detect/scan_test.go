@@ -242,6 +242,15 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}
+	// Nor are those of a column, unless one cell has several lines.
+	last4 := extract.HTML(`<table><tr><th>Card</th></tr><tr><td>4539</td></tr><tr><td>5787</td></tr><tr><td>6362</td></tr><tr><td>1486</td></tr></table>`)
+	if got := found(last4, Options{}); got != "" {
+		t.Errorf("a column joined: %s", got)
+	}
+	lines := extract.HTML(`<table><tr><th>Card</th></tr><tr><td>4539 5787<br>6362 1486</td></tr></table>`)
+	if got := found(lines, Options{}); got != "credit-card 85" {
+		t.Errorf("the lines of a cell: %q", got)
+	}
 	// Cells are no groups of one number.
 	split := extract.HTML(`<table><tr><td>card</td><td>4539</td><td>5787</td><td>6362</td><td>1486</td></tr></table>`)
 	if got := found(split, Options{}); got != "" {

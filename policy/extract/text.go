@@ -177,14 +177,11 @@ func (t *Text) Obfuscated(start, end int) bool {
 // of the same column in the table's first row lies. It reports false outside
 // tables, and in the first row.
 func (t *Text) Header(off int) (start, end int, ok bool) {
-	i := sort.Search(len(t.cells), func(i int) bool { return int(t.cells[i].start) > off }) - 1
-	if i < 0 || off >= int(t.cells[i].end) {
+	i := t.cellAt(off)
+	if i < 0 || t.cells[i].row == 0 {
 		return 0, 0, false
 	}
 	c := t.cells[i]
-	if c.row == 0 {
-		return 0, 0, false
-	}
 	// Cells are in the order of the text, so those of one table's first row
 	// stand together and are found by halves.
 	j := sort.Search(len(t.cells), func(j int) bool {
@@ -199,6 +196,20 @@ func (t *Text) Header(off int) (start, end int, ok bool) {
 		return 0, 0, false
 	}
 	return int(h.start), int(h.end), true
+}
+
+// SameCell reports whether two offsets are not in different cells of tables.
+func (t *Text) SameCell(a, b int) bool {
+	return len(t.cells) == 0 || t.cellAt(a) == t.cellAt(b)
+}
+
+// cellAt returns the cell that holds off as an index in cells; -1 if none does.
+func (t *Text) cellAt(off int) int {
+	i := sort.Search(len(t.cells), func(i int) bool { return int(t.cells[i].start) > off }) - 1
+	if i < 0 || off >= int(t.cells[i].end) {
+		return -1
+	}
+	return i
 }
 
 // Format implements fmt.Formatter: a Text is never printed.
