@@ -88,6 +88,9 @@ func (s *scanner) assigned(start, end int, word string, password bool) {
 	case strings.Contains(v, "://"), strings.Contains(v, "%20"):
 		s.reject(k.ID, from, to, "a URL")
 		return
+	case inQuery(buf, start) && invites(s.buf[s.lineStart(start, 160):start]):
+		s.reject(k.ID, from, to, "part of a link to a meeting")
+		return
 	}
 	if !password {
 		if digits, upper, lower := mix(v); (how.how == adjacent || how.how == below || how.how == linked || how.how == described) && (len(v) < 20 || digits < 3 || upper+lower < 3 || digits+upper+lower < len(v)-2 && !isGUID([]byte(v)) || word == "key" && hexadecimal(v) && how.how != linked) {
@@ -175,6 +178,13 @@ func reference(v string) bool {
 func resource(v string) bool {
 	kind, id, ok := strings.Cut(v, "-")
 	return ok && (len(id) == 8 || len(id) == 17) && len(kind) <= len("subnet") && strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz") == "" && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+// invites reports whether before, the start of a line, ends with the start of a link that
+// lets whoever has it into a meeting, its passcode included: zoom.us/j/84512345678?pwd=.
+func invites(before []byte) bool {
+	link := before[bytes.LastIndexAny(before, " \"'<>()")+1:]
+	return bytes.Contains(link, []byte("zoom.us/")) || bytes.Contains(link, []byte("zoomgov.com/")) || bytes.Contains(link, []byte("webex.com/"))
 }
 
 // inQuery reports whether the name that ends with the word at start is one of a
@@ -502,6 +512,8 @@ func bracketed(v string) bool {
 		return strings.IndexByte("])}", v[len(v)-1]) >= 0 || strings.Trim(v[1:], "abcdefghijklmnopqrstuvwxyz") == ""
 	case '@':
 		return v[len(v)-1] == '@'
+	case '_':
+		return strings.HasPrefix(v, "__") && strings.HasSuffix(v, "__") // __DbPassword1__
 	}
 	return false
 }

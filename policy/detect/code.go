@@ -543,7 +543,7 @@ func (w *spelling) gap(buf []byte, i int) int {
 func (s *scanner) code(c *coded, i int) {
 	s.work++
 	v, w, ok := s.read(c.p, i)
-	if !ok || w.lower && c.k.code.capitals {
+	if !ok || w.lower && c.k.code.capitals || w.lines > 0 && c.k.weak {
 		return
 	}
 	k, f := c.k, c.k.code

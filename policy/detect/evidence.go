@@ -16,6 +16,9 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"rechnungsnummer", "sendungsnummer", "vorgang", "commande", "facture", "pedido", "factura", "ordine", "fattura", "bestelling", "factuur", "zamowienie", "faktura",
 	"po", "po number", "purchase order", "sr", "inc", "chg", "rma", "work order", "job", "job id", "batch", "lot", "lot no", "run", "run id", "asset", "asset tag", "asset no", "confirmation number",
 	"booking", "booking number", "booking ref", "quantity", "quantities", "qty", "units", "amount", "total", "sum", "subtotal", "count", "population", "price", "revenue", "size", "offset", "line", "port",
+	"pipeline", "pipeline id", "balance", "betrag", "gesamt", "gesamtbetrag", "summe", "montant", "importe", "importo", "bedrag", "totaal", "totale", "saldo", "solde", "vat due", "vat paid", "vat payable", "vat return", "ci/cd", "release", "sprint", "s/n", "sn", "p/n", "meter no", "meter number", "zahlernummer", "bordereau",
+	"zoom", "zoom id", "zoom meeting", "zoom meeting id", "meeting number", "access code", "webex", "teamviewer", "teamviewer id", "anydesk", "anydesk id",
+	"fingerprint", "thumbprint", "checksum", "digest", "hash", "fingerabdruck", "empreinte", "huella", "vingerafdruk",
 	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "id der besprechung", "id riunione", "id della riunione", "id de la reunion", "id de reunion", "id da reuniao", "id reuniao", "vergader-id", "vergaderings-id", "mote-id", "motes-id", "mode-id",
 	"id spotkania", "identyfikator spotkania", "toplanti kimligi", "kokouksen tunnus", "会議 id", "会议 id", "会議id", "会议id", "회의 id", "phone conference id", "telefonkonferenz-id", "pin code", "extension", "ext", "container", "container no", "awb", "waybill", "bestell nr", "auftrags nr", "rechnungs nr", "rechnungsnr", "vorgangsnummer",
 	"numero de commande", "numero de facture", "numero de pedido", "numero de factura", "ordrenummer", "ordernummer", "fakturanummer", "kundenauftrag", "lieferschein", "artikelnummer", "seriennummer", "teilenummer",
@@ -43,6 +46,17 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"شحنة", "رقم الشحنة", "رقم التتبع", "تذكرة", "رقم التذكرة", "משלוח", "מספר הזמנה", "מספר משלוח", "מספר חשבונית", "سفارش", "شماره سفارش", "فاکتور", "ऑर्डर", "ऑर्डर नंबर", "चालान",
 	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
 	"personnummer", "fodselsnummer", "henkilotunnus", "cnp", "oib", "egn", "hetu", "siret", "siren", "vin", "example id", "id", "uid", "user id", "thread id", "message id"}
+
+// amounts are labels of against that no word before or behind them turns into the label of
+// an id: "VAT total", "total VAT". Behind the word those of work and of orders are none
+// either: "CI run", "VAT invoice".
+var (
+	amounts = set("total", "subtotal", "sum", "amount", "count", "quantity", "quantities", "qty", "price", "revenue", "balance", "betrag", "gesamt", "gesamtbetrag", "summe", "montant", "importe", "importo",
+		"bedrag", "totaal", "totale", "saldo", "solde")
+	orders = set("build", "run", "run id", "job", "job id", "pipeline", "pipeline id", "commit", "revision", "version", "release", "order", "order no", "order id", "order number", "orders", "ticket", "ticket no", "ticket id",
+		"invoice", "invoice no", "invoice number", "tracking", "tracking no", "tracking number", "shipment", "parcel", "bestellung", "bestellnummer", "auftrag", "auftragsnummer", "rechnung", "rechnungsnummer",
+		"sendung", "paket", "bestelling", "bestelnummer", "factuur")
+)
 
 // near is the distance in characters up to which evidence counts in full.
 const near = 100
@@ -179,7 +193,11 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		// right before it, unless its own word is as near.
 		ev.named = labelled
 		// "card id: 4539…": its own word is part of the label.
-		if ev.label = labelled && !(ev.before && ev.at.End+2 >= labelStart) && !ev.header; ev.label {
+		own := ev.before && ev.at.End+2 >= labelStart
+		if own && labelled {
+			own = !s.outright(k, ev.at, Hit{labelTerm, labelStart, labelEnd})
+		}
+		if ev.label = labelled && !own && !ev.header; ev.label {
 			ev.says = labelTerm
 		}
 		return ev
@@ -191,6 +209,53 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		return s.outer.evidence(set, within, s.inFrom, s.inTo)
 	}
 	return ev
+}
+
+// shouted are words for an id that are everyday words in small letters, which name no
+// number that is not printed like one of theirs: "the run 12345678 failed".
+var shouted = set("run", "ci")
+
+// nextTo are words for an id that are words of other things as well, or of another
+// language, and name only the bare digits that follow them: "sin factura 668307788",
+// "VAT 20 % of 980780684".
+var nextTo = set("sin", "inn", "vat")
+
+// everyday reports whether the word of ev says nothing of x, being used as everybody does.
+func (s *scanner) everyday(x *stretch, ev evidence) bool {
+	if !ev.found() || ev.header || ev.in != s || x.layout == printed {
+		return false
+	}
+	word, small := s.e.label(ev.term), isLower(s.buf[ev.at.End-1])
+	switch {
+	case shouted[word]:
+		return small
+	case x.layout != bare || !nextTo[word] || !small && word != "vat":
+		return false
+	case !ev.before:
+		return true
+	}
+	letters := 0
+	for _, c := range s.buf[ev.at.End:x.start] {
+		if letters += truth(isLetter(c)); letters > 2 || isDigit(c) || c == '%' || c == '\n' {
+			return true
+		}
+	}
+	return false
+}
+
+// outright reports whether a label says what it does with the word of k beside it as well:
+// the word is a part of it, or the two are an amount or an order.
+func (s *scanner) outright(k *kind, word, label Hit) bool {
+	switch {
+	case k == nil || k.number != nil && k.number.paren:
+		return false // "phone line 020 7946 0018"
+	case label.Start <= word.Start && word.End <= label.End:
+		return true
+	case label.Start >= word.End && label.Start-word.End <= 1:
+		l := s.e.label(label.Term)
+		return amounts[l] || orders[l]
+	}
+	return word.Start >= label.End && word.Start-label.End <= 1 && amounts[s.e.label(label.Term)]
 }
 
 func has(sets []uint16, set int) bool {

@@ -261,6 +261,19 @@ var makers = []maker{
 	{"cables", func(n *noisy) string {
 		return "rack 12-04-" + n.digits(3) + ", port 1/0/" + n.digits(2) + ", vlan " + n.digits(4)
 	}},
+	{"VAT amount", func(n *noisy) string {
+		return n.pick("VAT total: ", "VAT amount ", "total VAT: ", "VAT due ", "VAT paid: ") + n.digits(9)
+	}},
+	{"CI run", func(n *noisy) string {
+		return n.pick("CI run ", "CI job ", "CI build #", "CI pipeline ", "the run ", "run id ", "Run ", "pipeline ") + n.pick(n.digits(8), n.digits(9)) + n.pick(" failed", " is green")
+	}},
+	{"fingerprint in groups", func(n *noisy) string {
+		s := n.pick("key fingerprint: ", "thumbprint ", "SHA256 checksum: ") + n.hex(4)
+		for range 7 {
+			s += ":" + n.hex(4)
+		}
+		return s
+	}},
 	{"resource name", func(n *noisy) string {
 		return "arn:aws:iam::" + n.digits(12) + ":role/x and projects/" + n.digits(12) + "/topics/y"
 	}},

@@ -747,8 +747,8 @@ func (s *scanner) weigh(x *stretch, ev evidence, detail string) weight {
 		base = min(base, Internal)
 	}
 	w := weight{level: base}
-	if x.layout == bare && k.Alone <= Low && s.follows(x.end+1, measures) {
-		ev.term = -1 // "routing took 121000248 ns"
+	if x.layout == bare && k.Alone <= Low && s.follows(x.end+1, measures) || s.everyday(x, ev) {
+		ev.term = -1 // "routing took 121000248 ns", "the run 12345678 failed"
 	}
 	if ev.other && !f.expiry && k.Alone < Medium && !(ev.phrase && k.Alone >= Low) {
 		ev.term, w.other = -1, true

@@ -160,6 +160,10 @@ func dialCode(d []byte) (code int, first *[18]uint16) {
 // vague are words that are beside many a number that is no phone's.
 var vague = set("number", "contact", "ring", "reach", "reach me", "portable")
 
+// numbered is what has a number that nobody calls.
+var numbered = set("account", "asset", "badge", "batch", "case", "claim", "client", "contract", "customer", "debtor", "device", "document", "employee", "equipment", "file", "item", "job", "member", "membership",
+	"meter", "model", "page", "personnel", "policy", "product", "project", "record", "request", "room", "staff", "supplier", "transaction", "vendor")
+
 // qualified reports whether the word of ev is "number" and the one before it says of
 // what: "AFM number", unlike "my number" or "a new number". A plain word, as in
 // "whose", says nothing.
@@ -182,6 +186,9 @@ func (s *scanner) qualified(ev evidence, set int) bool {
 		if from--; isUpper(s.buf[from]) {
 			capitals++
 		}
+	}
+	if numbered[strings.ToLower(string(s.buf[from:i]))] {
+		return true
 	}
 	return i-from > 1 && capitals == i-from && isLower(s.buf[ev.at.End-1]) // not "OFFICE NUMBER"
 }

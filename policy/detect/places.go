@@ -306,8 +306,16 @@ func (s *scanner) mac(start int, sep byte) {
 	s.addPlace(k, start, start+17, strings.ToUpper(string(v)), "six groups of two")
 }
 
+// digests are labels of against that say of groups of hexadecimal digits that they are
+// no address: "key fingerprint 1f0c:99ab:…".
+var digests = set("fingerprint", "thumbprint", "checksum", "digest", "hash", "fingerabdruck", "empreinte", "huella", "vingerafdruk")
+
 func (s *scanner) addPlace(k *kind, start, end int, value, why string) {
 	ev := s.evidence(k.set, k.Within, start, end)
+	if ev.label && digests[ev.in.e.label(ev.says)] {
+		s.reject(k.ID, start, end, "part of a hash or code")
+		return
+	}
 	c := candidate{kind: k, start: start, end: end, level: k.Alone, value: value, why: why}
 	if ev.found() {
 		c.level, c.evidence, c.dist = max(k.Alone, k.WithContext), true, ev.rank()

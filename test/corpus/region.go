@@ -71,6 +71,13 @@ func regionRows() []Row {
 		{Name: "measures", Kind: Noise, About: "routing took 121000248 ns: a measure, beside a word for something else", types: []string{"us-aba-routing", "us-npi", "nl-bsn", "au-tfn", "uk-nhs"}, build: func(g *gen, t *baseType, i int) Case {
 			return g.silent(g.word(t)+g.one(" lookup took ", " table has ", " import: ")+t.make(g).compact()+" "+g.one("ns", "ms", "bytes", "rows", "records", "requests"), "a measure")
 		}},
+		{Name: "amounts-and-runs", Kind: Noise, About: "VAT total 980780684, CI run 12345670: what is counted or done, beside a word for something else", types: []string{"uk-vat", "cl-rut", "uy-ci"}, build: func(g *gen, t *baseType, i int) Case {
+			label := g.one("CI run ", "CI job ", "CI build #", "the run ", "run id: ", "pipeline ")
+			if t.id == "uk-vat" {
+				label = g.one("VAT total: ", "VAT amount ", "total VAT: ", "VAT due: ", "VAT balance ")
+			}
+			return g.silent(label+t.make(g).compact()+g.one("", " today", ", see the log"), "an amount or a run")
+		}},
 		{Name: "phone-verbs", Kind: Plain, About: "llámame al 612 345 678: where no home country is known, a word for calling", types: []string{"phone-national"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
 			v := phoneVerbs[i%len(phoneVerbs)]
 			d := diallings[slices.IndexFunc(diallings, func(d dialling) bool { return d.region == v.region })]
