@@ -323,15 +323,27 @@ func (s *scanner) digitCodes(i, j int) {
 	switch {
 	case j == len(buf):
 	case isLetter(buf[j]):
+		if buf[i] == '0' && buf[j] == 'D' { // 00D…!…
+			s.tokenOfDigits(i)
+		}
 		to := s.tokenEnd(i, j)
 		if j-i < len(codeForms.digits[0]) {
 			s.codes(codeForms.digits[0][j-i], i, j)
 		}
 		s.tokenCodes(i, to)
 	case j-i < len(codeForms.digits[1]):
+		if j-i == 4 && buf[j] == '.' { // 1000.….…
+			s.tokenOfDigits(i)
+		}
 		s.codes(codeForms.digits[1][j-i], i, j)
 	}
 }
+
+// tokenOfDigits looks for a secret that starts with digits, as few do. It stands by itself
+// to keep digitCodes small.
+//
+//go:noinline
+func (s *scanner) tokenOfDigits(i int) { s.trigger(i) }
 
 // tokenEnd returns where the letters and digits from start on end, of which those up
 // to end are read. It does not look further than codes are long.

@@ -76,6 +76,21 @@ func TestFilled(t *testing.T) {
 	}
 }
 
+// A short prefix is found in base64 by chance; in a path, and by itself, it is one.
+func TestTokenInBlob(t *testing.T) {
+	token := Fill("EAAG{Aa0:110}")
+	for in, want := range map[string]want{
+		token:                            "secret-facebook-token 85",
+		"graph/v19.0/me/" + token:        "secret-facebook-token 85",
+		Fill("{b:60}a7Q/") + token + "=": "",
+		token + Fill("+a7QaQ{b:60}"):     "",
+	} {
+		if got := found(extract.Plain(in), Options{}); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 // What stands in for a secret is none; a secret beside what people fill up an example
 // with is one, of a level less.
 func TestPlaceholders(t *testing.T) {

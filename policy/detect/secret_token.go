@@ -26,6 +26,7 @@ type tokenForm struct {
 	anyCase bool
 	parts   []tokenPart
 	test    bool // a key for a service's sandbox, which opens nothing
+	short   bool // nothing but a prefix so short that base64 has it by chance
 }
 
 // A tokenPart is text that must stand there, or, if text is empty, characters of a
@@ -56,7 +57,7 @@ func parseToken(form string) (*tokenForm, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token %q: %w", form, err)
 	}
-	t.parts = parts
+	t.parts, t.short = parts, len(t.prefix) == 3 && len(parts) == 1
 	return t, nil
 }
 
@@ -89,6 +90,29 @@ func parseParts(s string) ([]tokenPart, error) {
 	}
 	return parts, nil
 }
+
+// inBlob reports whether buf[start:to] is cut out of base64: by a '+' or '/', on whose
+// other side as mixed a text goes on as few paths are.
+func inBlob(buf []byte, start, to int) bool {
+	cuts := func(i int) bool { return i >= 0 && i < len(buf) && (buf[i] == '+' || buf[i] == '/') }
+	from, end := start, to
+	for cuts(start-1) && from > 0 && start-from < besideBlob && isBase64(buf[from-1]) {
+		from--
+	}
+	for cuts(to) && end < len(buf) && end-to < besideBlob && isBase64(buf[end]) {
+		end++
+	}
+	for _, side := range [2][]byte{buf[from:start], buf[to:end]} {
+		digits, upper, lower := mix(string(side))
+		if len(side) >= besideBlob/2 && digits > 0 && upper > 2 && lower > 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// besideBlob is how much of what is beside a token is looked at.
+const besideBlob = 40
 
 // alphabet makes a table of the bytes that a class stands for.
 func alphabet(class string) (t [256]bool) {
@@ -170,6 +194,10 @@ func (s *scanner) token(t *tokenForm, start, end int) {
 		return
 	}
 	v := string(buf[end:to])
+	if t.short && inBlob(buf, start, to) {
+		s.reject(k.ID, start, to, "part of a hash or code")
+		return
+	}
 	if start > 0 && buf[start-1] == '.' && to+1 < len(buf) && buf[to] == '.' && isLower(buf[to+1]) {
 		s.reject(k.ID, start, to, "part of the name of a file")
 		return
