@@ -23,7 +23,7 @@ type Engine struct {
 	parts   []part         // by term
 	labels  []string       // by term, for Why
 	terms   map[string]int // by evidenceKey
-	plainID int            // the term "id": of a person's number it says nothing else
+	owners  map[int]bool   // the terms of owners
 	pool    sync.Pool      // of *scanner
 
 	exact  []*exactSearch // of own
@@ -64,6 +64,7 @@ func New(custom []Detector) (*Engine, []error) {
 	e.pool.New = func() any { return new(scanner) }
 	terms := evidenceTerms{at: map[string]int{}}
 	terms.add(0, against)
+	terms.add(0, owners)
 	terms.addPhrases()
 	for i, k := range e.kinds {
 		e.ids[k.ID] = true
@@ -92,7 +93,10 @@ func New(custom []Detector) (*Engine, []error) {
 	}
 	e.needles = NewNeedles(patterns)
 	e.words, e.sets, e.parts, e.labels, e.terms = newKeywords(terms.words, true), terms.sets, terms.parts, terms.words, terms.at
-	e.plainID, _ = e.term("id")
+	e.owners = make(map[int]bool, len(owners))
+	for _, w := range owners {
+		e.owners[e.terms[evidenceKey(w)]] = true
+	}
 	e.startExact()
 	e.startForms()
 	return e, nil

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"sort"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"rechnungsnummer", "sendungsnummer", "vorgang", "commande", "facture", "pedido", "factura", "ordine", "fattura", "bestelling", "factuur", "zamowienie", "faktura",
 	"po", "po number", "purchase order", "sr", "inc", "chg", "rma", "work order", "job", "job id", "batch", "lot", "lot no", "run", "run id", "asset", "asset tag", "asset no", "confirmation number",
 	"booking", "booking number", "booking ref", "quantity", "quantities", "qty", "units", "amount", "total", "sum", "subtotal", "count", "population", "price", "revenue", "size", "offset", "line", "port",
-	"pipeline", "pipeline id", "balance", "betrag", "gesamt", "gesamtbetrag", "summe", "montant", "importe", "importo", "bedrag", "totaal", "totale", "saldo", "solde", "vat due", "vat paid", "vat payable", "vat return", "ci/cd", "release", "sprint", "s/n", "sn", "p/n", "meter no", "meter number", "zahlernummer", "bordereau",
+	"pipeline", "pipeline id", "balance", "betrag", "gesamt", "gesamtbetrag", "summe", "montant", "importe", "importo", "bedrag", "totaal", "totale", "saldo", "solde", "vat due", "vat paid", "vat payable", "vat return", "ci/cd", "release", "task", "err", "errno", "error", "error code", "fehlercode", "sprint", "s/n", "sn", "p/n", "meter no", "meter number", "zahlernummer", "bordereau",
 	"zoom", "zoom id", "zoom meeting", "zoom meeting id", "meeting number", "access code", "webex", "teamviewer", "teamviewer id", "anydesk", "anydesk id",
 	"fingerprint", "thumbprint", "checksum", "digest", "hash", "fingerabdruck", "empreinte", "huella", "vingerafdruk",
 	"pid", "conference", "webinar", "besprechungs-id", "sitzungs-id", "id der besprechung", "id riunione", "id della riunione", "id de la reunion", "id de reunion", "id da reuniao", "id reuniao", "vergader-id", "vergaderings-id", "mote-id", "motes-id", "mode-id",
@@ -46,6 +47,12 @@ var against = []string{"order", "order no", "order id", "order number", "orders"
 	"شحنة", "رقم الشحنة", "رقم التتبع", "تذكرة", "رقم التذكرة", "משלוח", "מספר הזמנה", "מספר משלוח", "מספר חשבונית", "سفارش", "شماره سفارش", "فاکتور", "ऑर्डर", "ऑर्डर नंबर", "चालान",
 	"nhs", "nhs no", "nhs number", "nino", "aadhaar", "pesel", "bsn", "cpf", "cnpj", "tfn", "abn", "npi", "mrn", "iccid", "imsi", "nif", "dni", "nie", "steuer-id", "steuernummer",
 	"personnummer", "fodselsnummer", "henkilotunnus", "cnp", "oib", "egn", "hetu", "siret", "siren", "vin", "example id", "id", "uid", "user id", "thread id", "message id"}
+
+// owners are labels of against that say whose a number is, which may be that of a person:
+// where a value's form says so by itself, they say nothing else.
+var owners = []string{"id", "kundennummer", "kundennr", "kunden-nr", "kd-nr", "customer no", "customer number", "customer id", "client no", "client number", "client id", "numero client", "numero de cliente", "numero cliente", "codice cliente",
+	"klantnummer", "kundnummer", "kundenummer", "personalnummer", "personalnr", "mitarbeiternummer", "employee no", "employee number", "employee id", "staff id", "matricule", "numero de empleado", "matricola", "personeelsnummer",
+	"member no", "member number", "member id", "membership no", "membership number", "mitgliedsnummer", "vendor no", "vendor number", "supplier no", "supplier number", "lieferantennummer", "debitor", "kreditor"}
 
 // amounts are labels of against that no word before or behind them turns into the label of
 // an id: "VAT total", "total VAT". Behind the word those of work and of orders are none
@@ -152,7 +159,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		}
 		sets := s.e.setsOf(h.Term)
 		against := len(sets) > 0 && sets[0] == 0
-		if against && !(h.Term == s.e.plainID && strong) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
+		if against && !(strong && s.e.owners[h.Term]) && h.End <= start && !has(sets, set) && s.right(h.End, start) && h.End >= labelEnd {
 			labelStart, labelEnd, labelled, labelTerm = h.Start, h.End, true, h.Term
 		}
 		general := k != nil && s.e.partOf(h.Term).in(k.general)
@@ -182,7 +189,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 			sets := s.e.setsOf(h.Term)
 			if general := k != nil && s.e.partOf(h.Term).in(k.general); h.Start >= from && (general || has(sets, set)) {
 				ev.term, ev.at, ev.dist, ev.before, ev.header, ev.general = h.Term, h, start-h.End, true, true, general
-			} else if h.Start >= from && len(sets) > 0 && sets[0] == 0 && h.Term != s.e.plainID && !labelled {
+			} else if h.Start >= from && len(sets) > 0 && sets[0] == 0 && !s.e.owners[h.Term] && !labelled {
 				labelStart, labelled, labelTerm = start, true, h.Term // a column of orders
 			}
 		}
@@ -195,7 +202,7 @@ func (s *scanner) evidence(set, within, start, end int) evidence {
 		// "card id: 4539…": its own word is part of the label.
 		own := ev.before && ev.at.End+2 >= labelStart
 		if own && labelled {
-			own = !s.outright(k, ev.at, Hit{labelTerm, labelStart, labelEnd})
+			own = !s.outright(k, ev.at, Hit{labelTerm, labelStart, labelEnd}) && !s.stops(ev.at.End, labelStart)
 		}
 		if ev.label = labelled && !own && !ev.header; ev.label {
 			ev.says = labelTerm
@@ -241,6 +248,15 @@ func (s *scanner) everyday(x *stretch, ev evidence) bool {
 		}
 	}
 	return false
+}
+
+// stops reports whether a sentence or a part of one ends between a word that ends at from
+// and a label: "of the passport. Order 123456789". The point of "D.N.I. ref" ends none.
+func (s *scanner) stops(from, label int) bool {
+	if from >= label || from > 1 && s.buf[from-2] == '.' {
+		return false
+	}
+	return bytes.IndexAny(s.buf[from:label], ".,;!?") >= 0
 }
 
 // outright reports whether a label says what it does with the word of k beside it as well:

@@ -645,7 +645,7 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		s.reject(k.ID, x.start, x.end, veto)
 		return
 	}
-	ev := s.evidence(k.set, k.Within, x.start, x.end)
+	ev := s.evidence(k.set, k.Within, s.rowStart(x), x.end)
 	if glue.found() && !ev.touches() {
 		ev = glue
 	}
@@ -677,6 +677,20 @@ func (s *scanner) judge(x *stretch, value []byte, detail string) {
 		kind: k, start: x.start, end: x.end, level: w.level, value: string(value), known: known, evidence: w.word || w.date, dist: ev.rank(), said: ev.length(), home: f.paren && atHome(detail),
 		why: s.reason(x, ev, w, detail),
 	})
+}
+
+// rowStart returns where the row of groups starts that x is cut out of, which is what a
+// label before it is of: "Meeting ID: 312 456 789 012".
+func (s *scanner) rowStart(x *stretch) int {
+	start, i := x.start, 0
+	for i < len(s.groups) && s.groups[i].off < start {
+		i++
+	}
+	for x.loose && i > 0 && i < len(s.groups) && s.groups[i].sep == ' ' {
+		i--
+		start = s.groups[i].off
+	}
+	return start
 }
 
 // account returns where the number of an account stands that is named right after

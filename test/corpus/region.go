@@ -78,6 +78,9 @@ func regionRows() []Row {
 			}
 			return g.silent(label+t.make(g).compact()+g.one("", " today", ", see the log"), "an amount or a run")
 		}},
+		{Name: "next-sentence", Kind: Noise, About: "no BSN here. Order 111222333: a word for something ends the sentence before a label", types: []string{"nl-bsn", "us-ssn", "uk-nhs", "au-tfn", "us-npi"}, build: func(g *gen, t *baseType, i int) Case {
+			return g.silent(g.one("no ", "the ", "we need the ")+g.word(t)+g.one(". ", "! ", "; ")+g.one("Order ", "Invoice ", "Kundennummer ", "Pedido ", "Bestelling ", "Meeting ID: ")+t.make(g).compact(), "a label says what the number is")
+		}},
 		{Name: "phone-verbs", Kind: Plain, About: "llámame al 612 345 678: where no home country is known, a word for calling", types: []string{"phone-national"}, times: 3, build: func(g *gen, t *baseType, i int) Case {
 			v := phoneVerbs[i%len(phoneVerbs)]
 			d := diallings[slices.IndexFunc(diallings, func(d dialling) bool { return d.region == v.region })]
