@@ -293,7 +293,7 @@ func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, 
 	next = pollEvery
 	for _, l := range s.leases {
 		switch {
-		case !l.draining.IsZero():
+		case l.rests():
 		case l.look, !l.due.IsZero() && !l.due.After(now):
 			list = append(list, l)
 		case !l.due.IsZero():
@@ -302,7 +302,7 @@ func (s *Store) claimNow(ctx context.Context, limit int) (items []webhook.Item, 
 	}
 	if len(list) == 0 { // now and then all, in case that something was not heard
 		for _, l := range s.leases {
-			if l.draining.IsZero() {
+			if !l.rests() {
 				list = append(list, l)
 			}
 		}

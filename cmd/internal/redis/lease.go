@@ -44,9 +44,13 @@ type lease struct {
 	rewind   bool      // the next claim begins at the head
 	look     bool      // there may be something to claim
 	behind   bool      // what the node before had no room for is to be recalled first
+	fresh    bool      // nothing is claimed before Options.Taken was told
 	due      time.Time // when the next deferred row is; zero: none
 	draining time.Time // since when nothing is claimed, so that it can be given away; zero: it is not
 }
+
+// rests reports whether nothing is claimed under the lease now. Store.mu is held.
+func (l *lease) rests() bool { return l.fresh || !l.draining.IsZero() }
 
 // left is how much of the lease is left for certain.
 func (l *lease) left() time.Duration {
@@ -287,32 +291,45 @@ func (s *Store) balance(ctx context.Context) {
 		s.take(ctx, lead)
 	}
 	want := share - len(mine)
-	taken := false
+	var taken []*lease
 	defer func() {
-		if taken && s.opts.Taken != nil {
-			s.loops.Go(s.opts.Taken)
+		if len(taken) > 0 && s.opts.Taken != nil {
+			s.loops.Go(func() {
+				s.opts.Taken()
+				s.mu.Lock()
+				for _, l := range taken {
+					l.fresh = false
+				}
+				s.mu.Unlock()
+				s.signal(s.wake)
+			})
 		}
 	}()
 	for _, p := range rand.Perm(s.opts.Partitions) { //nolint:gosec // it guards nothing
 		if want <= 0 || ctx.Err() != nil || time.Since(begun) > s.opts.Lease/4 { // what is held must be prolonged in time, whatever does not answer
 			return
 		}
-		if s.lease(p) == nil && s.take(ctx, p) {
-			want--
-			taken = true
+		if s.lease(p) == nil {
+			if l := s.take(ctx, p); l != nil {
+				want--
+				taken = append(taken, l)
+			}
 		}
 	}
 }
 
-// take acquires a partition and reports whether that worked.
-func (s *Store) take(ctx context.Context, part int) bool {
+// take acquires a partition, and returns nil if that did not work.
+func (s *Store) take(ctx context.Context, part int) *lease {
 	sent := time.Now()
 	v, err := s.runBy(ctx, s.ctl, acquireScript, []string{s.keys.lease(part)}, s.id, s.opts.Lease.Milliseconds())
 	fence, _ := v.(int64)
 	if err != nil || fence == 0 {
-		return false
+		return nil
 	}
-	l := &lease{s: s, part: part, fence: fence, held: map[string]*row{}, cursor: head0, look: true, behind: s.opts.Behind != "" && part != lead}
+	l := &lease{
+		s: s, part: part, fence: fence, held: map[string]*row{}, cursor: head0, look: true,
+		behind: s.opts.Behind != "" && part != lead, fresh: s.opts.Taken != nil && part != lead,
+	}
 	l.ctx, l.end = context.WithCancel(s.life)
 	l.extend(sent)
 	s.mu.Lock()
@@ -326,7 +343,7 @@ func (s *Store) take(ctx context.Context, part int) bool {
 	if part == lead {
 		s.signal(s.tailNow)
 	}
-	return true
+	return l
 }
 
 // lose forgets a lease: what is under way about it is cancelled.

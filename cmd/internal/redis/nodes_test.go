@@ -731,6 +731,25 @@ func refuse(t testing.TB, o Options, want string) {
 	}
 }
 
+// What is taken up from another node goes before the items of its conversations.
+func TestTakenBeforeClaimed(t *testing.T) {
+	t.Parallel()
+	taken := make(chan struct{})
+	told := sync.OnceFunc(func() { close(taken) })
+	defer told()
+	o := testOptions(t, sharedServer(t))
+	o.Taken = func() { <-taken }
+	s := owner(t, o)
+	must(t, s.Put(t.Context(), messages(1)))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*pollEvery)
+	defer cancel()
+	if got, err := s.Claim(ctx, 1); err == nil {
+		t.Errorf("claimed %d before", len(got))
+	}
+	told()
+	claimAll(t, s, 1)
+}
+
 // A release whose node died is known to the node that takes over.
 func TestUnfinishedReleases(t *testing.T) {
 	ctx := t.Context()

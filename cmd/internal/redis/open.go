@@ -87,7 +87,8 @@ type Options struct {
 	// nobody is. It is called before the partition can be claimed again here, so it must
 	// not call the store.
 	Lost func(owns func(lane string) bool)
-	// Taken is told, in a goroutine of its own, that leases were taken. Nil: nobody is.
+	// Taken is told, in a goroutine of its own, that leases were taken. Until it returns
+	// nothing is claimed under them: what it takes up goes first. Nil: nobody is.
 	Taken func()
 	// Reload is told that another node reads its keys again. Nil: nobody is.
 	Reload func()
