@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,6 +63,9 @@ func StartIn(t testing.TB, dir string, args ...string) *Server {
 func begin(s *Server) *Server {
 	s.t.Helper()
 	s.Addr = FreeAddr(s.t)
+	for slices.Contains(s.args, "--cluster-enabled") && !busFree(s.Port()) {
+		s.Addr = FreeAddr(s.t)
+	}
 	s.Up()
 	s.t.Cleanup(s.Kill)
 	return s
@@ -101,6 +105,17 @@ func FreeAddr(t testing.TB) string {
 	}
 	defer ln.Close()
 	return ln.Addr().String()
+}
+
+// busFree reports whether nobody listens on the port on which a server of a cluster
+// talks to the others, 10,000 above its own.
+func busFree(port string) bool {
+	n, _ := strconv.Atoi(port) // it was listened on
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n+10_000)))
+	if err == nil {
+		_ = ln.Close()
+	}
+	return err == nil
 }
 
 // Port is that of Addr.
