@@ -593,7 +593,6 @@ type entry struct {
 	Seq        int64
 	Case       string
 	Kind       string
-	Action     string
 	Outcome    string
 	Verdict    string
 	Actor      string
@@ -603,10 +602,7 @@ type entry struct {
 	Target     *struct {
 		MessageID string `json:"message_id"`
 	}
-	Graph *struct {
-		Status, Attempts int
-		Reconciled       bool
-	}
+	Graph *struct{ Reconciled bool }
 }
 
 // caseOf returns the case of a message.

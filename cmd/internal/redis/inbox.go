@@ -43,7 +43,6 @@ const (
 
 // row is a claimed item.
 type row struct {
-	id         string
 	size       int
 	unverified string // "0" or "1": when it was stored
 	proved     bool   // since
@@ -438,7 +437,7 @@ func (s *Store) claimed(ctx context.Context, l *lease, v any) ([]webhook.Item, e
 			continue
 		}
 		at, _ := parseID(id)
-		r := &row{id: id, size: len(body), unverified: text(list[i+2]), known: text(list[i+4])}
+		r := &row{size: len(body), unverified: text(list[i+2]), known: text(list[i+4])}
 		if r.unverified == "p" {
 			r.unverified, r.proved = "1", true // the receipt stays what it was
 		}
