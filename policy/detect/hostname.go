@@ -17,7 +17,7 @@ var (
 	privateLabels = set("corp", "ad", "int", "internal", "intra", "intranet", "local", "lan")
 )
 
-// placeholders are labels of names that stand for any.
+// placeholderLabels are labels of names that stand for any.
 var placeholderLabels = set("example", "foo", "bar", "baz", "acme", "test", "yourdomain", "mydomain", "domain", "company", "mycompany", "yourcompany", "hostname", "myhost", "yourhost", "localhost")
 
 // sharedNames are the ends of names that are the same on everybody's machine.

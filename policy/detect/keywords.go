@@ -427,10 +427,11 @@ var lowered = func() (t [utf8.RuneSelf]byte) {
 	return t
 }()
 
-// foldedRunes holds the folded form of every rune up to U+1FFF, where accents
-// live; it is made when the first of them turns up.
+// foldedUpTo is the first rune beyond those where accents live.
 const foldedUpTo = 0x2000
 
+// foldedRunes holds the folded form of every rune up to foldedUpTo; it is made when
+// the first of them turns up.
 var foldedRunes = sync.OnceValue(func() *[foldedUpTo]string {
 	t := new([foldedUpTo]string)
 	for r := range rune(len(t)) {

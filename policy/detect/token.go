@@ -270,7 +270,7 @@ func (t *tokenizer) readFolded(buf []byte, i int) int {
 	return i + max(n, 1)
 }
 
-// groupBreaks are what may not stand between the groups of one number.
+// groupSign reports whether c may stand between the groups of one number.
 func groupSign(c byte) bool {
 	switch c {
 	case ' ', '-', '.', '/', '(', ')', '_':
