@@ -40,8 +40,6 @@ type Options struct {
 	// Tenant is the tenant's id: accounts of any other are external.
 	Tenant     string
 	Credential azcore.TokenCredential
-	// Scope of the token. Empty: GraphURL + "/.default".
-	Scope string
 	// HTTP carries the calls. Nil: a transport with Go's defaults.
 	HTTP http.RoundTripper
 	// Limits are Graph's published limits; see limit.Rates. App is what clients
@@ -94,11 +92,8 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("graph client: a credential and a tenant are needed")
 	}
 	c := &Client{
-		base: root.JoinPath("v1.0"), tenant: o.Tenant, credential: o.Credential, scopes: []string{o.Scope},
+		base: root.JoinPath("v1.0"), tenant: o.Tenant, credential: o.Credential, scopes: []string{strings.TrimSuffix(root.String(), "/") + "/.default"},
 		timeout: o.Timeout, fingerprint: o.Fingerprint, clock: o.Clock, log: o.Log, observe: o.Observer,
-	}
-	if o.Scope == "" {
-		c.scopes = []string{strings.TrimSuffix(root.String(), "/") + "/.default"}
 	}
 	if c.timeout <= 0 {
 		c.timeout = 30 * time.Second

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"teamsdlp/actions"
@@ -286,20 +287,5 @@ func unreadable() *actions.CallError {
 	return &actions.CallError{Status: http.StatusBadGateway, Code: "unreadable_answer"}
 }
 
-// guid reports whether s is 32 hex digits in groups of 8-4-4-4-12.
-func guid(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, r := range []byte(s) {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if r != '-' {
-				return false
-			}
-		case (r < '0' || r > '9') && (r < 'a' || r > 'f') && (r < 'A' || r > 'F'):
-			return false
-		}
-	}
-	return true
-}
+// guid reports whether a text is 32 hex digits in groups of 8-4-4-4-12.
+var guid = regexp.MustCompile(`(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString
