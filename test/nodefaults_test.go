@@ -117,23 +117,15 @@ func TestRedisMemoryFull(t *testing.T) {
 			s.settle(twin)
 			s.redis.Set("maxmemory", "1mb") // less than it has
 			x.say(20)
-			refused := func() (n int) {
-				for _, d := range twin.Deliveries() {
-					if d.Status == http.StatusServiceUnavailable {
-						n++
-					}
-				}
-				return n
-			}
 			waitFor(t, "all to be refused again and again, or to be answered", func() bool {
-				return refused() > 40 || twin.Undelivered() == 0
+				return refused(twin) > 40 || twin.Undelivered() == 0
 			})
 			s.redis.Set("maxmemory", "0")
 			s.settle(twin)
 			if fault == "" {
 				wantAccount(t, x, s)
 				wantSound(t, s, "")
-				trial.Tried(t, "F9: Redis had no memory: %d notifications refused with 503, %d messages in all, nothing lost, nothing done twice", refused(), len(x.said))
+				trial.Tried(t, "F9: Redis had no memory: %d notifications refused with 503, %d messages in all, nothing lost, nothing done twice", refused(twin), len(x.said))
 				return
 			}
 			if n := lost(x, s); n == 0 {
