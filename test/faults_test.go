@@ -25,10 +25,12 @@ import (
 // teamsdlp/cmd/internal/faults for what can be broken. With TEAMSDLP_CHAOS set
 // (make chaos) it goes on for minutes, without for seconds.
 
-// breaking tells a site to run the binary that breaks a promise.
+// breaking tells a site to run the binary that breaks a promise; with none it stays as it is.
 func (s *site) breaking(how string) *site {
 	s.t.Helper()
-	s.exe, s.env = faulty(s.t), []string{"TEAMSDLP_FAULT=" + how}
+	if how != "" {
+		s.exe, s.env = faulty(s.t), []string{"TEAMSDLP_FAULT=" + how}
+	}
 	return s
 }
 
@@ -465,9 +467,7 @@ func TestLateVersion(t *testing.T) {
 				t.Parallel()
 				twin := newTwin(t)
 				s := newSiteOn(t, store, twin.URL())
-				if fault != "" {
-					s.breaking(fault)
-				}
+				s.breaking(fault)
 				s.up()
 				if err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{{Kind: graphtwin.FaultDelay, Change: "created", Delay: graphtwin.Duration(600 * time.Millisecond)}}}); err != nil {
 					t.Fatal(err)
@@ -540,9 +540,7 @@ func TestOverrideInBetween(t *testing.T) {
 				twin := newTwin(t)
 				s := newSiteOn(t, store, twin.URL())
 				s.up().stop(t)
-				if c.fault != "" {
-					s.breaking(c.fault)
-				}
+				s.breaking(c.fault)
 				s.hitting("patch-applied:kill").launch()
 				m := say(t, twin, "ana", "ana-li", "card "+card)
 				s.awaitEnd()
@@ -596,9 +594,7 @@ func TestSigningKeysOut(t *testing.T) {
 			t.Parallel()
 			twin := newTwin(t)
 			s := newSite(t, twin.URL())
-			if c.fault != "" {
-				s.breaking(c.fault)
-			}
+			s.breaking(c.fault)
 			out := graphtwin.Faults{Rules: []graphtwin.Rule{{Path: "keys", Status: http.StatusServiceUnavailable}}}
 			if err := twin.SetFaults(out); err != nil {
 				t.Fatal(err)
@@ -655,9 +651,7 @@ func TestSpoiledContent(t *testing.T) {
 			t.Parallel()
 			twin := newTwin(t)
 			s := newSite(t, twin.URL())
-			if fault != "" {
-				s.breaking(fault)
-			}
+			s.breaking(fault)
 			s.up()
 			if err := twin.SetFaults(graphtwin.Faults{Delivery: []graphtwin.DeliveryFault{{Kind: graphtwin.FaultFlipSignature, Change: "created"}}}); err != nil {
 				t.Fatal(err)

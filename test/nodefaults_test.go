@@ -108,9 +108,7 @@ func TestRedisMemoryFull(t *testing.T) {
 			t.Parallel()
 			twin := newTwin(t)
 			s := newSiteOn(t, onRedis, twin.URL())
-			if fault != "" {
-				s.breaking(fault)
-			}
+			s.breaking(fault)
 			s.up()
 			x := newTraffic(t, twin)
 			x.say(20)
@@ -289,9 +287,7 @@ func TestNodeStoppedBeforeItsPatch(t *testing.T) {
 			away := filepath.Join(t.TempDir(), "checkpoints")
 			c := newCluster(t, twin, 2, oftenSealed(away))
 			first, other := c.nodes[0], c.nodes[1]
-			if fault != "" {
-				first.breaking(fault)
-			}
+			first.breaking(fault)
 			first.hitting("decided:stop")
 			c.up()
 			x := newTraffic(t, twin)

@@ -34,9 +34,7 @@ func TestNothingPilesUp(t *testing.T) {
 			t.Parallel()
 			twin := newTwin(t)
 			s := newSite(t, twin.URL())
-			if fault != "" {
-				s.breaking(fault)
-			}
+			s.breaking(fault)
 			s.up()
 			x := newTraffic(t, twin)
 			base := readFile(t, s.file("rules/base.yaml"))

@@ -48,9 +48,7 @@ func TestDiskFillsUp(t *testing.T) {
 			twin := newTwin(t)
 			s := newSite(t, twin.URL(), func(d node) { d["data_dir"] = filepath.Join(disk, "data") })
 			s.away = filepath.Join(disk, "data")
-			if fault != "" {
-				s.breaking(fault)
-			}
+			s.breaking(fault)
 			// 32 MiB are below the mark of free space: without this nothing is taken at all.
 			s.env = append(s.env, "TEAMSDLP_HIT_MIN_FREE=-1")
 			s.exe = faulty(t)
