@@ -671,7 +671,7 @@ func (t *Twin) wire(m *message, r reading) wireMessage {
 // context is the first member of a message's JSON. The notification form is
 // that of Microsoft's public test vector, without the API version.
 func (m *message) context(notification bool) string {
-	root := "https://graph.microsoft.com/v1.0/$metadata#"
+	root := contextRoot
 	if notification {
 		root = "https://graph.microsoft.com/$metadata#"
 	}

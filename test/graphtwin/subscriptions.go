@@ -210,7 +210,7 @@ func (t *Twin) createSubscription(c *call) answer {
 	t.stats[s.ID] = &SubscriptionStats{Statuses: map[int]int{}}
 	t.changed()
 	t.logf("subscription %s to %s created", s.ID, s.Resource)
-	return answer{status: http.StatusCreated, body: t.wireSubscription(s, true, "https://graph.microsoft.com/v1.0/$metadata#subscriptions/$entity")}
+	return answer{status: http.StatusCreated, body: t.wireSubscription(s, true, contextRoot+"subscriptions/$entity")}
 }
 
 // draft checks everything that the payload alone tells.
@@ -521,7 +521,7 @@ func (t *Twin) getSubscription(c *call) answer {
 	if !found {
 		return a
 	}
-	return ok(t.wireSubscription(s, false, "https://graph.microsoft.com/v1.0/$metadata#subscriptions/$entity"))
+	return ok(t.wireSubscription(s, false, contextRoot+"subscriptions/$entity"))
 }
 
 func (t *Twin) listSubscriptions(c *call) answer {
@@ -594,7 +594,7 @@ func (t *Twin) patchSubscription(c *call) answer {
 	next.Renewals++
 	t.subs[next.ID] = &next
 	t.changed()
-	return ok(t.wireSubscription(&next, false, "https://graph.microsoft.com/v1.0/$metadata#subscriptions/$entity"))
+	return ok(t.wireSubscription(&next, false, contextRoot+"subscriptions/$entity"))
 }
 
 // update applies the body of a PATCH: expirationDateTime, notificationUrl and,
