@@ -134,8 +134,8 @@ const (
 	onceLife    = 15 * time.Minute
 	maxForm     = 16 << 10
 	maxReason   = 1000 // runes
-	// MinToken is the least length of a user's token, in bytes.
-	MinToken = 16
+	// minToken is the least length of a user's token, in bytes.
+	minToken = 16
 	// operator is who signs in by a one-time link.
 	operator = "operator"
 )
@@ -163,8 +163,8 @@ func New(cfg Config) (*Server, error) {
 		if Reserved(u.Name) {
 			return nil, fmt.Errorf("review: user %q: the log uses this name for somebody else", u.Name)
 		}
-		if u.Name == "" || len(u.Token) < MinToken {
-			return nil, fmt.Errorf("review: user %q needs a name and a token of at least %d bytes", u.Name, MinToken)
+		if u.Name == "" || len(u.Token) < minToken {
+			return nil, fmt.Errorf("review: user %q needs a name and a token of at least %d bytes", u.Name, minToken)
 		}
 	}
 	s := &Server{

@@ -179,8 +179,8 @@ func Write(ctx context.Context, w io.Writer, src Source, now time.Time) (Summary
 	return s, nil
 }
 
-// ErrArchive is wrapped by every error about a file that is not a whole archive.
-var ErrArchive = errors.New("not a whole archive")
+// errArchive is wrapped by every error about a file that is not a whole archive.
+var errArchive = errors.New("not a whole archive")
 
 // Check reads an archive to its end and returns what it holds. Its error says
 // what is wrong with it.
@@ -194,7 +194,7 @@ func read(r io.Reader, fn func(Record) error) (Summary, error) {
 		n    int
 	)
 	bad := func(format string, args ...any) (Summary, error) {
-		return Summary{}, fmt.Errorf("line %d: %s: %w", n, fmt.Sprintf(format, args...), ErrArchive)
+		return Summary{}, fmt.Errorf("line %d: %s: %w", n, fmt.Sprintf(format, args...), errArchive)
 	}
 	for {
 		line, err := in.ReadBytes('\n')

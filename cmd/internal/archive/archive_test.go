@@ -102,7 +102,7 @@ func TestSpoiled(t *testing.T) {
 		"more after it":    whole + lines[3],
 		"another checksum": strings.Replace(whole, `"sha256":"`, `"sha256":"0`, 1),
 	} {
-		if _, err := Check(strings.NewReader(text)); !errors.Is(err, ErrArchive) {
+		if _, err := Check(strings.NewReader(text)); !errors.Is(err, errArchive) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
