@@ -281,7 +281,7 @@ func TestMakingKeysIsKilled(t *testing.T) {
 	trial.Tried(t, "F20: keys were made, and killed at %d steps: all or none each time", nothing+half)
 }
 
-// keyIDs are the ids of the whole pairs in a keys folder.
+// keyIDs are the ids of the whole pairs in a key directory.
 func keyIDs(t *testing.T, dir string) (ids []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "encryption-*.key.pem"))

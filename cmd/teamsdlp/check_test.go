@@ -43,7 +43,7 @@ const (
 	checkSecret = "hunter2-the-client-secret"
 )
 
-// checkKeys are the files of a keys folder, made once: RSA keys take time.
+// checkKeys are the files of a key directory, made once: RSA keys take time.
 var checkKeys = sync.OnceValues(func() (map[string][]byte, error) {
 	dir, err := os.MkdirTemp("", "keys")
 	if err != nil {
@@ -243,8 +243,8 @@ func TestCheck(t *testing.T) {
 		{"no Redis", "store: {kind: redis, redis: {addresses: [\"127.0.0.1:1\"]}}", nil, 1, []string{"fault    store         the store on Redis at 127.0.0.1:1: ", "-> see that it runs, and that store.redis names where"}},
 		{"named users", "desk: {users: [{name: jo, token: env:SECRET}]}", nil, 0, []string{"sign-in by the tokens of 1 named user\n"}},
 
-		{"no keys folder", "", remove("keys"), 1, []string{"fault    keys          keys_dir: ", "-> make keys: teamsdlp keys new --keys-dir DIR/keys\n"}},
-		{"open keys folder", "", chmod("keys", 0o755), 0, []string{"warning  keys          others than its owner can look into", "-> chmod 700 DIR/keys\n"}},
+		{"no key directory", "", remove("keys"), 1, []string{"fault    keys          keys_dir: ", "-> make keys: teamsdlp keys new --keys-dir DIR/keys\n"}},
+		{"open key directory", "", chmod("keys", 0o755), 0, []string{"warning  keys          others than its owner can look into", "-> chmod 700 DIR/keys\n"}},
 		{"open key", "", chmod("keys/encryption-b.key.pem", 0o640), 1, []string{"fault    keys          DIR/keys/encryption-b.key.pem has mode 0640", "-> chmod 600 DIR/keys/encryption-b.key.pem\n"}},
 		{"open digest key", "", chmod("keys/digest.key", 0o644), 1, []string{"fault    keys          DIR/keys/digest.key has mode 0644"}},
 		{"half a pair", "", remove("keys/encryption-b.cert.pem"), 1, []string{"fault    keys          encryption keys: pair b: ", "-> put right what is named, from your copy where half a pair is missing\n"}},
@@ -300,7 +300,7 @@ func TestCheck(t *testing.T) {
 		{"a store of something else", "", file("data/teamsdlp.db", strings.Repeat("hunter2", 1000)), 1, []string{"fault    store         reading the store in DIR/data: ", "-> see that the disk is whole"}},
 		{"data where nobody can write", "data_dir: /proc/teamsdlp", nil, 1, []string{"fault    data          writing to /proc: "}},
 
-		{"no rules folder", "", remove("rules"), 1, []string{"fault    rules         reading rules in DIR/rules", "-> make the folder"}},
+		{"no rule directory", "", remove("rules"), 1, []string{"fault    rules         reading rules in DIR/rules", "-> make the folder"}},
 		{"no rule", "", remove("rules/projects.yaml"), 0, []string{"warning  rules         DIR/rules: no rules: no message is ever acted on."}},
 		{"a rule fault", "", file("rules/projects.yaml", strings.Replace(checkRule, "regex:", "regxe:", 1)), 1, []string{"fault    rules         DIR/rules/projects.yaml:8:", `did you mean "regex"?`}},
 		{"a rule test that fails", "", file("rules/projects.yaml", strings.Replace(checkRule, "about Bluebird-7", "about Bluebird-x", 1)), 1, []string{"fault    rules         DIR/rules/projects.yaml:"}},

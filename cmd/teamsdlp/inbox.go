@@ -294,7 +294,7 @@ type inboxRetryCmd struct {
 func (inboxRetryCmd) Help() string {
 	return `Puts items in quarantine back into the inbox, as received when they were, and has
 the service read its encryption keys again first: put a missing key back into the
-keys folder, then retry. An item that still cannot be opened goes back into
+key directory, then retry. An item that still cannot be opened goes back into
 quarantine, under a new number. Each is an entry of the action log, with you as
 the actor.
 

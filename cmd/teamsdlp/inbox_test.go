@@ -357,7 +357,7 @@ func TestKeysRetire(t *testing.T) {
 			t.Errorf("the list lacks %q:\n%s", want, out)
 		}
 	}
-	r.at(2, "name the folder of the keys", "keys", "list")
+	r.at(2, "name the key directory", "keys", "list")
 	before := r.said(actions.KindKeys)
 
 	r.at(0, "item 1: dropped", "inbox", "drop", "1", "--reason", "x")
@@ -421,7 +421,7 @@ func TestKeyIsNamedMeanwhile(t *testing.T) {
 		t.Errorf("keys %v", ids)
 	}
 	if err := webhookReload(filepath.Join(r.dir, "keys")); err != nil {
-		t.Errorf("the keys folder after it: %v", err)
+		t.Errorf("the key directory after it: %v", err)
 	}
 	if said := r.said(actions.KindKeys); !strings.Contains(said[0], "not retired after all") || !strings.Contains(said[1], "retired: encryption key old") {
 		t.Errorf("entries %q", said)

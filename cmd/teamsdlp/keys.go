@@ -39,7 +39,7 @@ type keysCmd struct {
 
 type keysRotateCmd struct {
 	Key     string `arg:"" enum:"checkpoint,digest" help:"checkpoint, which signs the log, or digest, which keys the digests of values."`
-	KeysDir string `type:"path" default:"keys" help:"The folder of the keys, as keys_dir in the configuration."`
+	KeysDir string `type:"path" default:"keys" help:"The key directory, as keys_dir in the configuration."`
 }
 
 // Help is printed by --help.
@@ -110,7 +110,7 @@ func hasLogKeys(dir string) bool {
 
 type keysNewCmd struct {
 	KeysDir string `type:"path" default:"keys" help:"The folder to write to, as keys_dir in the configuration."`
-	DataDir string `type:"path" default:"data" help:"The folder of the data, which the keys must not be in."`
+	DataDir string `type:"path" default:"data" help:"The data directory, which the keys must not be in."`
 	Bits    int    `help:"Size of the RSA key in bits: 2048, 3072 or 4096." enum:"2048,3072,4096" default:"3072"`
 	ID      string `help:"Name of the encryption key, sent to Graph as encryptionCertificateId. Default: enc- and the time." name:"id"`
 	Origin  string `help:"Name in the checkpoint key." default:"teamsdlp"`
@@ -186,7 +186,7 @@ type keyFile struct {
 
 var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// writeKeys makes what is missing in the keys folder, and a new encryption key
+// writeKeys makes what is missing in the key directory, and a new encryption key
 // in any case. What it made is returned even with an error.
 func writeKeys(ctx context.Context, o keyOptions) (made []keyFile, err error) {
 	o.Bits = cmp.Or(o.Bits, 3072)
@@ -205,7 +205,7 @@ func writeKeys(ctx context.Context, o keyOptions) (made []keyFile, err error) {
 			return nil, fmt.Errorf("looking where %s is: %w", o.Dir, err)
 		}
 		if inside {
-			return nil, fmt.Errorf("the keys folder %s is inside the data folder %s: a copy of the data would be a copy of the keys", o.Dir, o.DataDir)
+			return nil, fmt.Errorf("the key directory %s is inside the data directory %s: a copy of the data would be a copy of the keys", o.Dir, o.DataDir)
 		}
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -232,11 +232,11 @@ func writeKeys(ctx context.Context, o keyOptions) (made []keyFile, err error) {
 	})
 }
 
-// errKeysBusy is returned when another process changes a keys folder for too long.
+// errKeysBusy is returned when another process changes a key directory for too long.
 var errKeysBusy = errors.New("another process is changing the keys")
 
 const (
-	lockName  = "changing" // the file in a keys folder whose lock says that somebody does
+	lockName  = "changing" // the file in a key directory whose lock says that somebody does
 	lockEvery = 50 * time.Millisecond
 	lockTries = int(time.Minute / lockEvery) // the largest key takes seconds to make
 )
@@ -272,7 +272,7 @@ func lockKeys(ctx context.Context, dir string) (unlock func(), err error) {
 	return nil, fmt.Errorf("%w in %s", errKeysBusy, dir)
 }
 
-// The folders in the keys folder through which new files go. No file system moves
+// The folders in the key directory through which new files go. No file system moves
 // several files at once: so they are written into the one, which is then renamed to
 // the other, and from there they are moved to their places. Before the rename there is
 // nothing, and after it whoever comes next can finish: see finishKeys.

@@ -31,14 +31,14 @@ import (
 // Source: learn.microsoft.com/graph/change-notifications-delivery-webhooks.
 const sentAgain = 4 * time.Hour
 
-// retiredDir is the folder in the keys folder that retired pairs are moved to.
+// retiredDir is the folder in the key directory that retired pairs are moved to.
 const retiredDir = "retired"
 
 // ---- list ----
 
 type keysListCmd struct {
 	where
-	KeysDir string `placeholder:"DIR" help:"The folder of the keys, instead of the configured one."`
+	KeysDir string `placeholder:"DIR" help:"The key directory, instead of the configured one."`
 	JSON    bool   `name:"json" help:"One JSON object a line."`
 }
 
@@ -72,7 +72,7 @@ func (c *keysListCmd) Run(e *env) error {
 		return err
 	}
 	if keys = cmp.Or(c.KeysDir, keys); keys == "" {
-		return errors.New("name the folder of the keys with --keys-dir")
+		return errors.New("name the key directory with --keys-dir")
 	}
 	ring, err := webhook.LoadKeyring(keys)
 	if err != nil {
@@ -234,7 +234,7 @@ type keysRetireCmd struct {
 // Help is printed by --help.
 func (keysRetireCmd) Help() string {
 	return `Takes an encryption key out of use: its files move to the folder "retired" in the
-keys folder, from where you may destroy them. It is refused as long as anything
+key directory, from where you may destroy them. It is refused as long as anything
 needs the key: an item in the inbox or in quarantine, a subscription, or what
 Graph may still send again, for 4 hours after another key came into use. It is an
 entry of the action log, with you as the actor. If the service is killed meanwhile,

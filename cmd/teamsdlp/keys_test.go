@@ -213,8 +213,8 @@ func TestKeysNewRefuses(t *testing.T) {
 		{"id too long", "the id must be", []string{"--keys-dir", dir + "/k", "--id", strings.Repeat("a", 129)}},
 		{"origin with a space", "the origin must", []string{"--keys-dir", dir + "/k", "--origin", "a b"}},
 		{"origin with a plus", "the origin must", []string{"--keys-dir", dir + "/k", "--origin", "a+b"}},
-		{"inside data", "is inside the data folder", []string{"--keys-dir", dir + "/data/keys", "--data-dir", dir + "/data"}},
-		{"is data", "is inside the data folder", []string{"--keys-dir", dir + "/data", "--data-dir", dir + "/data/../data"}},
+		{"inside data", "is inside the data directory", []string{"--keys-dir", dir + "/data/keys", "--data-dir", dir + "/data"}},
+		{"is data", "is inside the data directory", []string{"--keys-dir", dir + "/data", "--data-dir", dir + "/data/../data"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := command(t, append([]string{"keys", "new"}, c.args...)...)
