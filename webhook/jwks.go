@@ -118,9 +118,9 @@ func (v *Verifier) snapshot(name setName) (map[string][]signingKey, time.Time) {
 func (v *Verifier) fetchForMiss(ctx context.Context, name setName) bool {
 	v.mu.Lock()
 	s, now := v.sets[name], v.cfg.Clock()
-	last, least := s.missed, v.cfg.MissInterval
+	last, least := s.missed, missInterval
 	if s.fetched.IsZero() {
-		last, least = s.tried, v.cfg.RetryEmpty
+		last, least = s.tried, retryEmpty
 	}
 	if !s.fetching && !last.IsZero() && now.Sub(last) < least {
 		v.mu.Unlock()
@@ -179,7 +179,7 @@ func (v *Verifier) begin(ctx context.Context, name setName) <-chan singleflight.
 
 // download gets one set from the token service.
 func (v *Verifier) download(ctx context.Context, name setName) (map[string][]signingKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, v.cfg.FetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.cfg.LoginURL+name.path(), nil)
 	if err != nil {
@@ -345,7 +345,7 @@ func (v *Verifier) refreshDue(ctx context.Context) {
 	now := v.cfg.Clock()
 	var due []setName
 	for name, s := range v.sets {
-		if s.tried.IsZero() || now.Sub(s.fetched) >= v.cfg.Refresh && now.Sub(s.tried) >= time.Minute {
+		if s.tried.IsZero() || now.Sub(s.fetched) >= refreshEvery && now.Sub(s.tried) >= time.Minute {
 			due = append(due, name)
 		}
 	}

@@ -37,7 +37,7 @@ type lifetime struct{ issued, from, until time.Time }
 func lifetimeOf(t jwt.Token) lifetime { return lifetime{t.IssuedAt(), t.NotBefore(), t.Expiration()} }
 
 // at says why a token is not good at a time, or nothing.
-func (l lifetime) at(now time.Time, skew time.Duration) Reason {
+func (l lifetime) at(now time.Time) Reason {
 	switch {
 	case l.until.IsZero():
 		return ReasonTokenNoExpiry
@@ -59,12 +59,12 @@ func (p *provenTokens) find(token string) (provenToken, bool) {
 
 // add remembers a token. Where there are too many, those whose time is over are
 // forgotten, and all if that is not enough: each costs one verification more.
-func (p *provenTokens) add(token string, t provenToken, now time.Time, skew time.Duration) {
+func (p *provenTokens) add(token string, t provenToken, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.all) >= maxProven {
 		for sum, old := range p.all {
-			if old.at(now, skew) != "" {
+			if old.at(now) != "" {
 				delete(p.all, sum)
 			}
 		}
@@ -108,7 +108,7 @@ func (v *Verifier) remembered(token string, at time.Time) (Token, bool) {
 		return Token{}, false
 	}
 	t, ok := v.proven.find(token)
-	if !ok || t.at(at, v.cfg.Skew) != "" {
+	if !ok || t.at(at) != "" {
 		return Token{}, false
 	}
 	keys, _ := v.snapshot(setName{t.TenantID, t.Version})

@@ -65,13 +65,15 @@ type VerifierConfig struct {
 	Clock    func() time.Time // time.Now
 	CacheDir string           // where the last good key sets are kept, public keys only; nowhere
 	Log      *zap.Logger      // nowhere
-
-	Skew         time.Duration // of clocks; 5 min
-	Refresh      time.Duration // of key sets, by Run; 1 h
-	MissInterval time.Duration // least time between two fetches for an unknown kid; 5 min
-	RetryEmpty   time.Duration // least time between two fetches while there is no set at all; 15 s
-	FetchTimeout time.Duration // 10 s
 }
+
+const (
+	skew         = 5 * time.Minute  // of clocks
+	refreshEvery = time.Hour        // of key sets, by Run
+	missInterval = 5 * time.Minute  // least time between two fetches for an unknown kid
+	retryEmpty   = 15 * time.Second // least time between two fetches while there is no set at all
+	fetchTimeout = 10 * time.Second
+)
 
 // Verifier proves that a validation token was issued by the tenant's token
 // service, to Microsoft's change tracking, for one of our apps. It is safe for
@@ -123,11 +125,6 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	orDefault(&cfg.Skew, 5*time.Minute)
-	orDefault(&cfg.Refresh, time.Hour)
-	orDefault(&cfg.MissInterval, 5*time.Minute)
-	orDefault(&cfg.RetryEmpty, 15*time.Second)
-	orDefault(&cfg.FetchTimeout, 10*time.Second)
 	v := &Verifier{
 		cfg:     cfg,
 		tenants: make(map[string]map[string]bool),
@@ -252,7 +249,7 @@ func (v *Verifier) checkSignature(token, kid string, key *rsa.PublicKey, at time
 	if why != "" {
 		return Token{}, &Refusal{why}
 	}
-	v.proven.add(token, provenToken{proved, lifetimeOf(parsed), kid, key}, at, v.cfg.Skew)
+	v.proven.add(token, provenToken{proved, lifetimeOf(parsed), kid, key}, at)
 	return proved, nil
 }
 
@@ -348,7 +345,7 @@ func (v *Verifier) checkClaims(t jwt.Token, at time.Time) (Token, Reason) {
 	if !apps[aud] {
 		return theirs, ReasonTokenAudience
 	}
-	if why := lifetimeOf(t).at(at, v.cfg.Skew); why != "" {
+	if why := lifetimeOf(t).at(at); why != "" {
 		return Token{}, why
 	}
 	return Token{TenantID: tid, AppID: aud, Version: ver}, ""

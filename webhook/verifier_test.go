@@ -412,7 +412,7 @@ func TestNewTokenIsVerifiedOnce(t *testing.T) {
 					_, _, _ = v.proving.Do(tt.token, func() (any, error) {
 						<-release
 						if tt.remember {
-							v.proven.add(tt.token, provenToken{byFirst, lifetime{until: start.Add(time.Hour)}, "k1", &signKey().PublicKey}, start, time.Minute)
+							v.proven.add(tt.token, provenToken{byFirst, lifetime{until: start.Add(time.Hour)}, "k1", &signKey().PublicKey}, start)
 						}
 						return nil, nil
 					})
@@ -485,7 +485,7 @@ func TestProvenTokenIsJudgedEachTime(t *testing.T) {
 func TestProvenTokensAreBounded(t *testing.T) {
 	var p provenTokens
 	add := func(name string, i int, until time.Time) {
-		p.add(name+strconv.Itoa(i), provenToken{lifetime: lifetime{until: until}}, start, time.Minute)
+		p.add(name+strconv.Itoa(i), provenToken{lifetime: lifetime{until: until}}, start)
 	}
 	for i := range maxProven / 2 {
 		add("over", i, start.Add(-time.Hour))
