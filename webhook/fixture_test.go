@@ -370,6 +370,16 @@ func pemCert(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
+// refresh fetches both key sets of a tenant now, whenever they were fetched before.
+func (v *Verifier) refresh(ctx context.Context, tid string) error {
+	for _, version := range []string{"1.0", "2.0"} {
+		if err := v.fetch(ctx, setName{tid, version}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func body(s string) io.ReadCloser { return io.NopCloser(strings.NewReader(s)) }
 
 func write(t testing.TB, dir, name string, b []byte, mode os.FileMode) {

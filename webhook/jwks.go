@@ -356,21 +356,6 @@ func (v *Verifier) refreshDue(ctx context.Context) {
 	_ = g.Wait() // fetch has logged it; the next minute tries again
 }
 
-// Refresh fetches both key sets of a tenant now, whenever they were fetched
-// before, and returns what went wrong.
-func (v *Verifier) Refresh(ctx context.Context, tenantID string) error {
-	tid := strings.ToLower(tenantID)
-	if v.tenants[tid] == nil {
-		return errors.New("fetching token signing keys: not a tenant of ours")
-	}
-	for _, version := range []string{"1.0", "2.0"} {
-		if err := v.fetch(ctx, setName{tid, version}); err != nil {
-			return fmt.Errorf("fetching token signing keys of tenant %s, version %s: %w", tid, version, err)
-		}
-	}
-	return nil
-}
-
 // KeySet says how fresh a set of token signing keys is.
 type KeySet struct {
 	TenantID string
