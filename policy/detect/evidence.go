@@ -256,7 +256,7 @@ func (s *scanner) stops(from, label int) bool {
 	if from >= label || from > 1 && s.buf[from-2] == '.' {
 		return false
 	}
-	return bytes.IndexAny(s.buf[from:label], ".,;!?") >= 0
+	return bytes.ContainsAny(s.buf[from:label], ".,;!?")
 }
 
 // outright reports whether a label says what it does with the word of k beside it as well:

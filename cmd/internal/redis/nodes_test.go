@@ -684,9 +684,9 @@ func TestJoining(t *testing.T) {
 	other.Keys = "k2"
 	refuse(t, other, "copy its keys_dir")
 	// Nor do two run that are started at once, after their keys were changed on one alone.
-	first, second := testOptions(t, sharedServer(t)), Options{}
+	first := testOptions(t, sharedServer(t))
 	first.Keys = "k1"
-	second = another(t, first, "b")
+	second := another(t, first, "b")
 	second.Keys = "k2"
 	second.Generation = sync.OnceValue(func() string { must(t, openTest(t, first).Ready()); return "" }) // asked for when it has joined
 	refuse(t, second, "copy its keys_dir")
