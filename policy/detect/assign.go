@@ -217,7 +217,7 @@ func (s *scanner) password(start, to int, v, word string, how manner, quoted boo
 		level = k.Printed
 	}
 	switch {
-	case upper+lower > 0 && strings.Contains(strings.ToLower(v), "password") && (digits == 0 || wordy(v) && (lower == 0 && strings.Contains(v, "_") || upper == 0 && strings.Contains(v, "."))), v[0] == '/' && strings.Count(v, "/") > 1:
+	case upper+lower > 0 && strings.Contains(strings.ToLower(v), "password") && (digits == 0 || digits < 3 && wordy(v) && (lower == 0 && strings.Contains(v, "_") || upper == 0 && strings.Contains(v, "."))), v[0] == '/' && strings.Count(v, "/") > 1:
 		return 0, "a name of a password, or the path of one"
 	case (how == adjacent || how == described || how == below || how == passed && !s.setting(start)) && (!made || word == "pass" || strings.ContainsAny(v, "()<>[]{}=:/")):
 		return 0, "a word of the sentence"

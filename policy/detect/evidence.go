@@ -250,13 +250,14 @@ func (s *scanner) everyday(x *stretch, ev evidence) bool {
 	return false
 }
 
-// stops reports whether a sentence or a part of one ends between a word that ends at from
-// and a label: "of the passport. Order 123456789". The point of "D.N.I. ref" ends none.
+// stops reports whether a sentence or half of one ends between a word that ends at from
+// and a label: "of the passport. Order 123456789". The point of "D.N.I. ref" ends none, nor
+// does a comma, as in "credit card, id 4539…".
 func (s *scanner) stops(from, label int) bool {
 	if from >= label || from > 1 && s.buf[from-2] == '.' {
 		return false
 	}
-	return bytes.ContainsAny(s.buf[from:label], ".,;!?")
+	return bytes.ContainsAny(s.buf[from:label], ".;!?")
 }
 
 // outright reports whether a label says what it does with the word of k beside it as well:
