@@ -149,7 +149,6 @@ func TestMemoryFull(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	o := testOptions(t, srv)
-	o.Lease = time.Second
 	s := owner(t, o)
 	ctx := t.Context()
 	must(t, s.Put(ctx, messages(5)))
