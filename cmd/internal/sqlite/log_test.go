@@ -268,6 +268,35 @@ func TestCheckpointsOfAnHour(t *testing.T) {
 	}
 }
 
+// Where a new key signs what the one before it vouched for last, whoever verifies with
+// the old one finds its signature still, whatever is signed again.
+func TestCheckpointsOfTheSameSize(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, testOptions(t.TempDir()))
+	first, err := actions.NewKeys("log.example")
+	must(t, err)
+	next, err := actions.NewKeys("log.example")
+	must(t, err)
+	must(t, s.Append(ctx, shadowEntry("c")))
+	size, root, err := actions.TreeHead(ctx, s)
+	must(t, err)
+	for _, by := range []*actions.Keys{first, first, next, next} {
+		signed, err := actions.SignCheckpoint(actions.Checkpoint{Size: size, Root: root}, by.Signer())
+		must(t, err)
+		must(t, s.SaveCheckpoint(ctx, Checkpoint{size, time.Now(), signed}))
+	}
+	last, err := s.LastCheckpoint(ctx)
+	must(t, err)
+	if n := bytes.Count(last.Note, []byte("\n\u2014 ")); n != 2 {
+		t.Errorf("%d signatures, want 2:\n%s", n, last.Note)
+	}
+	for _, by := range []*actions.Keys{first, next} {
+		if _, err := note.Open(last.Note, note.VerifierList(by.Verifier())); err != nil {
+			t.Errorf("opened with one of the keys: %v", err)
+		}
+	}
+}
+
 // story fills a log with three cases and two entries about none.
 func story(t *testing.T, s *Store) (at func(minute int) time.Time) {
 	at = func(minute int) time.Time { return time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC) }

@@ -176,7 +176,8 @@ type Checkpoint struct {
 // SaveCheckpoint keeps c, in place of one of the same size, which is about the same
 // tree, and of the one before it if that is of the same hour and by the same key: a
 // checkpoint vouches for all that an earlier one does. The last by each key stays, on
-// which the belief in the key after it may rest.
+// which the belief in the key after it may rest: where two keys signed the same, both
+// signatures.
 func (s *Store) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
 	const query = `INSERT INTO checkpoint (size, time_ms, note) VALUES (?, ?, ?)
 		ON CONFLICT (size) DO UPDATE SET time_ms = excluded.time_ms, note = excluded.note`
@@ -185,23 +186,41 @@ func (s *Store) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
 		var (
 			before Checkpoint
 			ms     int64
+			kept   = c.Note
 		)
-		err := t.row(`SELECT size, time_ms, note FROM checkpoint WHERE size < ? ORDER BY size DESC LIMIT 1`, []any{c.Size}, &before.Size, &ms, &before.Note)
+		err := t.row(`SELECT size, time_ms, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1`, []any{c.Size}, &before.Size, &ms, &before.Note)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if by := signers(c.Note); by != "" && by == signers(before.Note) && ms/hour == millis(c.Time)/hour {
+		switch same := signers(c.Note) == signers(before.Note) && signers(c.Note) != ""; {
+		case before.Size == c.Size && !same:
+			kept = signedByBoth(before.Note, c.Note)
+		case before.Size < c.Size && same && ms/hour == millis(c.Time)/hour:
 			if _, err := t.exec(`DELETE FROM checkpoint WHERE size = ?`, before.Size); err != nil {
 				return err
 			}
 		}
-		_, err = t.exec(query, c.Size, millis(c.Time), c.Note)
+		_, err = t.exec(query, c.Size, millis(c.Time), kept)
 		return err
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("saving the checkpoint of size %d: %w", c.Size, err)
 	}
 	return nil
+}
+
+// signedByBoth is the second note with the signatures of the first as well, if both say
+// the same; else the second alone.
+func signedByBoth(first, second []byte) []byte {
+	text, had, signed := bytes.Cut(first, []byte("\n\n"))
+	said, by, _ := bytes.Cut(second, []byte("\n\n"))
+	switch {
+	case !signed || !bytes.Equal(text, said):
+		return second
+	case bytes.Contains(had, by):
+		return first
+	}
+	return slices.Concat(second, had)
 }
 
 // signers names the keys that a checkpoint says it is signed by, empty if it is none.
