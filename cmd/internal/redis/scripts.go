@@ -226,6 +226,9 @@ local args = {}
 for i = 4, #ARGV do args[#args + 1] = ARGV[i] end
 return redis.call(ARGV[3], KEYS[2], unpack(args))`)
 
+	// touch is a write that says nothing. KEYS: key.
+	touchScript = script(`return redis.call('SET', KEYS[1], '')`)
+
 	// subscribe changes the leader's table of subscriptions and counts its version.
 	// KEYS: lease, subscriptions, head. ARGV: owner, fence, channel, field, value
 	// (none: the field goes).

@@ -446,7 +446,7 @@ func (s *Store) follow(ctx context.Context, first int64, bodies [][]byte) error 
 		}
 		before, last = one(first-1), one(first+int64(len(bodies))-1)
 		if know.waits(s.opts) {
-			p.Set(ctx, s.keys.of(lead, "read"), "", 0) // what is confirmed is a write, and all before it
+			touchScript.Eval(ctx, p, []string{s.keys.of(lead, "read")}) // what is confirmed is a write, and all before it
 			confirmed = know.confirm(ctx, p, s.opts)
 		}
 		return nil
