@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"teamsdlp/actions"
@@ -62,11 +63,12 @@ func sharedServer(t testing.TB) *redistest.Server {
 	return shared.Server
 }
 
-// testOptions are of a node with few partitions and short leases.
+// testOptions are of a node with few partitions. A lease lasts longer than a loaded
+// machine stands still: with one that is lost by chance go its items and writes.
 func testOptions(t testing.TB, srv *redistest.Server) Options {
 	return Options{
 		Addrs: []string{srv.Addr}, Prefix: "t" + strconv.FormatInt(prefixes.Add(1), 10), Partitions: 4, Node: "a", Dir: t.TempDir(),
-		Lease: 3 * time.Second, ReadModel: sqlite.Options{MinFree: -1, PruneEvery: -1}, Log: zap.NewNop(),
+		Lease: 15 * time.Second, ReadModel: sqlite.Options{MinFree: -1, PruneEvery: -1}, Log: zap.NewNop(),
 	}
 }
 
@@ -108,6 +110,13 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 			t.Fatalf("%s: not within 2m", what)
 		}
 	}
+}
+
+// patient is a client for what takes longer than the store waits.
+func patient(t testing.TB, o Options) *goredis.Client {
+	c := goredis.NewClient(&goredis.Options{Addr: o.Addrs[0], ReadTimeout: -1, WriteTimeout: -1})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
 }
 
 func must(t testing.TB, err error) {

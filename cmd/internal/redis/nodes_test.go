@@ -514,7 +514,6 @@ func TestForgottenEntriesAreSent(t *testing.T) {
 	sameLog(t, 70, a, b, c)
 }
 
-// A checkpoint of the leader reaches the other nodes.
 // loseSealed has Redis lose all sealed entries from number n on, as where a replica took over
 // that had not got them yet.
 func (s *Store) loseSealed(t testing.TB, n int64) {
@@ -561,6 +560,7 @@ func TestRedisLosesSealedEntries(t *testing.T) {
 	}
 }
 
+// A checkpoint of the leader reaches the other nodes.
 func TestCheckpointsReachEveryNode(t *testing.T) {
 	o := testOptions(t, sharedServer(t))
 	a := owner(t, o)
@@ -1212,7 +1212,7 @@ func TestManyPutBackArePassedInPortions(t *testing.T) {
 	s := owner(t, o)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err := s.rdb.Pipelined(ctx, func(p goredis.Pipeliner) error {
+	_, err := patient(t, o).Pipelined(ctx, func(p goredis.Pipeliner) error {
 		for i := range away {
 			id := fmt.Sprint("1-", i+1)
 			p.XAdd(ctx, &goredis.XAddArgs{Stream: s.keys.queue(0), ID: id, Values: []any{"b", "{}", "u", "0", "r", 1}})
@@ -1356,9 +1356,10 @@ func TestClockWentBack(t *testing.T) {
 func TestClockWentBackUnderLoad(t *testing.T) {
 	t.Parallel()
 	const entries = sealBatch + 10
-	s := owner(t, testOptions(t, sharedServer(t)))
+	o := testOptions(t, sharedServer(t))
+	s := owner(t, o)
 	s.sealing.Lock() // until all are there
-	_, err := s.rdb.Pipelined(t.Context(), func(p goredis.Pipeliner) error {
+	_, err := patient(t, o).Pipelined(t.Context(), func(p goredis.Pipeliner) error {
 		for i := range entries {
 			at := time.Now()
 			if i >= entries/2 {

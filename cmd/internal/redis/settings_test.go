@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"teamsdlp/actions"
 	"teamsdlp/cmd/internal/storetest"
 	"teamsdlp/test/redistest"
@@ -154,13 +152,18 @@ func TestMemoryFull(t *testing.T) {
 	must(t, s.Put(ctx, messages(5)))
 	claimAll(t, s, 5)
 	srv.Set("maxmemory", "1mb") // less than it has
-	err := s.Put(ctx, []webhook.Item{storetest.Item("new", 1)})
-	if !errors.Is(err, webhook.ErrFull) {
-		t.Errorf("Put: %v", err)
+	refused := func() bool {
+		err := s.Put(ctx, []webhook.Item{storetest.Item("new", 1)})
+		if err == nil {
+			t.Fatal("an item was taken")
+		}
+		return errors.Is(err, webhook.ErrFull)
 	}
+	waitFor(t, "an item to be refused", refused)
 	full := s.beaten.Load()
 	waitFor(t, "a lease's time to pass", func() bool { return time.Duration(s.beaten.Load()-full) > 2*o.Lease })
 	must(t, s.Close())
+	o.Lease = time.Minute // none is lost while what is claimed is worked off
 	s = owner(t, o)
 	items := claimAll(t, s, 5)
 	for i, item := range items {
@@ -181,9 +184,7 @@ func TestMemoryFull(t *testing.T) {
 		st, err2 := s.LogState(ctx)
 		return err == nil && err2 == nil && n == 8 && st.Unsealed == 0
 	})
-	if err := s.Put(ctx, []webhook.Item{storetest.Item("new", 1)}); !errors.Is(err, webhook.ErrFull) {
-		t.Errorf("Put: %v", err)
-	}
+	waitFor(t, "an item to be refused", refused)
 	srv.Set("maxmemory", "0")
 	waitFor(t, "items to be taken again", func() bool { return s.Put(ctx, []webhook.Item{storetest.Item("new", 2)}) == nil })
 	d, err := s.Depth(ctx)
@@ -271,11 +272,10 @@ func killedLosesNothing(t *testing.T, srv *redistest.Server) {
 	cancel()
 	wg.Wait()
 	waitFor(t, "the node to be back", func() bool { return s.Ready() == nil && s.Holds() == 4 })
-	patient := goredis.NewClient(&goredis.Options{Addr: o.Addrs[0], ReadTimeout: -1}) // a long queue takes longer than the store waits
-	defer patient.Close()
+	client := patient(t, o) // the queue is long
 	stored := map[string]int{}
 	for p := range o.Partitions {
-		list, err := patient.XRange(t.Context(), s.keys.queue(p), "-", "+").Result()
+		list, err := client.XRange(t.Context(), s.keys.queue(p), "-", "+").Result()
 		must(t, err)
 		for _, m := range list {
 			body := text(m.Values["b"])
@@ -552,7 +552,7 @@ func TestWaitAOF(t *testing.T) {
 }
 
 // A node copies nothing of the log that is not confirmed: it could be lost, and numbered
-// otherwise then.
+// otherwise then. What is confirmed it copies though Redis has no memory left.
 func TestUnconfirmedIsNotCopied(t *testing.T) {
 	t.Parallel()
 	var synced atomic.Bool
@@ -582,6 +582,9 @@ func TestUnconfirmedIsNotCopied(t *testing.T) {
 	}
 	synced.Store(true)
 	waitFor(t, "it to be copied", func() bool { n, err := s.model.LogSize(ctx); return err == nil && n == 1 })
+	must(t, s.rdb.ConfigSet(ctx, "maxmemory", "1mb").Err()) // less than it has
+	waitFor(t, "another to be appended", func() bool { return s.Append(ctx, actions.Entry{Kind: actions.KindGap}) == nil })
+	waitFor(t, "it to be copied", func() bool { n, err := s.model.LogSize(ctx); return err == nil && n > 1 })
 }
 
 // Where both are asked for, the sync and the replicas, each must confirm.
