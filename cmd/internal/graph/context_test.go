@@ -221,6 +221,44 @@ func TestMembersOfALargeTeam(t *testing.T) {
 	}
 }
 
+// What was read of members who changed meanwhile is not gone on from.
+func TestMembersChangeWhileTheyAreRead(t *testing.T) {
+	var stop func()
+	var s *server
+	var first int // requests for a first page
+	s = newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !strings.HasSuffix(r.URL.Path, "embers"):
+			say(200, "application/json", `{"membershipType":"standard","chatType":"group"}`)(0, w, r)
+		case r.URL.RawQuery == "":
+			first++
+			say(200, "application/json", fmt.Sprintf(`{"value":[{"userId":"u"}],"@odata.nextLink":"%s%s?page=1"}`, s.URL, r.URL.Path))(0, w, r)
+		case stop != nil:
+			stop()
+			<-r.Context().Done()
+		default:
+			say(200, "application/json", `{"value":[{"userId":"v"}]}`)(0, w, r)
+		}
+	})
+	c := newClient(t, s.URL)
+	for _, step := range [][2]actions.Target{ // who is read, and where somebody came or went
+		{{TeamID: "team", ChannelID: "general"}, {TeamID: "team", ChannelID: "plans"}},
+		{{ChatID: "chat"}, {ChatID: "chat"}},
+	} {
+		first = 0
+		ctx, cancel := context.WithCancel(t.Context())
+		stop = cancel
+		if got, err := c.Conversation(ctx, step[0]); err == nil {
+			t.Errorf("%v: %v though it was stopped", step[0], got)
+		}
+		stop = nil
+		c.ForgetMembers(step[1])
+		if got, err := c.Conversation(t.Context(), step[0]); err != nil || len(got.Members) != 2 || first != 2 {
+			t.Errorf("%v: %v, %v; begun %d times, want 2", step[0], got, err, first)
+		}
+	}
+}
+
 // Who joins a team is in all of its channels, and one of them is told.
 func TestForgetMembersOfATeam(t *testing.T) {
 	s := newServer(t, say(200, "application/json", `{"membershipType":"standard","value":[{"userId":"u"}]}`))
