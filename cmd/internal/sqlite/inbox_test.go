@@ -281,6 +281,9 @@ func TestManyDeferredAcrossRestart(t *testing.T) {
 	s = reopen(t, s)
 	must(t, s.Put(ctx, testItems("new")))
 	<-s.inbox.wake // as if somebody had heard it and come before the claim
+	if got, end, err := s.readFresh(ctx, 10, 1<<20); err != nil || len(got) != 0 || end != maxPage {
+		t.Errorf("one read came to row %d with %d to claim, %v; want to %d", end, len(got), err, maxPage)
+	}
 	names, _ := claim(t, s, 10)
 	wantNames(t, "behind them", names, "new")
 	wantDepth(t, s, Depth{Items: many + 1, InFlight: 1, Deferred: many})
